@@ -1,0 +1,98 @@
+"""Every error that a user can meet, and its exit code.
+
+    ImagebuildError            1  internal error (only ever seen through a subclass)
+    ├── RecipeError            2  the recipe is wrong; carries every Problem at once
+    ├── PlanError              3  the recipe is well formed, but cannot be made
+    ├── HostError              4  this machine lacks something; says what to install
+    ├── BuildError             5  a step of the build failed
+    ├── VerifyError            6  the image could not be verified (it may be good)
+    ├── PublishError           7  bundling, uploading or registering failed
+    └── Interrupted          130  Ctrl-C or SIGTERM
+
+A bad image is no exception: it is a verdict (exit code 10, `BAD_IMAGE`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+OK = 0
+INTERNAL = 1
+BAD_IMAGE = 10
+
+
+class ImagebuildError(Exception):
+    """What went wrong in three parts: `brief` (one line), `details` (evidence), `resolution` (what to do)."""
+
+    exit_code = INTERNAL
+
+    def __init__(self, brief: str, *, details: str = "", resolution: str = "") -> None:
+        super().__init__(brief)
+        self.brief = brief
+        self.details = details
+        self.resolution = resolution
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """One mistake in a recipe: where it stands, and what was found, what is allowed, what to do.
+
+    `line` and `column` count from 1; 0 means that the file as a whole is meant.
+    """
+
+    file: str
+    line: int
+    column: int
+    key: str
+    message: str
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+        return f"{place}: {self.key}: {self.message}" if self.key else f"{place}: {self.message}"
+
+
+class RecipeError(ImagebuildError):
+    """One or several recipes hold mistakes. `problems` is sorted by place and never empty."""
+
+    exit_code = 2
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = sorted(problems)
+        count = len(self.problems)
+        super().__init__(f"{count} problem{'s' if count != 1 else ''} in the recipe")
+
+
+class PlanError(ImagebuildError):
+    """The recipe is well formed but asks for what cannot be made, or what the boot loader cannot boot."""
+
+    exit_code = 3
+
+
+class HostError(ImagebuildError):
+    """This machine lacks a program, a library or a permission. `resolution` names the package to install."""
+
+    exit_code = 4
+
+
+class BuildError(ImagebuildError):
+    """A step of the build failed; `details` holds the last lines of the tool that failed."""
+
+    exit_code = 5
+
+
+class VerifyError(ImagebuildError):
+    """The verification itself could not be carried out: nothing is said about the image."""
+
+    exit_code = 6
+
+
+class PublishError(ImagebuildError):
+    """Bundling, uploading or registering failed; safe to run again."""
+
+    exit_code = 7
+
+
+class Interrupted(ImagebuildError):  # noqa: N818 (the shell's word for it)
+    """The user (Ctrl-C) or the machine (SIGTERM) asked to stop."""
+
+    exit_code = 130

@@ -1,0 +1,175 @@
+"""What happened, as data: progress events while it happens, reports afterwards.
+
+`report.json` is `Report` as JSON; its fields are the contract with pipelines, so they change only by addition.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Literal, Protocol
+
+from pydantic import BaseModel, ConfigDict
+
+MachineName = Literal["static", "qemu", "xen"]
+MACHINES: tuple[MachineName, ...] = ("static", "qemu", "xen")
+
+
+class _Data(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Outcome(StrEnum):
+    """What one check found. Only `failed` makes an image bad; a skipped check says why in its detail."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    WARNED = "warned"
+    SKIPPED = "skipped"
+
+
+class Verdict(StrEnum):
+    PASSED = "passed"
+    FAILED = "failed"
+    UNVERIFIED = "unverified"
+
+
+class Check(_Data):
+    """One statement about the image, with its evidence in `detail`. `seconds` is the time it took."""
+
+    machine: MachineName
+    name: str
+    outcome: Outcome
+    detail: str
+    seconds: float = 0.0
+
+
+class Milestone(_Data):
+    """A stage that a boot reached, `seconds` after the machine was started."""
+
+    name: str
+    seconds: float
+
+
+class BootEnd(StrEnum):
+    """How a boot ended. Each is its own outcome: only the first is a pass, and only FATAL blames the image at once."""
+
+    REACHED = "reached"  # the expected text was seen
+    FATAL = "fatal"  # a line that no boot recovers from was seen
+    TIMEOUT = "timeout"  # nothing decisive within the limit
+    CLOSED = "closed"  # the machine ended (end of file on its console)
+
+
+class Loader(_Data):
+    """Which boot loader gave a verdict. `kind` is 'pv-grub', 'stand-in' or 'direct' (QEMU's own -kernel)."""
+
+    kind: Literal["pv-grub", "stand-in", "direct"]
+    version: str
+    sha256: str | None = None
+
+
+class Boot(_Data):
+    """One boot. `console` is the file name of the console log, relative to the report."""
+
+    machine: MachineName
+    end: BootEnd
+    milestones: tuple[Milestone, ...]
+    console: str
+    loader: Loader
+    seconds: float
+    detail: str = ""
+
+
+class Stage(_Data):
+    """One stage of the build or of the verification, as the user sees it pass by."""
+
+    name: str
+    seconds: float
+    cached: bool = False
+
+
+class ImageFacts(_Data):
+    """`size_bytes` is what the guest sees, `real_bytes` what the sparse file occupies."""
+
+    path: str
+    sha256: str
+    size_bytes: int
+    real_bytes: int
+
+
+class Report(_Data):
+    name: str
+    verdict: Verdict
+    image: ImageFacts
+    stages: tuple[Stage, ...] = ()
+    checks: tuple[Check, ...] = ()
+    boots: tuple[Boot, ...] = ()
+    recipe_digest: str | None = None
+    plan_digest: str | None = None
+    imagebuild_version: str = ""
+
+    def failed(self) -> tuple[Check, ...]:
+        return tuple(check for check in self.checks if check.outcome is Outcome.FAILED)
+
+
+def verdict_of(checks: tuple[Check, ...]) -> Verdict:
+    """Failed if any check failed; unverified if nothing passed (an empty or wholly skipped run proves nothing)."""
+    outcomes = {check.outcome for check in checks}
+    if Outcome.FAILED in outcomes:
+        return Verdict.FAILED
+    return Verdict.PASSED if Outcome.PASSED in outcomes else Verdict.UNVERIFIED
+
+
+class Progress(Protocol):
+    """Whoever watches a build. The command line draws it, the tests record it, pipelines log it."""
+
+    def stage_started(self, name: str) -> None: ...
+
+    def stage_finished(self, stage: Stage) -> None: ...
+
+    def log(self, line: str) -> None:
+        """A line for the log file: commands, their output, decisions. Never a secret."""
+        ...
+
+    def note(self, line: str) -> None:
+        """A line that the user should see now, and that also goes to the log (a milestone, a check's outcome)."""
+        ...
+
+
+class Quiet:
+    """A Progress that shows nothing and remembers the stages: for tests and for library use."""
+
+    def __init__(self) -> None:
+        self.stages: list[Stage] = []
+        self.lines: list[str] = []
+
+    def stage_started(self, name: str) -> None:
+        pass
+
+    def stage_finished(self, stage: Stage) -> None:
+        self.stages.append(stage)
+
+    def log(self, line: str) -> None:
+        self.lines.append(line)
+
+    def note(self, line: str) -> None:
+        self.lines.append(line)
+
+
+class StageMark:
+    """Handed to the body of `stage()`; set `cached` when the work was found done."""
+
+    def __init__(self) -> None:
+        self.cached = False
+
+
+@contextlib.contextmanager
+def stage(progress: Progress, name: str) -> Iterator[StageMark]:
+    """Time a block as one stage. A stage that raises is not reported as finished."""
+    mark = StageMark()
+    progress.stage_started(name)
+    begin = time.monotonic()
+    yield mark
+    progress.stage_finished(Stage(name=name, seconds=round(time.monotonic() - begin, 3), cached=mark.cached))
