@@ -155,9 +155,7 @@ def running(
     by_line: bool = False,
 ) -> Iterator[Running]:
     """A background process that does not outlive the block, whatever ends the block."""
-    process = start(
-        argv, on_bytes=on_bytes, stdin=stdin, environment=environment, folder=folder, by_line=by_line
-    )
+    process = start(argv, on_bytes=on_bytes, stdin=stdin, environment=environment, folder=folder, by_line=by_line)
     try:
         yield process
     finally:
@@ -192,9 +190,7 @@ def attempt(
             for line in lines:
                 log(line.decode("utf-8", "replace").rstrip("\r"))
 
-    with running(
-        argv, on_bytes=collect, stdin=stdin, environment=environment, folder=folder, by_line=True
-    ) as process:
+    with running(argv, on_bytes=collect, stdin=stdin, environment=environment, folder=folder, by_line=True) as process:
         timer = threading.Timer(timeout_seconds, process.kill) if timeout_seconds else None
         if timer:
             timer.start()
