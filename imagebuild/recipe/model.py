@@ -1,0 +1,308 @@
+"""The recipe: the only definition of the user's language.
+
+The JSON Schema, the validation messages and the reference page come from these models. All are frozen, and an
+unknown key is an error. Field descriptions are what a user reads: keep them short and true.
+
+Decisions where the sketch of the format was silent:
+- `rootfs.tar` is a path, or a mapping with `path` and `sha256`; relative paths count from the recipe's folder.
+- `filesystem: ext4` is short for `filesystem: {type: ext4}`.
+- a password is a hash (`hash`), or is taken at build time from the environment (`env`) or a file (`file`):
+  one of the three, and none of them ever reaches a plan.
+- `verify.xen: false` (or qemu) leaves that machine out; left out means "with defaults".
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from pathlib import PurePosixPath
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+
+from imagebuild.recipe.units import Duration, Extent, Percent, Size
+
+Layout = Literal["hd0", "hd00"]
+Architecture = Literal["x86_64", "i386"]
+# crypt(5): "$id$…". The old DES form (13 characters) is refused: Debian 12 still reads it, but it is broken.
+_CRYPT = re.compile(r"^\$[0-9a-z]{1,3}\$[^\s:]+$")
+FilesystemType = Literal["ext2", "ext3", "ext4", "xfs", "btrfs", "reiserfs", "swap"]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True)
+
+
+def _absolute(value: str) -> str:
+    path = PurePosixPath(value)
+    if not path.is_absolute() or ".." in path.parts or "\n" in value or "\0" in value:
+        raise ValueError("a path inside the image starts with / and holds neither .. nor a line break")
+    return str(path)
+
+
+def _mountpoint(value: str) -> str:
+    if any(character.isspace() for character in value):
+        raise ValueError("a mountpoint holds no white space")
+    return _absolute(value)
+
+
+ImagePath = Annotated[str, AfterValidator(_absolute), Field(examples=["/etc/motd"])]
+Mountpoint = Annotated[str, AfterValidator(_mountpoint), Field(examples=["/boot"])]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)]
+PackageName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9+.-]+(:[a-z0-9]+)?(=[A-Za-z0-9.+:~-]+|/[a-z0-9-]+)?$")]
+LvmName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_+.][A-Za-z0-9_+.-]*$", max_length=100)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Debian(_Model):
+    """A Debian tree, bootstrapped with mmdebstrap."""
+
+    suite: Annotated[str, Field(pattern=r"^[a-z][a-z0-9.-]*$", examples=["bookworm"])]
+    """The release's code name."""
+    variant: Literal["essential", "apt", "required", "minbase", "important", "standard"] = "minbase"
+    """How much is installed beside `packages` (mmdebstrap's variants)."""
+    mirror: Annotated[str, Field(pattern=r"^(https?|file|copy)://\S+$")] | None = None
+    """The archive's URL. Left out: the machine's own apt sources."""
+    components: tuple[Annotated[str, Field(pattern=r"^[a-z0-9-]+$")], ...] = ("main",)
+    """The archive's components."""
+    packages: tuple[PackageName, ...] = ()
+    """Packages to install, kernel and init included."""
+
+
+class Tar(_Model):
+    """A tree that somebody made, as a tar archive."""
+
+    path: Annotated[str, Field(min_length=1)]
+    """The archive: .tar, or compressed with gzip, bzip2, xz, lzma or zstd."""
+    sha256: Sha256 | None = None
+    """Its digest; the build refuses any other file."""
+
+
+class Rootfs(_Model):
+    """Where the file tree comes from: exactly one source."""
+
+    debian: Debian | None = None
+    tar: Annotated[Tar, BeforeValidator(lambda value: {"path": value} if isinstance(value, str) else value)] | None = (
+        None
+    )
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Rootfs:
+        given = [name for name in type(self).model_fields if getattr(self, name) is not None]
+        if len(given) != 1:
+            found = " and ".join(given) if given else "none"
+            raise ValueError(f"exactly one source is needed (debian or tar), found {found}")
+        return self
+
+
+def _filesystem(value: Any) -> Any:
+    return {"type": value} if isinstance(value, str) else value
+
+
+class FilesystemSpec(_Model):
+    """A filesystem, or swap."""
+
+    type: FilesystemType
+    label: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$", max_length=16)] | None = None
+    """At most 16 characters (ext2 to ext4, reiserfs; XFS takes 12)."""
+    mount_options: Annotated[str, Field(pattern=r"^[^\s]+$")] | None = None
+    """The fourth field of /etc/fstab."""
+
+
+Filesystem = Annotated[FilesystemSpec, BeforeValidator(_filesystem)]
+
+
+class Partition(_Model):
+    """One partition: a filesystem (with a mountpoint unless it is swap), or a volume group's physical volume."""
+
+    size: Extent
+    mount: Mountpoint | None = None
+    filesystem: Filesystem | None = None
+    volume_group: LvmName | None = None
+
+    @model_validator(mode="after")
+    def _one_use(self) -> Partition:
+        if (self.filesystem is None) == (self.volume_group is None):
+            raise ValueError("a partition has either a filesystem or a volume_group")
+        if self.volume_group is not None and self.mount is not None:
+            raise ValueError("a partition of a volume group is not mounted itself: mount its logical volumes")
+        _check_mount(self.filesystem, self.mount)
+        return self
+
+
+class LogicalVolume(_Model):
+    """One logical volume, with its filesystem."""
+
+    name: LvmName
+    size: Extent
+    filesystem: Filesystem
+    mount: Mountpoint | None = None
+
+    @model_validator(mode="after")
+    def _mounted(self) -> LogicalVolume:
+        _check_mount(self.filesystem, self.mount)
+        return self
+
+
+def _check_mount(filesystem: FilesystemSpec | None, mount: str | None) -> None:
+    if filesystem is None:
+        return
+    if filesystem.type == "swap" and mount is not None:
+        raise ValueError("swap is not mounted: leave mount out")
+    if filesystem.type != "swap" and mount is None:
+        raise ValueError("a filesystem needs a mountpoint: add mount")
+
+
+class Disk(_Model):
+    """The disk's layout, from which the EC2 loader (hd0 or hd00) follows."""
+
+    layout: Layout
+    """hd0: one filesystem fills the disk. hd00: a partition table, the boot partition first."""
+    size: Size | None = None
+    """The whole disk. Left out: computed from the content."""
+    free: Percent = 20.0
+    """Room left in the root filesystem when `size` is left out, as a share of its content."""
+    filesystem: Filesystem | None = None
+    """hd0 only: the root filesystem."""
+    table: Literal["mbr"] | None = None
+    """hd00 only: the kind of partition table."""
+    partitions: tuple[Partition, ...] = ()
+    """hd00 only."""
+    volume_groups: dict[LvmName, tuple[LogicalVolume, ...]] = Field(default_factory=dict)
+    """hd00 only: the logical volumes of each volume group."""
+
+    @model_validator(mode="after")
+    def _layout_keys(self) -> Disk:
+        if self.layout == "hd0":
+            if self.filesystem is None:
+                raise ValueError("layout hd0 needs filesystem: the one that fills the disk")
+            if self.table or self.partitions or self.volume_groups:
+                raise ValueError("layout hd0 has no partition table: leave table, partitions and volume_groups out")
+        else:
+            if self.filesystem is not None:
+                raise ValueError("layout hd00 takes its filesystems from partitions: leave filesystem out")
+            if not self.partitions:
+                raise ValueError("layout hd00 needs partitions")
+        return self
+
+
+class Password(_Model):
+    """A root password: a hash, or where to find one when building."""
+
+    hash: SecretStr | None = None
+    """A crypt(5) hash, such as `mkpasswd` prints."""
+    env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
+    """The environment variable that holds the hash when building."""
+    file: str | None = None
+    """The file that holds the hash when building."""
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Password:
+        if sum(value is not None for value in (self.hash, self.env, self.file)) != 1:
+            raise ValueError("exactly one of hash, env and file is needed")
+        if self.hash is not None and not _CRYPT.match(self.hash.get_secret_value()):
+            raise ValueError("not a crypt(5) hash ($y$…, $6$…, $5$…): a plain password does not belong into a recipe")
+        return self
+
+
+class System(_Model):
+    """What most images need, written into the tree."""
+
+    hostname: Annotated[str, Field(pattern=r"^[a-zA-Z0-9]([a-zA-Z0-9.-]{0,62})$")] | None = None
+    root_password: Password | None = None
+    """Left out: root cannot log in with a password, as the tree's own /etc/shadow says."""
+    timezone: Annotated[str, Field(pattern=r"^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*$")] | None = None
+    """A name of the tz database, such as Etc/UTC."""
+
+
+class File(_Model):
+    """One file put into the tree."""
+
+    path: ImagePath
+    source: str | None = None
+    """A file beside the recipe."""
+    content: str | None = None
+    """The text itself."""
+    mode: Annotated[str, Field(pattern=r"^[0-7]{3,4}$")] = "0644"
+    """Octal, quoted."""
+
+    @model_validator(mode="after")
+    def _one_content(self) -> File:
+        if (self.source is None) == (self.content is None):
+            raise ValueError("exactly one of source and content is needed")
+        return self
+
+
+class Boot(_Model):
+    """/boot/grub/menu.lst, as PV-GRUB (GRUB 0.97) reads it."""
+
+    timeout: Annotated[int, Field(ge=0, le=3600)] = 3
+    """Seconds before the default entry starts."""
+    default: Annotated[int, Field(ge=0)] = 0
+    """The entry that starts, counted from 0."""
+    fallback: Annotated[int, Field(ge=0)] | None = None
+    """The entry that starts when the default fails."""
+    command_line: Annotated[str, Field(pattern=r"^[^\n]*$", max_length=1024)] = "ro console=hvc0"
+    """The kernel command line; root= is added."""
+    kernels: tuple[Kernel, ...] = ()
+    """Left out: every kernel found in the tree, newest first."""
+
+
+class Kernel(_Model):
+    """One entry of the menu: a kernel of the tree chosen by version, or files beside the recipe."""
+
+    version: str | None = None
+    """A shell pattern for the versions found in the tree, such as 6.1*."""
+    title: Annotated[str, Field(pattern=r"^[^\n]+$")] | None = None
+    kernel: str | None = None
+    """A kernel file beside the recipe."""
+    initrd: str | None = None
+    """Its initrd, beside the recipe."""
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Kernel:
+        if (self.version is None) == (self.kernel is None):
+            raise ValueError("exactly one of version and kernel is needed")
+        if self.initrd is not None and self.kernel is None:
+            raise ValueError("initrd goes with kernel: kernels found by version have their own initrd")
+        return self
+
+
+class Machine(_Model):
+    """One machine that boots the image."""
+
+    timeout: Duration = timedelta(seconds=300)
+    """The limit, for a machine of ordinary speed; a slow one gets more."""
+    memory: Size = Field(default=512 * 2**20, validate_default=True)
+    expect: Annotated[str, Field(min_length=1)] = "login:"
+    """The text on the console that proves the boot."""
+
+
+def _machine(value: Any) -> Any:
+    return {} if value is True else None if value is False else value
+
+
+MachineOrFalse = Annotated[Machine | None, BeforeValidator(_machine)]
+
+
+class Verify(_Model):
+    """How the finished image is proven."""
+
+    qemu: MachineOrFalse = Machine()
+    xen: MachineOrFalse = Machine()
+
+
+class Recipe(_Model):
+    """What an image is to be."""
+
+    name: Name
+    """Also the name of what is produced."""
+    version: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.+~_-]*$", max_length=64)] | None = None
+    architecture: Architecture = "x86_64"
+    rootfs: Rootfs
+    disk: Disk
+    system: System = System()
+    files: tuple[File, ...] = ()
+    boot: Boot = Boot()
+    verify: Verify = Verify()
+    outputs: Annotated[tuple[Literal["raw"], ...], Field(min_length=1)] = ("raw",)
