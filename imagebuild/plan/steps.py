@@ -1,7 +1,8 @@
 """The closed vocabulary of a build: each step says all that its execution needs, and nothing is decided later.
 
     tree      BootstrapDebian | UnpackTar                     where the file tree comes from (cached by digest)
-    edits     WriteFile | CopyFile | MakeLink | GenerateInitrd | SetPassword      changes to a copy of the tree
+    edits     WriteFile | CopyFile | MakeLink | MakeFolder | GenerateInitrd | SetPassword
+                                                              changes to a copy of the tree
     disk      CreateDisk, WritePartitionTable                 the empty disk
     user space MakeExt, MakeSwap                              filesystems laid straight into the image
     appliance CreateVolumeGroup, CreateLogicalVolume, CopyOntoVolume, MakeSwapOnVolume, MakeAndFill
@@ -84,6 +85,13 @@ class MakeLink(_Step):
     target: str
 
 
+class MakeFolder(_Step):
+    """Make a folder and its parents (mode 0755, root); one that is there stays as it is."""
+
+    kind: Literal["make-folder"] = "make-folder"
+    path: str
+
+
 class GenerateInitrd(_Step):
     """Generate the kernel's initrd inside the tree with the distribution's own tool, holding `modules`."""
 
@@ -102,7 +110,9 @@ class SetPassword(_Step):
     secret: str
 
 
-Edit = Annotated[WriteFile | CopyFile | MakeLink | GenerateInitrd | SetPassword, Field(discriminator="kind")]
+Edit = Annotated[
+    WriteFile | CopyFile | MakeLink | MakeFolder | GenerateInitrd | SetPassword, Field(discriminator="kind")
+]
 
 
 # --- the disk -------------------------------------------------------------------------------------------------

@@ -1,0 +1,206 @@
+"""make_plan: a recipe, and what its tree has told so far, in; everything that the build will do, out.
+
+Start here to see what a build does. All decisions are taken in this package; the executor only carries out.
+"""
+
+from __future__ import annotations
+
+from imagebuild.errors import PlanError
+from imagebuild.plan import ext, identity
+from imagebuild.plan.boot import GENERATED_INITRD_BYTES, BootChoice, Needed, choose_kernels, menu_text
+from imagebuild.plan.disk_steps import DiskPlan, plan_disk
+from imagebuild.plan.facts import TreeFacts, Usage
+from imagebuild.plan.layout import Arrangement, arrange, mountpoints, partition_areas, volume_areas
+from imagebuild.plan.rules import check_groups, loader_area
+from imagebuild.plan.steps import (
+    BootstrapDebian,
+    CopyFile,
+    Edit,
+    MakeFolder,
+    MakeLink,
+    Plan,
+    PlannedCheck,
+    PlannedEntry,
+    SetPassword,
+    TreeSource,
+    UnpackTar,
+    WriteFile,
+)
+from imagebuild.plan.texts import FstabLine, fstab
+from imagebuild.recipe.model import Disk, File, FilesystemSpec, Machine, Recipe
+
+MENU_PATH = "/boot/grub/menu.lst"
+ROOT_PASSWORD_SECRET = "system.root_password"
+
+
+def make_plan(recipe: Recipe, facts: TreeFacts | None) -> Plan:
+    """Everything that the build will do; deterministic, and without touching the machine.
+
+    With `facts` None (the tree is not there yet) the plan is preliminary: `pending` names what the tree will tell.
+    Raises PlanError for what cannot be made, or what PV-GRUB could not boot.
+    """
+    check_groups(recipe.disk)
+    separate_boot = loader_area(recipe.disk).mount == "/boot"
+    choice = choose_kernels(recipe, facts, _needed(recipe))
+    arrangement = arrange(recipe.disk, _with_room_for(choice, facts))
+    menu = menu_text(recipe, choice.entries, separate_boot=separate_boot, root=root_device(recipe))
+    table = fstab(_fstab_lines(recipe))
+    disk = _plan_disk(recipe, arrangement, choice.entries, facts)
+    return Plan(
+        name=recipe.name,
+        version=recipe.version,
+        architecture=recipe.architecture,
+        layout=recipe.disk.layout,
+        size_bytes=arrangement.size_bytes if arrangement else None,
+        tree=tree_source(recipe),
+        edits=_edits(recipe, choice, menu, table, separate_boot=separate_boot),
+        disk=disk.steps,
+        filesystems=disk.filesystems,
+        entries=choice.entries,
+        menu=menu,
+        fstab=table,
+        checks=_checks(recipe),
+        pending=(*choice.pending, *(() if arrangement else ("the disk's size: computed from the tree",))),
+    )
+
+
+def tree_source(recipe: Recipe) -> TreeSource:
+    """The first sub-plan: where the tree comes from. Its digest is the tree's cache key."""
+    if (debian := recipe.rootfs.debian) is not None:
+        return BootstrapDebian(
+            suite=debian.suite,
+            variant=debian.variant,
+            architecture=recipe.architecture,
+            mirror=debian.mirror,
+            components=debian.components,
+            packages=debian.packages,
+        )
+    tar = recipe.rootfs.tar
+    assert tar is not None  # the model lets through exactly one source
+    return UnpackTar(path=tar.path, sha256=tar.sha256)
+
+
+def root_device(recipe: Recipe) -> str:
+    """The root filesystem as the kernel command line names it: stable under PV-GRUB, Xen and QEMU alike.
+
+    Device names shift (sda1, xvda1, vda1), so it is the UUID, or the path of the logical volume.
+    """
+    return _device_of(recipe, "/")
+
+
+def _device_of(recipe: Recipe, mount: str) -> str:
+    for area in partition_areas(recipe.disk):
+        if area.mount == mount:
+            return f"UUID={identity.uuid_for(recipe.name, area.place)}"
+    for area in volume_areas(recipe.disk):
+        if area.mount == mount:
+            return f"/dev/{area.place}"
+    raise PlanError(f"disk: no filesystem is mounted at {mount}")
+
+
+def _needed(recipe: Recipe) -> Needed:
+    """The modules that lead to the root: the disk's driver in each machine that boots it, LVM, the filesystem."""
+    on_lvm = any(area.mount == "/" for area in volume_areas(recipe.disk))
+    root_type = next(
+        area.filesystem.type
+        for area in (*partition_areas(recipe.disk), *volume_areas(recipe.disk))
+        if area.mount == "/" and area.filesystem
+    )
+    modules = ["xen-blkfront", {"ext3": "ext4"}.get(root_type, root_type)]  # Linux has no ext3 driver since 4.3
+    if recipe.verify.qemu is not None:
+        modules += ["virtio_blk", "virtio_pci"]
+    return Needed((*modules, *(["dm-mod"] if on_lvm else [])), lvm=on_lvm)
+
+
+def _with_room_for(choice: BootChoice, facts: TreeFacts | None) -> TreeFacts | None:
+    """The tree as it will be: with the initrds that are going to be generated."""
+    generated = sum(1 for edit in choice.edits if edit.kind == "generate-initrd")
+    if facts is None or not generated:
+        return facts
+    more = Usage(path="/boot", content_bytes=generated * GENERATED_INITRD_BYTES, inodes=generated)
+    return facts.model_copy(update={"usage": (*facts.usage, more)})
+
+
+def _plan_disk(
+    recipe: Recipe, arrangement: Arrangement | None, entries: tuple[PlannedEntry, ...], facts: TreeFacts | None
+) -> DiskPlan:
+    solid = [MENU_PATH] + [path for entry in entries for path in (entry.kernel, entry.initrd) if path]
+    return plan_disk(recipe, arrangement, facts, solid=tuple(dict.fromkeys(solid)))
+
+
+def _fstab_lines(recipe: Recipe) -> list[FstabLine]:
+    def line(device: str, mount: str | None, spec: FilesystemSpec) -> FstabLine:
+        return FstabLine(device, mount, spec.type, spec.mount_options)
+
+    lines = [
+        line(f"UUID={identity.uuid_for(recipe.name, area.place)}", area.mount, area.filesystem)
+        for area in partition_areas(recipe.disk)
+        if area.filesystem
+    ]
+    return lines + [
+        line(f"/dev/{area.place}", area.mount, area.filesystem) for area in volume_areas(recipe.disk) if area.filesystem
+    ]
+
+
+def _edits(recipe: Recipe, choice: BootChoice, menu: str, table: str, *, separate_boot: bool) -> tuple[Edit, ...]:
+    edits: list[Edit] = [_file(file) for file in recipe.files]
+    if recipe.system.hostname is not None:
+        edits.append(WriteFile(path="/etc/hostname", content=recipe.system.hostname + "\n"))
+    edits.append(WriteFile(path="/etc/fstab", content=table))
+    edits += _mountpoint_folders(recipe.disk)
+    edits += [edit for edit in choice.edits if edit.kind != "generate-initrd"]
+    edits.append(WriteFile(path=MENU_PATH, content=menu))
+    if separate_boot:
+        # PV-GRUB to 1.03 opens /boot/grub/menu.lst on the boot filesystem, 1.04 also /grub/menu.lst: both are there.
+        edits.append(MakeLink(path="/boot/boot", target="."))
+    _check_paths(edits)
+    edits += [edit for edit in choice.edits if edit.kind == "generate-initrd"]
+    if recipe.system.root_password is not None:
+        edits.append(SetPassword(user="root", secret=ROOT_PASSWORD_SECRET))
+    return tuple(edits)
+
+
+def _mountpoint_folders(disk: Disk) -> list[Edit]:
+    return [MakeFolder(path=mount) for mount in sorted(mountpoints(disk)) if mount != "/"]
+
+
+def _file(file: File) -> Edit:
+    mode = int(file.mode, 8)
+    if file.content is not None:
+        return WriteFile(path=file.path, content=file.content, mode=mode)
+    assert file.source is not None
+    return CopyFile(source=file.source, path=file.path, mode=mode)
+
+
+def _check_paths(edits: list[Edit]) -> None:
+    seen: set[str] = set()
+    for edit in edits:
+        if isinstance(edit, (WriteFile, CopyFile, MakeLink)):
+            if edit.path in seen:
+                raise PlanError(
+                    f"files: {edit.path} would be written twice",
+                    resolution="imagebuild writes the hostname, fstab, menu.lst and the kernels itself: "
+                    "say it there, or take one of the two out",
+                )
+            seen.add(edit.path)
+
+
+def _checks(recipe: Recipe) -> tuple[PlannedCheck, ...]:
+    def boot(machine: Machine, how: str) -> str:
+        limit = f"{machine.timeout.total_seconds():g} s"
+        return f"{how}; {machine.memory // ext.MIB} MiB of memory, to {machine.expect!r} within {limit}"
+
+    checks = [
+        PlannedCheck(
+            machine="static",
+            what="partition table, filesystems, menu.lst, kernels and initrds read back by sfdisk, fsck, "
+            "GRUB 0.97's shell and pygrub",
+        )
+    ]
+    if recipe.verify.qemu:
+        how = "kernel, initrd and command line that menu.lst names"
+        checks.append(PlannedCheck(machine="qemu", what=boot(recipe.verify.qemu, how)))
+    if recipe.verify.xen:
+        how = f"a Xen PV guest, started by an {recipe.disk.layout} PV-GRUB that reads menu.lst"
+        checks.append(PlannedCheck(machine="xen", what=boot(recipe.verify.xen, how)))
+    return tuple(checks)
