@@ -1,0 +1,96 @@
+"""What kind of kernel a file is, from the Linux boot protocol's setup header.
+
+Source: the kernel's Documentation/arch/x86/boot.rst (offsets, protocol versions); arch/x86/boot/header.S.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from dataclasses import dataclass
+from typing import Literal
+
+Compression = Literal["gzip", "bzip2", "xz", "lzma", "lzo", "lz4", "zstd", "none", "unknown"]
+_MAGIC: tuple[tuple[bytes, Compression], ...] = (
+    (b"\x1f\x8b", "gzip"),
+    (b"BZh", "bzip2"),
+    (b"\xfd7zXZ\x00", "xz"),
+    (b"\x5d\x00\x00", "lzma"),
+    (b"\x89LZO", "lzo"),
+    (b"\x02\x21\x4c\x18", "lz4"),
+    (b"\x28\xb5\x2f\xfd", "zstd"),
+    (b"\x7fELF", "none"),
+)
+_XLF_KERNEL_64 = 1
+_EM_386, _EM_X86_64 = 3, 62
+
+
+@dataclass(frozen=True, slots=True)
+class KernelFacts:
+    """`protocol` is (major, minor) of the boot protocol, (0, 0) for a bare ELF file. `release` may be empty.
+
+    `complete` is False when the file ends before the payload that its header promises.
+    """
+
+    format: Literal["bzImage", "ELF"]
+    protocol: tuple[int, int]
+    architecture: Literal["x86_64", "i386"]
+    compression: Compression
+    release: str
+    complete: bool
+
+
+def read_kernel(data: bytes) -> KernelFacts | None:
+    """The facts of a kernel; None when `data` is no Linux kernel for x86. Never raises on bad bytes."""
+    if data[:4] == b"\x7fELF":
+        return _elf(data)
+    if len(data) < 0x264 or data[0x202:0x206] != b"HdrS":
+        return None
+    minor, major = data[0x206], data[0x207]
+    setup_sectors = data[0x1F1] or 4
+    offset, length = struct.unpack_from("<II", data, 0x248)
+    start = (setup_sectors + 1) * 512 + offset
+    payload = data[start : start + 16]
+    flags = struct.unpack_from("<H", data, 0x236)[0]
+    has_payload = (major, minor) >= (2, 8) and length > 0
+    # xloadflags came with protocol 2.12 (Linux 3.8); before it, a 64-bit kernel shows only in its payload.
+    wide = bool(flags & _XLF_KERNEL_64) if (major, minor) >= (2, 12) else b"x86_64" in _release(data).encode()
+    return KernelFacts(
+        format="bzImage",
+        protocol=(major, minor),
+        architecture="x86_64" if wide else "i386",
+        compression=compression_of(payload) if has_payload else "unknown",
+        release=_release(data),
+        complete=has_payload and start + length <= len(data),
+    )
+
+
+def compression_of(payload: bytes) -> Compression:
+    """By the payload's first bytes."""
+    return next((name for magic, name in _MAGIC if payload.startswith(magic)), "unknown")
+
+
+def _release(data: bytes) -> str:
+    pointer = struct.unpack_from("<H", data, 0x20E)[0]
+    if not pointer:
+        return ""
+    text = data[0x200 + pointer : 0x200 + pointer + 256].split(b"\0")[0].decode("ascii", "replace")
+    match = re.match(r"\S+", text)
+    return match[0] if match else ""
+
+
+def _elf(data: bytes) -> KernelFacts | None:
+    if len(data) < 64:
+        return None
+    machine = struct.unpack_from("<H", data, 18)[0]
+    if machine not in (_EM_386, _EM_X86_64):
+        return None
+    found = re.search(rb"Linux version (\S+)", data)
+    return KernelFacts(
+        format="ELF",
+        protocol=(0, 0),
+        architecture="x86_64" if machine == _EM_X86_64 else "i386",
+        compression="none",
+        release=found[1].decode("ascii", "replace") if found else "",
+        complete=True,
+    )

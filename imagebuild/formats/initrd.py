@@ -1,0 +1,176 @@
+"""Which files an initrd holds: cpio archives one after the other, each plain or compressed.
+
+Source: the kernel's Documentation/driver-api/early-userspace/buffer-format.rst. A plain archive in front (microcode)
+is followed by zero bytes up to a four byte boundary, then by the next archive or compressed stream.
+"""
+
+from __future__ import annotations
+
+import bz2
+import lzma
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import lz4.block
+import zstandard
+
+_MAGIC = (b"070701", b"070702")
+_HEADER = 110
+# A hostile initrd may claim to unpack to anything; the largest real ones (firmware included) stay below this.
+_MOST_UNPACKED = 2 * 2**30
+_LZ4_LEGACY = b"\x02\x21\x4c\x18"
+_LZ4_LEGACY_BLOCK = 8 * 2**20
+
+
+class InitrdError(ValueError):
+    """The bytes are no initrd, or a damaged one; the message says where."""
+
+
+@dataclass(frozen=True, slots=True)
+class InitrdFacts:
+    """`names`: every path, without a leading slash. `compressions`: of each segment, in order.
+
+    `builtin`: the modules that modules.builtin files inside list as built into the kernel.
+    """
+
+    names: frozenset[str]
+    compressions: tuple[str, ...]
+    builtin: frozenset[str]
+
+
+def read_initrd(data: bytes) -> InitrdFacts:
+    """The facts of an initrd. Raises InitrdError when it cannot be read to its end."""
+    names: set[str] = set()
+    builtin: set[str] = set()
+    compressions: list[str] = []
+    for segment, compression in _segments(data):
+        compressions.append(compression)
+        for name, content in _members(segment):
+            names.add(name)
+            if name.endswith("/modules.builtin"):
+                builtin |= {_module(line) for line in content.decode("utf-8", "replace").split()}
+    if not names:
+        raise InitrdError("it holds no cpio archive")
+    return InitrdFacts(frozenset(names), tuple(compressions), frozenset(builtin))
+
+
+def holds_module(facts: InitrdFacts, name: str) -> bool:
+    """Whether the initrd can load the module (`-` and `_` are the same), or the kernel has it built in."""
+    wanted = name.replace("-", "_")
+    return wanted in facts.builtin or wanted in {_module(path) for path in facts.names if ".ko" in path}
+
+
+def holds_lvm(facts: InitrdFacts) -> bool:
+    """Whether the LVM tools are inside."""
+    return any(path.rsplit("/", 1)[-1] in ("lvm", "lvm.static") for path in facts.names if "bin/" in path)
+
+
+def _module(path: str) -> str:
+    return path.rsplit("/", 1)[-1].split(".ko")[0].replace("-", "_")
+
+
+def _segments(data: bytes) -> Iterator[tuple[bytes, str]]:
+    rest = data
+    while rest := rest.lstrip(b"\0"):
+        if rest[:6] in _MAGIC:
+            end = _archive_end(rest)
+            yield rest[:end], "none"
+            rest = rest[end:]
+            continue
+        unpack = next((unpack for magic, unpack in _UNPACKERS.items() if rest.startswith(magic)), None)
+        if unpack is None:
+            raise InitrdError(f"byte {len(data) - len(rest)}: neither a cpio archive nor a known compression")
+        name, function = unpack
+        try:
+            content, rest = function(rest)
+        except (zlib.error, lzma.LZMAError, OSError, ValueError, EOFError, RuntimeError, zstandard.ZstdError) as error:
+            raise InitrdError(f"byte {len(data) - len(rest)}: damaged {name} data: {error}") from error
+        yield content, name
+
+
+def _archive_end(data: bytes) -> int:
+    end = 0
+    for _name, _content, end in _walk(data):  # noqa: B007 (the last one counts)
+        pass
+    return end
+
+
+def _members(data: bytes) -> Iterator[tuple[str, bytes]]:
+    for name, content, _end in _walk(data):
+        yield name, content
+
+
+def _walk(data: bytes) -> Iterator[tuple[str, bytes, int]]:
+    """Every member of the archives in `data`, with the offset behind it."""
+    offset = 0
+    while offset + _HEADER <= len(data):
+        if data[offset : offset + 6] not in _MAGIC:
+            if data[offset : offset + 4] == b"\0\0\0\0":
+                offset += 4
+                continue
+            return
+        try:
+            size = int(data[offset + 54 : offset + 62], 16)
+            name_size = int(data[offset + 94 : offset + 102], 16)
+        except ValueError as error:
+            raise InitrdError(f"a cpio header is damaged at byte {offset}") from error
+        name_end = offset + _HEADER + name_size
+        start = (name_end + 3) & ~3
+        end = (start + size + 3) & ~3
+        if start + size > len(data):
+            raise InitrdError(f"a cpio archive ends within a member at byte {offset}")
+        name = data[offset + _HEADER : name_end - 1].decode("utf-8", "surrogateescape")
+        if name == "TRAILER!!!":
+            yield "", b"", min(end, len(data))
+            if data[end : end + 6] not in _MAGIC and data[end:].lstrip(b"\0")[:6] not in _MAGIC:
+                return
+        else:
+            yield name.removeprefix("./").lstrip("/"), data[start : start + size], end
+        offset = end
+
+
+def _stream(make: Callable[[], Any]) -> Callable[[bytes], tuple[bytes, bytes]]:
+    def unpack(data: bytes) -> tuple[bytes, bytes]:
+        decompressor = make()
+        content = decompressor.decompress(data, _MOST_UNPACKED)
+        if not decompressor.eof:
+            raise EOFError("it ends early, or unpacks to more than 2 GiB")
+        return content, decompressor.unused_data
+
+    return unpack
+
+
+def _zstd(data: bytes) -> tuple[bytes, bytes]:
+    decompressor = zstandard.ZstdDecompressor().decompressobj()
+    content = decompressor.decompress(data)
+    if not decompressor.eof:
+        raise EOFError("it ends early")
+    return content, decompressor.unused_data
+
+
+def _lz4_legacy(data: bytes) -> tuple[bytes, bytes]:
+    """The kernel's own lz4 (`lz4 -l`): a magic, then blocks of at most 8 MiB, each after its length."""
+    offset = 4
+    blocks = []
+    while offset + 4 <= len(data):
+        length = int.from_bytes(data[offset : offset + 4], "little")
+        if length == 0 or offset + 4 + length > len(data):
+            break
+        block = data[offset + 4 : offset + 4 + length]
+        blocks.append(lz4.block.decompress(block, uncompressed_size=_LZ4_LEGACY_BLOCK))
+        offset += 4 + length
+    if not blocks:
+        raise EOFError("it holds no block")
+    return b"".join(blocks), data[offset:]
+
+
+_UNPACKERS: dict[bytes, tuple[str, Callable[[bytes], tuple[bytes, bytes]]]] = {
+    b"\x1f\x8b": ("gzip", _stream(lambda: zlib.decompressobj(wbits=31))),
+    b"BZh": ("bzip2", _stream(bz2.BZ2Decompressor)),
+    b"\xfd7zXZ\x00": ("xz", _stream(lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ))),
+    b"\x5d\x00\x00": ("lzma", _stream(lambda: lzma.LZMADecompressor(lzma.FORMAT_ALONE))),
+    b"\x28\xb5\x2f\xfd": ("zstd", _zstd),
+    _LZ4_LEGACY: ("lz4", _lz4_legacy),
+}
