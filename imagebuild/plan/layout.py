@@ -141,6 +141,11 @@ def share_out(areas: tuple[Area, ...], room: int, quantum: int, whose: str) -> l
             f"but {whose} has room for {mib(room)}",
             resolution="make one of them smaller, or the disk larger",
         )
+    if (percent := sum(area.extent for area in areas if isinstance(area.extent, float))) > 100:
+        raise PlanError(
+            f"{areas[0].key.rsplit('.', 1)[0]}: the percentages of {whose} add up to {percent:g}%",
+            resolution="they are shares of what is left after the fixed sizes: 100% at most",
+        )
     shares = {
         index: _down(int(left * area.extent / 100), quantum)
         for index, area in enumerate(areas)

@@ -1,0 +1,218 @@
+"""make_plan: what it decides, and what it refuses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from imagebuild.errors import PlanError
+from imagebuild.formats.menu import parse_menu
+from imagebuild.plan.facts import InitrdInTree, KernelInTree, TreeFacts, Usage
+from imagebuild.plan.outline import outline
+from imagebuild.plan.planner import make_plan
+from imagebuild.plan.steps import GenerateInitrd, MakeExt, Plan, SetPassword, WritePartitionTable
+from imagebuild.recipe.model import Recipe
+
+MIB = 2**20
+ALL_MODULES = ("xen-blkfront", "virtio_blk", "virtio_pci", "ext4", "ext2", "xfs", "dm-mod")
+
+
+def recipe(**changes: Any) -> Recipe:
+    content: dict[str, Any] = {
+        "name": "test",
+        "rootfs": {"debian": {"suite": "bookworm", "packages": ["linux-image-amd64"]}},
+        "disk": {"layout": "hd0", "filesystem": "ext4", "size": "2GiB"},
+    }
+    return Recipe.model_validate(content | changes)
+
+
+def lvm_disk(**changes: Any) -> dict[str, Any]:
+    disk: dict[str, Any] = {
+        "layout": "hd00",
+        "table": "mbr",
+        "size": "2GiB",
+        "partitions": [
+            {"mount": "/boot", "size": "256MiB", "filesystem": "ext3"},
+            {"size": "rest", "volume_group": "vg0"},
+        ],
+        "volume_groups": {
+            "vg0": [
+                {"name": "root", "size": "rest", "mount": "/", "filesystem": "ext4"},
+                {"name": "swap", "size": "128MiB", "filesystem": "swap"},
+            ]
+        },
+    }
+    return disk | changes
+
+
+def kernel(version: str = "6.1.0-56-amd64", **changes: Any) -> KernelInTree:
+    initrd = InitrdInTree(path=f"/boot/initrd.img-{version}", size_bytes=36 * MIB, modules=ALL_MODULES, holds_lvm=True)
+    facts: dict[str, Any] = {
+        "path": f"/boot/vmlinuz-{version}",
+        "version": version,
+        "release": version,
+        "size_bytes": 8 * MIB,
+        "architecture": "x86_64",
+        "compression": "xz",
+        "initrd": initrd,
+    }
+    return KernelInTree.model_validate(facts | changes)
+
+
+def facts(*kernels: KernelInTree, content_bytes: int = 600 * MIB, tool: str | None = "initramfs-tools") -> TreeFacts:
+    return TreeFacts.model_validate(
+        {
+            "digest": "0" * 64,
+            "family": "debian",
+            "initrd_tool": tool,
+            "kernels": kernels or (kernel(),),
+            "usage": (
+                Usage(path="/", content_bytes=MIB, inodes=10),
+                Usage(path="/boot", content_bytes=45 * MIB, inodes=10),
+                Usage(path="/usr", content_bytes=content_bytes, inodes=20000),
+            ),
+        }
+    )
+
+
+def refused(the_recipe: Recipe, tree: TreeFacts | None = None) -> str:
+    with pytest.raises(PlanError) as caught:
+        make_plan(the_recipe, tree)
+    assert caught.value.resolution, "every refusal says what to do"
+    return caught.value.brief
+
+
+def steps_of(plan: Plan, kind: type) -> list[Any]:
+    return [step for step in plan.disk if isinstance(step, kind)]
+
+
+def test_preliminary_plan_says_what_it_does_not_know() -> None:
+    plan = make_plan(recipe(disk={"layout": "hd0", "filesystem": "ext4"}), None)
+    assert plan.size_bytes is None
+    assert plan.disk == ()
+    assert len(plan.pending) == 2
+    assert "(preliminary)" in outline(plan)
+    assert "VERSION" in plan.menu
+
+
+def test_final_plan_of_hd0() -> None:
+    plan = make_plan(recipe(), facts())
+    assert plan.pending == ()
+    [filesystem] = steps_of(plan, MakeExt)
+    assert filesystem.region.offset_bytes == 0
+    assert filesystem.size_bytes == 2048 * MIB
+    assert "64bit" not in filesystem.features
+    assert set(filesystem.solid) == {
+        "/boot/grub/menu.lst",
+        "/boot/vmlinuz-6.1.0-56-amd64",
+        "/boot/initrd.img-6.1.0-56-amd64",
+    }
+    menu = parse_menu(plan.menu)
+    assert (menu.default, menu.timeout, menu.fallback) == (0, 3, ())
+    assert menu.entries[0].root == "(hd0)"
+    assert menu.entries[0].arguments == f"root=UUID={filesystem.uuid} ro console=hvc0"
+    assert f"UUID={filesystem.uuid}" in plan.fstab
+
+
+def test_the_same_recipe_gives_the_same_plan() -> None:
+    assert make_plan(recipe(), facts()).digest == make_plan(recipe(), facts()).digest
+    assert make_plan(recipe(), facts()).digest != make_plan(recipe(name="other"), facts()).digest
+
+
+def test_lvm_with_a_separate_boot_partition() -> None:
+    plan = make_plan(recipe(disk=lvm_disk()), facts())
+    [table] = steps_of(plan, WritePartitionTable)
+    assert [(part.start_sector, part.type_code, part.bootable) for part in table.partitions] == [
+        (2048, 0x83, True),
+        (2048 + 256 * 2048, 0x8E, False),
+    ]
+    entry = parse_menu(plan.menu).entries[0]
+    assert entry.root == "(hd0,0)"
+    assert entry.kernel == "/vmlinuz-6.1.0-56-amd64"
+    assert entry.arguments.startswith("root=/dev/vg0/root ")
+    boot, root = steps_of(plan, MakeExt)
+    assert (boot.mountpoint, boot.region.offset_bytes, boot.stage) == ("/boot", MIB, None)
+    assert (root.mountpoint, root.region, root.excluded) == ("/", None, ("/boot",))
+    assert root.solid == ()
+    assert [step.kind for step in plan.disk[-5:]] == [
+        "create-volume-group",
+        "create-logical-volume",
+        "copy-onto-volume",
+        "create-logical-volume",
+        "make-swap-on-volume",
+    ]
+    assert any(edit.kind == "make-link" and edit.path == "/boot/boot" for edit in plan.edits)
+
+
+def test_size_is_computed_from_the_content() -> None:
+    small = make_plan(recipe(disk={"layout": "hd0", "filesystem": "ext4"}), facts(content_bytes=100 * MIB))
+    large = make_plan(recipe(disk={"layout": "hd0", "filesystem": "ext4"}), facts(content_bytes=2000 * MIB))
+    assert small.size_bytes
+    assert large.size_bytes
+    assert 146 * MIB * 1.2 < small.size_bytes < 146 * MIB * 1.5
+    assert 2046 * MIB * 1.2 < large.size_bytes < 2046 * MIB * 1.35
+
+
+def test_initrd_without_the_disk_driver_is_generated_anew() -> None:
+    poor = InitrdInTree(path="/boot/initrd.img-6.1.0-56-amd64", size_bytes=MIB, modules=("ext4",), holds_lvm=False)
+    plan = make_plan(recipe(), facts(kernel(initrd=poor)))
+    [generate] = [edit for edit in plan.edits if isinstance(edit, GenerateInitrd)]
+    assert "xen-blkfront" in generate.modules
+    assert "no tool to make an initrd" in refused(recipe(), facts(kernel(initrd=poor), tool=None))
+
+
+def test_builtin_drivers_need_no_initrd() -> None:
+    plan = make_plan(recipe(), facts(kernel(initrd=None, builtin=("xen_blkfront", "ext4", "virtio_blk", "virtio_pci"))))
+    assert parse_menu(plan.menu).entries[0].initrd is None
+
+
+def test_root_on_lvm_needs_the_lvm_tools_in_the_initrd() -> None:
+    initrd = InitrdInTree(path="/boot/initrd.img-6.1.0-56-amd64", size_bytes=MIB, modules=ALL_MODULES, holds_lvm=False)
+    plan = make_plan(recipe(disk=lvm_disk()), facts(kernel(initrd=initrd)))
+    assert [edit.kernel_version for edit in plan.edits if isinstance(edit, GenerateInitrd)] == ["6.1.0-56-amd64"]
+
+
+def test_kernels_by_pattern_newest_first_and_titles() -> None:
+    tree = facts(kernel("6.1.0-56-amd64"), kernel("6.1.0-9-amd64"), kernel("5.10.0-1-amd64"))
+    plan = make_plan(recipe(boot={"kernels": [{"version": "5.10*", "title": "Old"}, {"version": "6.1*"}]}), tree)
+    assert [entry.title for entry in plan.entries] == ["Old", "test, Linux 6.1.0-56-amd64", "test, Linux 6.1.0-9-amd64"]
+    assert "no kernel in the tree matches 4.*" in refused(recipe(boot={"kernels": [{"version": "4.*"}]}), tree)
+
+
+def test_own_kernel_is_copied_into_the_tree() -> None:
+    own = {"title": "Rescue", "kernel": "files/vmlinuz-rescue", "initrd": "files/initrd-rescue"}
+    plan = make_plan(recipe(boot={"kernels": [{"version": "*"}, own], "fallback": 1}), facts())
+    assert plan.entries[1].kernel == "/boot/vmlinuz-rescue"
+    assert parse_menu(plan.menu).fallback == (1,)
+    assert "/boot/initrd-rescue" in next(step.solid for step in plan.disk if isinstance(step, MakeExt))
+
+
+def test_a_password_is_named_and_never_held() -> None:
+    plan = make_plan(recipe(system={"root_password": {"hash": "$y$j9T$secret"}}), facts())
+    assert "$y$" not in plan.model_dump_json() + outline(plan)
+    assert [edit.secret for edit in plan.edits if isinstance(edit, SetPassword)] == ["system.root_password"]
+
+
+def test_refusals() -> None:
+    boot = {"mount": "/boot", "size": "256MiB", "filesystem": "ext3"}
+    group = {"size": "rest", "volume_group": "vg0"}
+    root_on_lvm = lvm_disk(partitions=[group])
+    assert "cannot read inside LVM" in refused(recipe(disk=root_on_lvm))
+    assert "boot partition first" in refused(recipe(disk=lvm_disk(partitions=[{**group, "size": "1GiB"}, boot])))
+    assert "no logical volumes" in refused(recipe(disk=lvm_disk(volume_groups={})))
+    assert "no partition belongs to it" in refused(recipe(disk=lvm_disk(partitions=[boot])))
+    assert "PV-GRUB would have to read /" in refused(recipe(disk={"layout": "hd0", "filesystem": "btrfs"}))
+    assert "no filesystem is mounted at /" in refused(
+        recipe(disk={"layout": "hd00", "partitions": [{**boot, "size": "rest"}]})
+    )
+    assert "entry 1 does not exist" in refused(recipe(boot={"fallback": 1}), facts())
+    assert "compressed with lz4" in refused(recipe(), facts(kernel(compression="lz4")))
+    assert "is a i386 kernel" in refused(recipe(), facts(kernel(architecture="i386")))
+    assert "dropped them in 5.9" in refused(recipe(architecture="i386"), facts(kernel(architecture="i386")))
+    assert "written twice" in refused(recipe(files=[{"path": "/etc/fstab", "content": "x"}]))
+    assert "the tree does not fit" in refused(recipe(), facts(content_bytes=3000 * MIB))
+    assert "the sizes add up to" in refused(recipe(disk=lvm_disk(size="200MiB")))
+    assert "a percentage needs to know of what" in refused(
+        recipe(disk=lvm_disk(size=None, partitions=[boot, {**group, "size": "50%"}])), facts()
+    )
