@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-InitrdTool = Literal["initramfs-tools", "dracut", "mkinitrd"]
+InitrdTool = Literal["initramfs-tools", "dracut"]
 
 
 class _Fact(BaseModel):

@@ -96,7 +96,7 @@ class GenerateInitrd(_Step):
     """Generate the kernel's initrd inside the tree with the distribution's own tool, holding `modules`."""
 
     kind: Literal["generate-initrd"] = "generate-initrd"
-    tool: Literal["initramfs-tools", "dracut", "mkinitrd"]
+    tool: Literal["initramfs-tools", "dracut"]
     kernel_version: str
     path: str
     modules: tuple[str, ...]

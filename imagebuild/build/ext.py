@@ -1,0 +1,106 @@
+"""ext2, ext3 and ext4 laid in user space: mke2fs fills the filesystem from a folder, straight into the image.
+
+GRUB 0.97 cannot read a hole behind an extent (Error 16, or the next block in its place, in silence: seen on the genuine
+PV-GRUB), and `mke2fs -d` makes a hole of every block of zeros. So the files that a loader reads get a mark in each
+such block before, and exactly those marks are zeroed in the image afterwards: the blocks stay allocated.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from imagebuild.errors import BuildError
+from imagebuild.host import command
+from imagebuild.plan.steps import MakeExt
+
+_MARK = b"\xff"
+_NO_SPACE = "No space left on device"
+
+
+def make_ext(step: MakeExt, folder: Path, target: Path) -> None:
+    """Make the filesystem in `target` (at the step's offset) from `folder`. Raises BuildError."""
+    offset = step.region.offset_bytes if step.region else 0
+    marked = {path: _mark_zero_blocks(_inside(step, folder, path), step.block_bytes) for path in step.solid}
+    words = ["mke2fs", "-q", "-F", "-t", step.type, "-b", str(step.block_bytes), "-I", "256", "-N", str(step.inodes)]
+    words += ["-O", ",".join(step.features), "-U", step.uuid, "-m", "1"]
+    words += ["-L", step.label] if step.label else []
+    words += ["-E", f"offset={offset},hash_seed={step.uuid},root_owner=0:0", "-d", str(folder), str(target)]
+    words += [str(step.size_bytes // step.block_bytes)]
+    environment = {}
+    if epoch := os.environ.get("SOURCE_DATE_EPOCH"):
+        environment["E2FSPROGS_FAKE_TIME"] = epoch
+    finished = command.attempt(words, environment=environment, log=print)
+    if finished.exit_code != 0 or "while" in finished.output:
+        _raise(step, finished.output)
+    for path, blocks in marked.items():
+        _unmark(step, path, blocks, target, offset)
+
+
+def _raise(step: MakeExt, output: str) -> None:
+    if _NO_SPACE in output or "Could not allocate block" in output:
+        what, cure = "the output's filesystem is full", "free some space there, or build elsewhere (-o)"
+        if "allocate" in output:
+            what, cure = f"{step.mountpoint} does not fit into its {step.type}", "give it more room, or leave sizes out"
+        raise BuildError(f"making {step.type} for {step.mountpoint} failed: {what}", details=output, resolution=cure)
+    raise BuildError(f"making {step.type} for {step.mountpoint} failed", details=output)
+
+
+def _inside(step: MakeExt, folder: Path, path: str) -> Path:
+    """Where a file of the image lies in the filesystem's folder; links are resolved inside the folder only."""
+    relative = path.removeprefix(step.mountpoint).lstrip("/") if step.mountpoint != "/" else path.lstrip("/")
+    for _hop in range(40):
+        found = folder
+        rest = relative.split("/")
+        while rest:
+            found = found / rest.pop(0)
+            if found.is_symlink():
+                target = str(found.readlink())
+                base = "" if target.startswith("/") else str(found.parent.relative_to(folder)) + "/"
+                relative = os.path.normpath("/" + base + target.lstrip("/") + "/" + "/".join(rest)).lstrip("/")
+                break
+        else:
+            return found
+    raise BuildError(f"{path} is a loop of symbolic links")
+
+
+def _mark_zero_blocks(path: Path, block_bytes: int) -> list[int]:
+    """Put a mark into each block of zeros; returns their numbers in the file."""
+    try:
+        before = path.stat()
+        with path.open("r+b") as file:
+            zeros = []
+            number = 0
+            while block := file.read(block_bytes):
+                if not any(block):
+                    zeros.append(number)
+                number += 1
+            for number in zeros:
+                file.seek(number * block_bytes)
+                file.write(_MARK)
+    except OSError as error:
+        raise BuildError(f"{path.name}: the boot loader would read it, but: {error.strerror}") from error
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    return zeros
+
+
+def _unmark(step: MakeExt, path: str, blocks: Sequence[int], target: Path, offset: int) -> None:
+    if not blocks:
+        return
+    name = path.removeprefix(step.mountpoint) if step.mountpoint != "/" else path
+    script = "".join(f'bmap "{name}" {number}\n' for number in blocks)
+    output = command.run(
+        ["debugfs", "-f", "-", f"{target}?offset={offset}"], doing=f"finding the blocks of {path}", stdin=script
+    )
+    # debugfs echoes each command after its prompt; the answers are the lines that are a number alone.
+    physical = [int(line) for line in output.splitlines() if line.strip().isdigit()]
+    if len(physical) != len(blocks) or 0 in physical:
+        raise BuildError(f"{path}: {len(blocks)} blocks were to be found in the image, {len(physical)} are there")
+    with target.open("r+b") as image:
+        for block in physical:
+            image.seek(offset + block * step.block_bytes)
+            if image.read(1) != _MARK:
+                raise BuildError(f"{path}: block {block} of the image does not hold what was put there")
+            image.seek(-1, os.SEEK_CUR)
+            image.write(b"\0")

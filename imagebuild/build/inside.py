@@ -1,0 +1,117 @@
+"""Runs as root in a private namespace: unpacks the tree, edits it, lays the filesystems.
+
+Started by executor.py as `python -m imagebuild.build.inside`, with a Job as JSON on standard input; ends with exit code 0
+or prints the reason. Device nodes of the tree's /dev are left out: they cannot be made in a user namespace, and every
+kernel that boots here mounts devtmpfs there.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from imagebuild.build import ext
+from imagebuild.build.tree_edits import apply_edits, unmount_tools
+from imagebuild.errors import BuildError, ImagebuildError
+from imagebuild.host import command
+from imagebuild.plan.steps import Edit, MakeExt
+
+_FAILED = 9
+
+
+class Job(BaseModel):
+    """All paths absolute. `stages` are the files of the filesystems that an appliance step takes further."""
+
+    model_config = ConfigDict(frozen=True)
+
+    workspace: Path
+    lock: Path
+    tree: Path
+    recipe_folder: Path
+    edits: tuple[Edit, ...]
+    filesystems: tuple[MakeExt, ...]
+    image: Path
+    stages: dict[str, Path]
+    secrets: dict[str, str]
+
+
+def main() -> int:
+    job = Job.model_validate_json(sys.stdin.read())
+    threading.Thread(target=_end_with_our_maker, args=(job.lock,), daemon=True).start()
+    os.umask(0o022)
+    try:
+        _run(job)
+    except ImagebuildError as error:
+        print(f"{error.brief}\n{error.details}".rstrip(), flush=True)
+        return _FAILED
+    return 0
+
+
+def _run(job: Job) -> None:
+    tree = job.workspace / "tree"
+    tree.mkdir()
+    unpack(job.tree, tree)
+    apply_edits(tree, job.edits, recipe_folder=job.recipe_folder, secrets=job.secrets)
+    unmount_tools(tree)
+    folders = split(tree, job.workspace, job.filesystems)
+    for step in job.filesystems:
+        target = job.image if step.region else job.stages[step.stage or ""]
+        if not step.region:
+            with target.open("wb") as file:
+                file.truncate(step.size_bytes)
+        ext.make_ext(step, folders[step.mountpoint], target)
+
+
+def unpack(archive: Path, tree: Path) -> None:
+    """Everything that tar keeps: owners by number, modes, times, hard links, xattrs, ACLs, sparse files."""
+    words = ["tar", "--extract", f"--file={archive}", f"--directory={tree}", "--numeric-owner", "--same-owner"]
+    words += ["--preserve-permissions", "--xattrs", "--xattrs-include=*", "--acls", "--sparse"]
+    command.run([*words, "--exclude=./dev/*", "--exclude=dev/*"], doing="unpacking the root tree", log=print)
+
+
+def split(tree: Path, workspace: Path, filesystems: tuple[MakeExt, ...]) -> dict[str, Path]:
+    """Move what belongs to other filesystems out of the tree, deepest first; each leaves an empty folder behind."""
+    folders = {"/": tree}
+    for number, step in enumerate(sorted(filesystems, key=lambda step: step.mountpoint.count("/"), reverse=True)):
+        if step.mountpoint == "/":
+            continue
+        source = tree
+        for part in step.mountpoint.strip("/").split("/"):
+            source = source / part
+            if source.is_symlink() or not source.is_dir():
+                raise BuildError(
+                    f"{step.mountpoint} is to be a mountpoint, but {source.relative_to(tree)} is no folder in the tree"
+                )
+        status = source.stat()
+        target = workspace / f"filesystem-{number}"
+        source.rename(target)
+        source.mkdir()
+        os.chown(source, status.st_uid, status.st_gid)
+        source.chmod(status.st_mode & 0o7777)
+        os.utime(source, ns=(status.st_atime_ns, status.st_mtime_ns))
+        folders[step.mountpoint] = target
+    return folders
+
+
+def _end_with_our_maker(lock: Path) -> None:
+    """The process that started us holds the lock; when it comes free, it died: end at once, with all our children."""
+    while True:
+        time.sleep(0.5)
+        try:
+            with lock.open("rb") as handle:
+                fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            continue
+        except OSError:
+            pass
+        os._exit(_FAILED)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

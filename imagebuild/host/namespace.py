@@ -1,0 +1,117 @@
+"""Root inside a private namespace: trees with all their owners and modes, without being root outside.
+
+As root a private mount and process namespace is enough; an ordinary user also gets a user namespace, in which
+the user is root and the sub-uids of /etc/subuid are everybody else. What is mounted inside is seen by nobody else
+and ends with the namespace.
+
+A job holds a workspace, a folder whose files may belong to sub-uids. The workspace's lock file is held (flock) by
+imagebuild itself: the job ends itself when that lock comes free, so even SIGKILL leaves nothing running, and the next
+run knows a dead workspace by its free lock.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from imagebuild.errors import HostError
+from imagebuild.host import command
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """`folder` is empty at first; `lock` is the file whose flock says that we are alive."""
+
+    folder: Path
+    lock: Path
+
+
+def is_root() -> bool:
+    return os.geteuid() == 0
+
+
+def prefix() -> list[str]:
+    """The words before a command that is to be root in a namespace of its own, without network.
+
+    Raises HostError when this machine does not let an ordinary user do that.
+    """
+    words = ["unshare", "--mount", "--pid", "--net", "--fork", "--kill-child"]
+    if is_root():
+        return words
+    check_subordinate_ids()
+    return [*words, "--user", "--map-root-user", "--map-auto"]
+
+
+def check_subordinate_ids() -> None:
+    """Raises HostError unless newuidmap and a range of sub-uids are there for this user (subuid(5))."""
+    command.require("newuidmap", "uidmap")
+    user = _user_names()
+    for name in ("/etc/subuid", "/etc/subgid"):
+        path = Path(name)
+        owners = [line.split(":")[0] for line in path.read_text().splitlines()] if path.is_file() else []
+        if not user.intersection(owners):
+            raise HostError(
+                f"{name} has no range for this user: a tree cannot keep its owners",
+                resolution="let an administrator run: usermod --add-subuids 100000-165535 "
+                f"--add-subgids 100000-165535 {min(user)}",
+            )
+
+
+def _user_names() -> set[str]:
+    import pwd
+
+    names = {str(os.geteuid())}
+    with contextlib.suppress(KeyError):
+        names.add(pwd.getpwuid(os.geteuid()).pw_name)
+    return names
+
+
+@contextlib.contextmanager
+def workspace(root: Path) -> Iterator[Workspace]:
+    """A new workspace below `root`, removed at the end; those that dead runs left are removed first."""
+    root.mkdir(parents=True, exist_ok=True)
+    sweep(root)
+    folder = Path(tempfile.mkdtemp(prefix="tree-", dir=root))
+    lock = root / f"{folder.name}.lock"
+    handle = os.open(lock, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield Workspace(folder, lock)
+    finally:
+        remove_tree(folder)
+        lock.unlink(missing_ok=True)
+        os.close(handle)
+
+
+def sweep(root: Path) -> None:
+    """Remove the workspaces below `root` whose owners are dead."""
+    for lock in sorted(root.glob("tree-*.lock")):
+        with contextlib.suppress(OSError), lock.open("rb") as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            remove_tree(lock.with_suffix(""))
+            lock.unlink(missing_ok=True)
+
+
+def remove_tree(folder: Path) -> None:
+    """Remove a folder whose files may belong to sub-uids."""
+    shutil.rmtree(folder, ignore_errors=True)
+    if folder.exists():
+        command.attempt([*prefix(), "rm", "-rf", "--one-file-system", "--", str(folder)])
+
+
+def run_python(module: str, *, stdin: str, doing: str, log: command.Sink | None = None) -> str:
+    """Run one of our own modules as root in a namespace, with `stdin` as its input; returns its output.
+
+    Raises BuildError with the last lines of its output when it fails.
+    """
+    return command.run([*prefix(), sys.executable, "-m", module], doing=doing, stdin=stdin, log=log)
