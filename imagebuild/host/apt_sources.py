@@ -1,57 +1,116 @@
-"""The machine's own apt sources, so that a bootstrap uses the mirror that this machine can reach."""
+"""Where this machine gets its Debian packages: apt's own sources, so that a bootstrap uses the same mirror."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-_ONE_LINE = re.compile(r"^deb\s+(?:\[[^\]]*\]\s+)?(?P<uri>\S+)\s+(?P<suite>\S+)\s+(?P<components>.+)$")
-_ARCHIVE = re.compile(r"/debian/?$")
-_SECURITY = re.compile(r"/debian-security/?$")
-_WITH_SECURITY_SUFFIX = re.compile(r"^(?:bullseye|bookworm|trixie|forky|stable|oldstable|testing)$")
+APT_FOLDER = Path("/etc/apt")
+# The pockets of a release that belong together (Debian's own names; "updates" with a slash until Debian 10).
+_POCKETS = ("", "-updates", "-security", "/updates")
+# Names that Debian's keyring has had; a source signed by another key is not Debian's.
+_DEBIAN_KEYRING = "debian-archive"
+_ONE_LINE = re.compile(r"^deb\s+(?:\[(?P<options>[^\]]*)\]\s+)?(?P<uri>\S+)\s+(?P<suite>\S+)\s+(?P<components>.+)$")
 
 
-def debian_mirrors(suite: str, components: tuple[str, ...] = ("main",), folder: Path = Path("/etc/apt")) -> list[str]:
-    """One-line sources for `suite` from the mirrors that this machine uses for Debian, updates and security included.
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One repository in one suite, as apt names it."""
 
-    Empty when the machine names no Debian mirror (another distribution): mmdebstrap then uses its own default.
+    uri: str
+    suite: str
+    components: tuple[str, ...]
+    signed_by: str = ""
+    trusted: bool = False
+
+    def one_line(self) -> str:
+        """The entry in sources.list(5)'s one-line form, with the component main only.
+
+        The key is left out: mmdebstrap finds Debian's itself, and its path need not exist inside the new tree.
+        """
+        return f"deb {'[trusted=yes] ' if self.trusted else ''}{self.uri} {self.suite} main"
+
+
+def debian_mirrors(suite: str, folder: Path = APT_FOLDER) -> list[str]:
+    """One-line `deb` entries for `suite` and its updates and security pockets, as far as this machine's apt has them.
+
+    Empty when apt here knows nothing of that suite (another release, another distribution): mmdebstrap then takes
+    its own default, deb.debian.org. Only http and https are taken: other URIs mean nothing inside a new tree.
     """
-    uris = list(dict.fromkeys(uri for uri, _suite in _sources(folder)))
-    archive = next((uri for uri in uris if _ARCHIVE.search(uri)), None)
-    if archive is None:
+    wanted = {suite + pocket for pocket in _POCKETS}
+    found = [source for source in read_sources(folder) if source.suite in wanted and _is_debian(source)]
+    if not any(source.suite == suite for source in found):
         return []
-    wanted = " ".join(components)
-    lines = [f"deb {archive} {suite} {wanted}"]
-    if _WITH_SECURITY_SUFFIX.match(suite):
-        lines.append(f"deb {archive} {suite}-updates {wanted}")
-        security = next((uri for uri in uris if _SECURITY.search(uri)), None)
-        if security is not None:
-            lines.append(f"deb {security} {suite}-security {wanted}")
-    return lines
+    return list(dict.fromkeys(source.one_line() for source in found))
 
 
-def _sources(folder: Path) -> Iterator[tuple[str, str]]:
-    """(URI, suite) of every enabled binary source, from both of apt's file formats (sources.list(5))."""
-    lists = [folder / "sources.list", *sorted((folder / "sources.list.d").glob("*.list"))]
-    for path in lists:
-        if path.is_file():
-            for line in path.read_text("utf-8", "replace").splitlines():
-                if match := _ONE_LINE.match(line.strip()):
-                    yield match["uri"], match["suite"]
-    for path in sorted((folder / "sources.list.d").glob("*.sources")):
-        for stanza in re.split(r"\n\s*\n", path.read_text("utf-8", "replace")):
-            yield from _stanza(stanza)
+def _is_debian(source: Source) -> bool:
+    if "main" not in source.components or not source.uri.startswith(("http://", "https://")):
+        return False
+    return not source.signed_by or _DEBIAN_KEYRING in source.signed_by
 
 
-def _stanza(text: str) -> Iterator[tuple[str, str]]:
-    fields: dict[str, str] = {}
+def read_sources(folder: Path) -> Iterator[Source]:
+    """Every binary source of /etc/apt (or a folder like it), in apt's own order. Unreadable files are passed over."""
+    for path in [folder / "sources.list", *sorted((folder / "sources.list.d").glob("*"))]:
+        if path.suffix not in (".list", ".sources"):
+            continue
+        try:
+            text = path.read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            continue
+        yield from parse_one_line(text) if path.suffix == ".list" else parse_deb822(text)
+
+
+def parse_one_line(text: str) -> Iterator[Source]:
+    """sources.list(5), ONE-LINE-STYLE FORMAT."""
     for line in text.splitlines():
-        if not line.startswith("#") and ":" in line and not line[:1].isspace():
-            key, _, value = line.partition(":")
-            fields[key.strip().lower()] = value.strip()
-    if "deb" not in fields.get("types", "").split() or fields.get("enabled", "yes").lower() == "no":
-        return
-    for uri in fields.get("uris", "").split():
-        for suite in fields.get("suites", "").split():
-            yield uri, suite
+        match = _ONE_LINE.match(line.partition("#")[0].strip())
+        if match is None:
+            continue
+        options = dict(word.split("=", 1) for word in (match["options"] or "").split() if "=" in word)
+        yield Source(
+            uri=match["uri"],
+            suite=match["suite"],
+            components=tuple(match["components"].split()),
+            signed_by=options.get("signed-by", ""),
+            trusted=options.get("trusted") == "yes",
+        )
+
+
+def parse_deb822(text: str) -> Iterator[Source]:
+    """sources.list(5), DEB822-STYLE FORMAT."""
+    for stanza in re.split(r"\n\s*\n", text):
+        fields = _fields(stanza)
+        if fields.get("enabled", "yes") == "no" or "deb" not in fields.get("types", "").split():
+            continue
+        for uri in fields.get("uris", "").split():
+            for suite in fields.get("suites", "").split():
+                yield Source(
+                    uri=uri,
+                    suite=suite,
+                    components=tuple(fields.get("components", "").split()),
+                    signed_by=fields.get("signed-by", ""),
+                    trusted=fields.get("trusted") == "yes",
+                )
+
+
+def _fields(stanza: str) -> dict[str, str]:
+    fields: dict[str, str] = {}
+    name = ""
+    for line in stanza.splitlines():
+        if line.startswith("#"):
+            continue
+        if line[:1].isspace():
+            if name:
+                fields[name] += " " + line.strip()
+            continue
+        name, colon, value = line.partition(":")
+        name = name.strip().lower()
+        if colon:
+            fields[name] = value.strip()
+        else:
+            name = ""
+    return fields

@@ -1,0 +1,40 @@
+# The commands of a checkout. `make image` and `make test` make whatever they need.
+
+RECIPE ?= recipes/debian-12-hd0.yaml
+OUTPUT ?= out
+# A lacking capability (no guestfs, no test host) fails the tests here; `CI= make test` turns it into a skip.
+CI ?= true
+
+.PHONY: help image test check setup format clean
+
+# `make` alone says what there is.
+help:
+	@echo "make image    build and verify $(RECIPE) into $(OUTPUT)/"
+	@echo "make test     every test: unit, integration, boot (about half an hour)"
+	@echo "make check    linters, types, import contracts, unit tests (about a minute)"
+	@echo "make setup    install the Debian packages and .venv/ that all of them need"
+	@echo "make format   lay out the code"
+	@echo "make clean    remove .venv/, $(OUTPUT)/ and the tools' caches"
+
+setup:
+	@.ci/setup
+
+image: setup
+	.venv/bin/imagebuild build $(RECIPE) -o $(OUTPUT)
+
+test: setup
+	CI=$(CI) .venv/bin/python -m pytest
+
+check: setup
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+	.venv/bin/python -m pytest tests/unit
+
+format: setup
+	.venv/bin/ruff format .
+	.venv/bin/ruff check --fix .
+
+clean:
+	rm -rf .venv $(OUTPUT) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis *.egg-info

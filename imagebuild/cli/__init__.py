@@ -1,0 +1,40 @@
+"""The command line: the only place that prints or exits.
+
+Start here. `main` runs one command from its words to its exit code:
+
+    app.py         the verbs and their options (typer); parsing ends in a function to call, nothing runs yet
+    validate.py    validate, plan: the recipe alone
+    build.py       build: one or several recipes, each to a verified image
+    verify.py      verify: any image that has a menu.lst
+    doctor.py      doctor: what this machine can do
+    terminal.py    progress on a terminal, progress in a pipe, the log file
+    ending.py      errors as words on stderr, and exit codes
+    signals.py     Ctrl-C and SIGTERM
+
+Everything heavy is imported inside the verb that needs it, so that `--help` and `plan` answer at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The program: run one command and return its exit code (errors.py has the list).
+
+    Takes over SIGINT and SIGTERM for the rest of the process's life.
+    """
+    from imagebuild.cli.signals import take_signals
+
+    signals = take_signals()
+    try:
+        from imagebuild.cli.app import run
+
+        return run(argv)
+    except KeyboardInterrupt:  # before or after the command itself
+        from imagebuild.cli.ending import report
+        from imagebuild.errors import Interrupted
+
+        return report(Interrupted("interrupted"))
+    finally:
+        signals.ignore_from_now_on()

@@ -1,0 +1,259 @@
+"""The verbs and their options. Parsing ends in a function to call: nothing runs inside the parser."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Work = Callable[[], int]
+
+_ABOUT = """\
+Builds bootable disk images from declarative recipes, and boots every one under Xen and QEMU before anybody sees it.
+
+\b
+A first image:
+  imagebuild doctor                                  what this machine can do, and what to install
+  imagebuild validate recipes/debian-12-hd0.yaml     every mistake at once, with line and column
+  imagebuild plan recipes/debian-12-hd0.yaml         what will be built, without building it
+  imagebuild build recipes/debian-12-hd0.yaml -o out
+"""
+_EXIT_CODES = """\
+\b
+Exit codes:
+    0  done, and verified where a verification was asked for
+    1  internal error (please report it)
+    2  the command line or the recipe is wrong
+    3  the recipe cannot be made, or a boot loader could not boot it
+    4  this machine lacks something; the message says what to install
+    5  a step of the build failed
+    6  the image could not be verified (it may be good)
+   10  the image was verified, and it is bad
+  130  interrupted by Ctrl-C or SIGTERM
+With several recipes: the highest of them.
+"""
+
+app = typer.Typer(
+    help=_ABOUT,
+    epilog=_EXIT_CODES,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+
+Recipes = Annotated[list[Path], typer.Argument(metavar="RECIPE...", help="Recipe files (YAML).", show_default=False)]
+OneRecipe = Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe file (YAML).", show_default=False)]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="Give a variable of the recipe a value; may be repeated."),
+]
+With = Annotated[
+    str | None,
+    typer.Option(
+        "--with", metavar="MACHINES", help="Only these machines, separated by commas: static, qemu, xen.",
+        show_default="all that the recipe asks for",
+    ),
+]  # fmt: skip
+AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout, for programs.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error too.")]
+
+
+def run(argv: Sequence[str] | None = None) -> int:
+    """Parse the words, do the work, and return the exit code."""
+    from imagebuild.cli.ending import report
+
+    chosen: list[Work] = []
+    debug: list[bool] = []
+    try:
+        app(args=list(argv) if argv is not None else None, prog_name="imagebuild", obj=(chosen, debug))
+    except SystemExit as end:  # typer's own way to say: help was shown, or the words were wrong
+        if not chosen:
+            return int(end.code or 0)
+    try:
+        return chosen[0]()
+    except BrokenPipeError:
+        _leave_the_pipe()
+        return 1
+    except BaseException as error:
+        return report(error, debug=any(debug))
+
+
+def _leave_the_pipe() -> None:
+    """The reader went away (`imagebuild plan … | head`): end without a word, at the interpreter's end too."""
+    import os
+    import sys
+
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _do(context: typer.Context, work: Work, *, debug: bool = False) -> None:
+    chosen, debugging = context.obj
+    chosen.append(work)
+    debugging.append(debug)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from imagebuild import __version__
+
+        typer.echo(f"imagebuild {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _everywhere(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def validate(context: typer.Context, recipes: Recipes, settings: Settings = None, debug: Debug = False) -> None:
+    """Check recipes: every mistake at once, as file:line:column: key: what was found, what is allowed, what to do.
+
+    Needs no root, no network, and builds nothing.
+
+    \b
+    Examples:
+      imagebuild validate recipes/*.yaml
+      imagebuild validate web.yaml --set release=bookworm
+    """
+
+    def work() -> int:
+        from imagebuild.cli.validate import validate_recipes
+
+        return validate_recipes(recipes, settings or [])
+
+    _do(context, work, debug=debug)
+
+
+@app.command()
+def plan(
+    context: typer.Context, recipe: OneRecipe, as_json: AsJson = False, settings: Settings = None, debug: Debug = False
+) -> None:
+    """Show what will be built: partition table, filesystems, kernels, menu.lst, fstab, checks, and a digest.
+
+    Takes well under a second: nothing is downloaded or built. What only the root tree can tell (the kernels'
+    versions, a computed size) is marked so, until the tree is in the cache.
+
+    \b
+    Examples:
+      imagebuild plan recipes/debian-12-hd00-lvm.yaml
+      imagebuild plan recipes/debian-12-hd0.yaml --json | jq .menu
+    """
+
+    def work() -> int:
+        from imagebuild.cli.validate import show_plan
+
+        return show_plan(recipe, settings or [], as_json=as_json)
+
+    _do(context, work, debug=debug)
+
+
+@app.command()
+def build(
+    context: typer.Context,
+    recipes: Recipes,
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Where DIR/NAME/ is made.")] = Path(
+        "out"
+    ),
+    settings: Settings = None,
+    no_verify: Annotated[
+        bool, typer.Option("--no-verify", help="Do not verify; the report then says 'unverified'.")
+    ] = False,
+    keep_going: Annotated[
+        bool, typer.Option("--keep-going", help="After a failure go on with the next recipe.")
+    ] = False,
+    machines: With = None,
+    debug: Debug = False,
+) -> None:
+    """Build images and verify each: read back by other tools, then booted under QEMU and Xen to the login prompt.
+
+    DIR/NAME/ then holds NAME.raw (sparse), SHA256SUMS, packages.json, plan.json, report.json, junit.xml, build.log
+    and one console log per boot. NAME.raw appears only after a passed verification: an image that failed is kept
+    beside it as NAME.raw.rejected, one that could not be verified as NAME.raw.unverified.
+
+    \b
+    Examples:
+      imagebuild build recipes/debian-12-hd0.yaml
+      imagebuild build recipes/*.yaml -o out --keep-going
+      imagebuild build web.yaml --set release=bookworm --with static,qemu
+    """
+
+    def work() -> int:
+        from imagebuild.cli.build import BuildOptions, build_recipes
+        from imagebuild.cli.verify import chosen_machines
+
+        chosen = chosen_machines(machines)
+        return build_recipes(
+            recipes, settings or [],
+            BuildOptions(output=output, machines=() if no_verify else chosen, keep_going=keep_going, debug=debug),
+        )  # fmt: skip
+
+    _do(context, work, debug=debug)
+
+
+@app.command()
+def verify(
+    context: typer.Context,
+    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="A raw or qcow2 image.", show_default=False)],
+    machines: With = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o", "--output", metavar="DIR", help="Where the report goes.", show_default="IMAGE's name + .verify"
+        ),
+    ] = None,
+    debug: Debug = False,
+) -> None:
+    """Verify any image that has a /boot/grub/menu.lst, not only imagebuild's own. The image is never written.
+
+    static reads it back (sfdisk, fsck, GRUB 0.97's shell, pygrub); qemu boots the kernel that its menu names; xen
+    goes the whole way through a PV-GRUB. DIR then holds report.json, junit.xml, verify.log and the console logs.
+
+    \b
+    Examples:
+      imagebuild verify out/debian-12-hd0/debian-12-hd0.raw
+      imagebuild verify old-server.qcow2 --with static -o /tmp/old-server
+    """
+
+    def work() -> int:
+        from imagebuild.cli.verify import chosen_machines, verify_one
+
+        return verify_one(image, machines=chosen_machines(machines), output=output, debug=debug)
+
+    _do(context, work, debug=debug)
+
+
+@app.command()
+def doctor(
+    context: typer.Context,
+    prepare: Annotated[
+        bool, typer.Option("--prepare", help="Build the Xen test host now (once; it is kept in the cache).")
+    ] = False,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Say what this machine can do, and which Debian package to install for what it lacks.
+
+    Things are tried, not assumed: KVM runs a guest, the appliance is launched. Exit code 0: images can be built
+    and verified here; 4: something needed is lacking.
+
+    \b
+    Examples:
+      imagebuild doctor
+      imagebuild doctor --prepare
+      imagebuild doctor --json | jq '.capabilities[] | select(.state == "lacking")'
+    """
+
+    def work() -> int:
+        from imagebuild.cli.doctor import show_capabilities
+
+        return show_capabilities(prepare=prepare, as_json=as_json)
+
+    _do(context, work, debug=debug)

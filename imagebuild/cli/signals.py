@@ -1,0 +1,78 @@
+"""Ctrl-C and SIGTERM: both become one KeyboardInterrupt in the main thread, once.
+
+KeyboardInterrupt, because no `except Exception` on the way swallows it; the border turns it into exit code 130.
+Further signals while things are cleaned up are answered with a line; the third ends the process on the spot
+(its children die with it, see host/command.py, and the next run removes what is left of a partial file).
+
+Python runs a signal handler only between two bytecodes, so a long call into a C library (guestfs waiting for its
+appliance) would sit out any Ctrl-C. A watching thread hears of the signal through `signal.set_wakeup_fd` and, when
+the main thread does not react, ends our child processes: the call then fails at once and the handler gets its turn.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import threading
+from pathlib import Path
+from types import FrameType
+
+_GRACE_SECONDS = 1.0
+_CAUGHT = (signal.SIGINT, signal.SIGTERM)
+
+
+class Signals:
+    """The state of one process's interruption."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._heard = threading.Event()
+        self._reader, self._writer = socket.socketpair()
+        self._writer.setblocking(False)  # set_wakeup_fd demands it
+
+    def install(self) -> None:
+        for number in _CAUGHT:
+            signal.signal(number, self._handle)
+        signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
+        threading.Thread(target=self._watch, name="signals", daemon=True).start()
+
+    def ignore_from_now_on(self) -> None:
+        """The exit code is decided: a late Ctrl-C must not turn the interpreter's end into a traceback."""
+        for number in _CAUGHT:
+            signal.signal(number, signal.SIG_IGN)
+        signal.set_wakeup_fd(-1)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        self._count += 1
+        self._heard.set()
+        if self._count == 1:
+            raise KeyboardInterrupt
+        if self._count == 2:
+            # os.write: the handler may have interrupted a write to the very same buffered stream
+            os.write(2, b"\nstill cleaning up (once more ends it on the spot)\n")
+        else:
+            os._exit(130)
+
+    def _watch(self) -> None:
+        while data := self._reader.recv(64):
+            if not any(number in data for number in _CAUGHT):
+                continue  # another signal, such as SIGCHLD
+            if not self._heard.wait(_GRACE_SECONDS):
+                _kill_children()
+
+
+def take_signals() -> Signals:
+    """Install the handlers. Must run in the main thread."""
+    signals = Signals()
+    signals.install()
+    return signals
+
+
+def _kill_children() -> None:
+    for children in Path("/proc/self/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            for pid in children.read_text().split():
+                with contextlib.suppress(OSError):
+                    os.kill(int(pid), signal.SIGKILL)

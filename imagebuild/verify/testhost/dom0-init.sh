@@ -1,0 +1,51 @@
+#!/bin/sh
+# The whole of dom0: process 1 of the Xen test host. Everything lives in the initial ramdisk, so nothing is mounted
+# but the kernel's own filesystems. Lines that begin with "imagebuild:" are read by imagebuild/verify/console.py.
+export PATH=/bin LD_LIBRARY_PATH=/lib
+
+fail() {
+    echo "imagebuild: dom0 failed: $1"
+    echo o > /proc/sysrq-trigger
+    sleep 60
+}
+
+# The block device with the given serial number (QEMU's serial=), once it is there.
+device() {
+    tries=0
+    while [ $tries -lt 100 ]; do
+        for folder in /sys/block/*; do
+            if [ "$(cat "$folder/serial" 2> /dev/null)" = "$1" ]; then
+                echo "/dev/${folder##*/}"
+                return 0
+            fi
+        done
+        tries=$((tries + 1))
+        sleep 0.1
+    done
+    return 1
+}
+
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount -t devtmpfs devtmpfs /dev
+mkdir -p /dev/pts /dev/shm /run/lock /run/xen /run/xenstored /var/lib/xen /var/lib/xenstored /var/log/xen /tmp /job
+mount -t devpts devpts /dev/pts
+while read -r module; do
+    insmod "$module" || fail "the module $module cannot be loaded"
+done < /etc/modules.list
+mount -t xenfs xenfs /proc/xen || fail "there is no Xen below this kernel"
+
+xenstored || fail "xenstored did not start"
+xen-init-dom0 > /dev/null || fail "xen-init-dom0 failed"
+xenconsoled || fail "xenconsoled did not start"
+echo "imagebuild: dom0 ready"
+
+image=$(device image) || fail "the image's disk did not appear"
+job=$(device job) || fail "the job's disk did not appear"
+ln -s "$image" /dev/image
+tar -x -C /job -f "$job" || fail "the job's disk cannot be read"
+echo "imagebuild: guest starts"
+xl create -c /job/guest.cfg
+echo "imagebuild: guest ended"
+echo o > /proc/sysrq-trigger
+sleep 60
