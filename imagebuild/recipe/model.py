@@ -46,24 +46,56 @@ def _mountpoint(value: str) -> str:
     return _absolute(value)
 
 
+def _text(pattern: str, words: str, **limits: Any) -> Any:
+    """A text with a pattern. `words` says what it allows, to people: in our messages and in their editors."""
+    return Field(pattern=pattern, json_schema_extra={"patternErrorMessage": words}, **limits)
+
+
 ImagePath = Annotated[str, AfterValidator(_absolute), Field(examples=["/etc/motd"])]
 Mountpoint = Annotated[str, AfterValidator(_mountpoint), Field(examples=["/boot"])]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)]
-PackageName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9+.-]+(:[a-z0-9]+)?(=[A-Za-z0-9.+:~-]+|/[a-z0-9-]+)?$")]
-LvmName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_+.][A-Za-z0-9_+.-]*$", max_length=100)]
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Name = Annotated[
+    str,
+    _text(
+        r"^[A-Za-z0-9][A-Za-z0-9._-]*$", "a name starts with a letter or digit and holds letters, digits and . _ -",
+        max_length=64,
+    ),
+]  # fmt: skip
+PackageName = Annotated[
+    str,
+    _text(
+        r"^[a-z0-9][a-z0-9+.-]+(:[a-z0-9]+)?(=[A-Za-z0-9.+:~-]+|/[a-z0-9-]+)?$",
+        "a package is NAME, NAME=VERSION or NAME/SUITE, its name in lower case",
+    ),
+]
+LvmName = Annotated[
+    str,
+    _text(
+        r"^[A-Za-z0-9_+.][A-Za-z0-9_+.-]*$", "a name in LVM holds letters, digits and _ + . -, not - first",
+        max_length=100,
+    ),
+]  # fmt: skip
+Sha256 = Annotated[str, _text(r"^[0-9a-f]{64}$", "a SHA-256 is 64 digits, 0-9 and a-f, as sha256sum prints")]
 
 
 class Debian(_Model):
     """A Debian tree, bootstrapped with mmdebstrap."""
 
-    suite: Annotated[str, Field(pattern=r"^[a-z][a-z0-9.-]*$", examples=["bookworm"])]
+    suite: Annotated[
+        str, _text(r"^[a-z][a-z0-9.-]*$", "a suite is a code name such as bookworm", examples=["bookworm"])
+    ]
     """The release's code name."""
     variant: Literal["essential", "apt", "required", "minbase", "important", "standard"] = "minbase"
     """How much is installed beside `packages` (mmdebstrap's variants)."""
-    mirror: Annotated[str, Field(pattern=r"^(https?|file|copy)://\S+$")] | None = None
+    mirror: (
+        Annotated[
+            str, _text(r"^(https?|file|copy)://\S+$", "a mirror starts with http://, https://, file:// or copy://")
+        ]
+        | None
+    ) = None
     """The archive's URL. Left out: the machine's own apt sources."""
-    components: tuple[Annotated[str, Field(pattern=r"^[a-z0-9-]+$")], ...] = ("main",)
+    components: tuple[
+        Annotated[str, _text(r"^[a-z0-9-]+$", "a component is a word in lower case, such as main")], ...
+    ] = ("main",)
     """The archive's components."""
     packages: tuple[PackageName, ...] = ()
     """Packages to install, kernel and init included."""
@@ -78,13 +110,15 @@ class Tar(_Model):
     """Its digest; the build refuses any other file."""
 
 
+def _tar(value: Any) -> Any:
+    return {"path": value} if isinstance(value, str) else value
+
+
 class Rootfs(_Model):
     """Where the file tree comes from: exactly one source."""
 
     debian: Debian | None = None
-    tar: Annotated[Tar, BeforeValidator(lambda value: {"path": value} if isinstance(value, str) else value)] | None = (
-        None
-    )
+    tar: Annotated[Tar, BeforeValidator(_tar, json_schema_input_type=str | Tar)] | None = None
 
     @model_validator(mode="after")
     def _one_source(self) -> Rootfs:
@@ -103,13 +137,19 @@ class FilesystemSpec(_Model):
     """A filesystem, or swap."""
 
     type: FilesystemType
-    label: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$", max_length=16)] | None = None
+    label: (
+        Annotated[str, _text(r"^[A-Za-z0-9_.-]+$", "a label holds letters, digits and _ . -", max_length=16)] | None
+    ) = None
     """At most 16 characters (ext2 to ext4, reiserfs; XFS takes 12)."""
-    mount_options: Annotated[str, Field(pattern=r"^[^\s]+$")] | None = None
+    mount_options: (
+        Annotated[str, _text(r"^[^\s]+$", "mount options are separated by commas, without white space")] | None
+    ) = None
     """The fourth field of /etc/fstab."""
 
 
-Filesystem = Annotated[FilesystemSpec, BeforeValidator(_filesystem)]
+Filesystem = Annotated[
+    FilesystemSpec, BeforeValidator(_filesystem, json_schema_input_type=FilesystemType | FilesystemSpec)
+]
 
 
 class Partition(_Model):
@@ -191,7 +231,10 @@ class Password(_Model):
 
     hash: SecretStr | None = None
     """A crypt(5) hash, such as `mkpasswd` prints."""
-    env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
+    env: (
+        Annotated[str, _text(r"^[A-Za-z_][A-Za-z0-9_]*$", "a variable of the environment has a name such as ROOT_PW")]
+        | None
+    ) = None
     """The environment variable that holds the hash when building."""
     file: str | None = None
     """The file that holds the hash when building."""
@@ -208,10 +251,22 @@ class Password(_Model):
 class System(_Model):
     """What most images need, written into the tree."""
 
-    hostname: Annotated[str, Field(pattern=r"^[a-zA-Z0-9]([a-zA-Z0-9.-]{0,62})$")] | None = None
+    hostname: (
+        Annotated[
+            str,
+            _text(r"^[a-zA-Z0-9]([a-zA-Z0-9.-]{0,62})$", "a host name holds letters, digits, - and dots, 63 at most"),
+        ]
+        | None
+    ) = None
     root_password: Password | None = None
     """Left out: root cannot log in with a password, as the tree's own /etc/shadow says."""
-    timezone: Annotated[str, Field(pattern=r"^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*$")] | None = None
+    timezone: (
+        Annotated[
+            str,
+            _text(r"^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*$", "a time zone has a name such as Etc/UTC or Europe/Berlin"),
+        ]
+        | None
+    ) = None
     """A name of the tz database, such as Etc/UTC."""
 
 
@@ -223,7 +278,9 @@ class File(_Model):
     """A file beside the recipe."""
     content: str | None = None
     """The text itself."""
-    mode: Annotated[str, Field(pattern=r"^[0-7]{3,4}$")] = "0644"
+    mode: Annotated[str, _text(r"^[0-7]{3,4}$", 'a mode is three or four octal digits in quotes, such as "0644"')] = (
+        "0644"
+    )
     """Octal, quoted."""
 
     @model_validator(mode="after")
@@ -242,7 +299,7 @@ class Boot(_Model):
     """The entry that starts, counted from 0."""
     fallback: Annotated[int, Field(ge=0)] | None = None
     """The entry that starts when the default fails."""
-    command_line: Annotated[str, Field(pattern=r"^[^\n]*$", max_length=1024)] = "ro console=hvc0"
+    command_line: Annotated[str, _text(r"^[^\n]*$", "a command line is one line", max_length=1024)] = "ro console=hvc0"
     """The kernel command line; root= is added."""
     kernels: tuple[Kernel, ...] = ()
     """Left out: every kernel found in the tree, newest first."""
@@ -253,7 +310,7 @@ class Kernel(_Model):
 
     version: str | None = None
     """A shell pattern for the versions found in the tree, such as 6.1*."""
-    title: Annotated[str, Field(pattern=r"^[^\n]+$")] | None = None
+    title: Annotated[str, _text(r"^[^\n]+$", "a title is one line")] | None = None
     kernel: str | None = None
     """A kernel file beside the recipe."""
     initrd: str | None = None
@@ -282,7 +339,7 @@ def _machine(value: Any) -> Any:
     return {} if value is True else None if value is False else value
 
 
-MachineOrFalse = Annotated[Machine | None, BeforeValidator(_machine)]
+MachineOrFalse = Annotated[Machine | None, BeforeValidator(_machine, json_schema_input_type=bool | Machine)]
 
 
 class Verify(_Model):
@@ -297,7 +354,17 @@ class Recipe(_Model):
 
     name: Name
     """Also the name of what is produced."""
-    version: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.+~_-]*$", max_length=64)] | None = None
+    version: (
+        Annotated[
+            str,
+            _text(
+                r"^[A-Za-z0-9][A-Za-z0-9.+~_-]*$",
+                "a version starts with a letter or digit and holds letters, digits and . + ~ _ -",
+                max_length=64,
+            ),
+        ]
+        | None
+    ) = None
     architecture: Architecture = "x86_64"
     rootfs: Rootfs
     disk: Disk

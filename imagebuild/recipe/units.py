@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ByteSize, Discriminator, Field, PlainSerializer, Tag, WithJsonSchema
 
-_DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>s|sec|min|m|h)?")
+_DURATION = re.compile(r"(?P<number>\d{1,9}(?:\.\d{1,9})?)\s*(?P<unit>s|sec|min|m|h)?")
 _SECONDS = {"s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, None: 1}
-_PERCENT = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*%")
+_PERCENT = re.compile(r"(?P<number>\d{1,9}(?:\.\d{1,9})?)\s*%")
 
 
 def _duration(value: Any) -> Any:
