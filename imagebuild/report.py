@@ -91,7 +91,10 @@ class Stage(_Data):
 
 
 class ImageFacts(_Data):
-    """`size_bytes` is what the guest sees, `real_bytes` what the sparse file occupies."""
+    """`size_bytes` is what the guest sees, `real_bytes` what the sparse file occupies.
+
+    In report.json, `path` counts from the report's folder when the image lies there; else it is absolute.
+    """
 
     path: str
     sha256: str
@@ -100,6 +103,8 @@ class ImageFacts(_Data):
 
 
 class Report(_Data):
+    """`unverified_because` is empty unless the verdict is unverified."""
+
     name: str
     verdict: Verdict
     image: ImageFacts
@@ -109,6 +114,7 @@ class Report(_Data):
     recipe_digest: str | None = None
     plan_digest: str | None = None
     imagebuild_version: str = ""
+    unverified_because: str = ""
 
     def failed(self) -> tuple[Check, ...]:
         return tuple(check for check in self.checks if check.outcome is Outcome.FAILED)

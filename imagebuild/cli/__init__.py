@@ -2,10 +2,16 @@
 
 Start here. `main` runs one command from its words to its exit code:
 
-    app.py         the verbs and their options (typer); parsing ends in a function to call, nothing runs yet
+    app.py         the verbs (typer); parsing ends in a function to call, nothing runs yet
+    options.py     the options that verbs share
     validate.py    validate, plan: the recipe alone
     build.py       build: one or several recipes, each to a verified image
+    jobs.py        … what it is going to do, known before it does anything
     verify.py      verify: any image that has a menu.lst
+    judge.py       what is said about an image in the end, for both
+    output.py      the folder of one result, replaced as a whole
+    junit.py       the report for CI systems
+    summary.py     the report for the person at the terminal
     doctor.py      doctor: what this machine can do
     terminal.py    progress on a terminal, progress in a pipe, the log file
     ending.py      errors as words on stderr, and exit codes
@@ -16,6 +22,8 @@ Everything heavy is imported inside the verb that needs it, so that `--help` and
 
 from __future__ import annotations
 
+import io
+import sys
 from collections.abc import Sequence
 
 
@@ -27,6 +35,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     from imagebuild.cli.signals import take_signals
 
     signals = take_signals()
+    for stream in (sys.stdout, sys.stderr):  # in an old locale a tick or a dash must not end a build
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         from imagebuild.cli.app import run
 

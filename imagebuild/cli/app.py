@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from imagebuild.cli.options import (
+    AsJson,
+    Debug,
+    Demand,
+    Expect,
+    Memory,
+    OneRecipe,
+    PvGrub,
+    Recipes,
+    Settings,
+    Timeout,
+    With,
+)
+
 Work = Callable[[], int]
+_BROKEN_PIPE = 128 + 13  # as the shell counts an end by SIGPIPE
 
 _ABOUT = """\
 Builds bootable disk images from declarative recipes, and boots every one under Xen and QEMU before anybody sees it.
@@ -44,22 +60,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 
-Recipes = Annotated[list[Path], typer.Argument(metavar="RECIPE...", help="Recipe files (YAML).", show_default=False)]
-OneRecipe = Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe file (YAML).", show_default=False)]
-Settings = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="NAME=VALUE", help="Give a variable of the recipe a value; may be repeated."),
-]
-With = Annotated[
-    str | None,
-    typer.Option(
-        "--with", metavar="MACHINES", help="Only these machines, separated by commas: static, qemu, xen.",
-        show_default="all that the recipe asks for",
-    ),
-]  # fmt: skip
-AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout, for programs.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error too.")]
-
 
 def run(argv: Sequence[str] | None = None) -> int:
     """Parse the words, do the work, and return the exit code."""
@@ -73,20 +73,28 @@ def run(argv: Sequence[str] | None = None) -> int:
         if not chosen:
             return int(end.code or 0)
     try:
-        return chosen[0]()
+        code = chosen[0]()
+        sys.stdout.flush()  # a full disk or a closed pipe shows now, not at the interpreter's end
+        return code
     except BrokenPipeError:
-        _leave_the_pipe()
-        return 1
+        return _BROKEN_PIPE
     except BaseException as error:
         return report(error, debug=any(debug))
+    finally:
+        _settle_stdout()
 
 
-def _leave_the_pipe() -> None:
-    """The reader went away (`imagebuild plan … | head`): end without a word, at the interpreter's end too."""
+def _settle_stdout() -> None:
+    """The reader went away (`imagebuild plan … | head`), or its disk is full: what is still in the buffer is lost.
+
+    Without this the interpreter would try again at its end, and complain.
+    """
     import os
-    import sys
 
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _do(context: typer.Context, work: Work, *, debug: bool = False) -> None:
@@ -112,7 +120,7 @@ def _everywhere(
     pass
 
 
-@app.command()
+@app.command(short_help="Check recipes: every mistake at once, with its place.")
 def validate(context: typer.Context, recipes: Recipes, settings: Settings = None, debug: Debug = False) -> None:
     """Check recipes: every mistake at once, as file:line:column: key: what was found, what is allowed, what to do.
 
@@ -132,7 +140,7 @@ def validate(context: typer.Context, recipes: Recipes, settings: Settings = None
     _do(context, work, debug=debug)
 
 
-@app.command()
+@app.command(short_help="Show what will be built, without building it.")
 def plan(
     context: typer.Context, recipe: OneRecipe, as_json: AsJson = False, settings: Settings = None, debug: Debug = False
 ) -> None:
@@ -155,7 +163,7 @@ def plan(
     _do(context, work, debug=debug)
 
 
-@app.command()
+@app.command(short_help="Build images, and verify each to its login prompt.")
 def build(
     context: typer.Context,
     recipes: Recipes,
@@ -170,13 +178,16 @@ def build(
         bool, typer.Option("--keep-going", help="After a failure go on with the next recipe.")
     ] = False,
     machines: With = None,
+    pv_grub: PvGrub = None,
+    demand: Demand = None,
     debug: Debug = False,
 ) -> None:
     """Build images and verify each: read back by other tools, then booted under QEMU and Xen to the login prompt.
 
     DIR/NAME/ then holds NAME.raw (sparse), SHA256SUMS, packages.json, plan.json, report.json, junit.xml, build.log
     and one console log per boot. NAME.raw appears only after a passed verification: an image that failed is kept
-    beside it as NAME.raw.rejected, one that could not be verified as NAME.raw.unverified.
+    as NAME.raw.rejected, one that could not be verified as NAME.raw.unverified. An older result stays until there is
+    a new one. Nothing is begun unless all recipes are right.
 
     \b
     Examples:
@@ -184,31 +195,41 @@ def build(
       imagebuild build recipes/*.yaml -o out --keep-going
       imagebuild build web.yaml --set release=bookworm --with static,qemu
     """
+    if no_verify and (machines is not None or demand is not None):
+        raise typer.BadParameter("--no-verify goes neither with --with nor with --require")
 
     def work() -> int:
         from imagebuild.cli.build import BuildOptions, build_recipes
         from imagebuild.cli.verify import chosen_machines
 
-        chosen = chosen_machines(machines)
-        return build_recipes(
-            recipes, settings or [],
-            BuildOptions(output=output, machines=() if no_verify else chosen, keep_going=keep_going, debug=debug),
-        )  # fmt: skip
+        options = BuildOptions(
+            output=output,
+            machines=chosen_machines(machines),
+            verify=not no_verify,
+            keep_going=keep_going,
+            debug=debug,
+            pv_grub=pv_grub,
+            demand=demand,
+        )
+        return build_recipes(recipes, settings or [], options)
 
     _do(context, work, debug=debug)
 
 
-@app.command()
+@app.command(short_help="Verify any image that has a menu.lst.")
 def verify(
     context: typer.Context,
     image: Annotated[Path, typer.Argument(metavar="IMAGE", help="A raw or qcow2 image.", show_default=False)],
     machines: With = None,
     output: Annotated[
         Path | None,
-        typer.Option(
-            "-o", "--output", metavar="DIR", help="Where the report goes.", show_default="IMAGE's name + .verify"
-        ),
+        typer.Option("-o", "--output", metavar="DIR", help="Where the report goes (default: ./IMAGE.verify/)."),
     ] = None,
+    pv_grub: PvGrub = None,
+    demand: Demand = None,
+    timeout: Timeout = None,
+    memory: Memory = None,
+    expect: Expect = None,
     debug: Debug = False,
 ) -> None:
     """Verify any image that has a /boot/grub/menu.lst, not only imagebuild's own. The image is never written.
@@ -220,23 +241,34 @@ def verify(
     Examples:
       imagebuild verify out/debian-12-hd0/debian-12-hd0.raw
       imagebuild verify old-server.qcow2 --with static -o /tmp/old-server
+      imagebuild verify appliance.raw --expect "ready to serve" --timeout 10min --memory 1GiB
     """
 
     def work() -> int:
-        from imagebuild.cli.verify import chosen_machines, verify_one
+        from imagebuild.cli.verify import VerifyOptions, boot_settings, chosen_machines, verify_one
+        from imagebuild.report import MACHINES
 
-        return verify_one(image, machines=chosen_machines(machines), output=output, debug=debug)
+        options = VerifyOptions(
+            machines=chosen_machines(machines) or MACHINES,
+            boot=boot_settings(timeout, memory, expect),
+            output=output,
+            pv_grub=pv_grub,
+            demand=demand,
+            debug=debug,
+        )
+        return verify_one(image, options)
 
     _do(context, work, debug=debug)
 
 
-@app.command()
+@app.command(short_help="Say what this machine can do, and what to install.")
 def doctor(
     context: typer.Context,
     prepare: Annotated[
         bool, typer.Option("--prepare", help="Build the Xen test host now (once; it is kept in the cache).")
     ] = False,
     as_json: AsJson = False,
+    pv_grub: PvGrub = None,
     debug: Debug = False,
 ) -> None:
     """Say what this machine can do, and which Debian package to install for what it lacks.
@@ -254,6 +286,27 @@ def doctor(
     def work() -> int:
         from imagebuild.cli.doctor import show_capabilities
 
-        return show_capabilities(prepare=prepare, as_json=as_json)
+        return show_capabilities(prepare=prepare, as_json=as_json, pv_grub=pv_grub)
 
     _do(context, work, debug=debug)
+
+
+@app.command(short_help="Print the JSON Schema of recipes, for editors.")
+def schema(context: typer.Context) -> None:
+    """Print the JSON Schema of recipes: with it, editors complete and check while you type.
+
+    \b
+    Examples:
+      imagebuild schema > recipe.schema.json
+      sed -i '1i # yaml-language-server: $schema=recipe.schema.json' web.yaml
+    """
+
+    def work() -> int:
+        import json
+
+        from imagebuild.recipe.schema import json_schema
+
+        print(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+        return 0
+
+    _do(context, work)

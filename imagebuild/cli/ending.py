@@ -7,6 +7,7 @@ screen, the traceback in the log file only (`--debug` shows it).
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import sys
 import traceback
@@ -38,24 +39,23 @@ def known(error: BaseException) -> ImagebuildError | None:
 
 
 def report(error: BaseException, *, log: Log | None = None, log_path: Path | None = None, debug: bool = False) -> int:
-    """Say on stderr what went wrong and return the exit code.
+    """Say on stderr what went wrong and return the exit code. Never raises: a full disk has no room for words.
 
     `log` gets the same lines, and the traceback of an unknown exception; `log_path` is where a user finds it.
     """
     ours = known(error)
     lines = explain(ours) if ours else _internal(error, log_path)
-    trace = [] if ours and not debug else "".join(traceback.format_exception(error)).rstrip().splitlines()
-    if isinstance(ours, Interrupted):
-        trace = []
-    for line in lines:
-        print(printable(line), file=sys.stderr)
-        if log:
-            log(line)
-    for line in trace:
-        if debug or (log is None and ours is None and log_path is None):
+    traced = debug and not isinstance(ours, Interrupted) if ours else True
+    trace = "".join(traceback.format_exception(error)).rstrip().splitlines() if traced else []
+    shown = lines + (trace if debug or log_path is None else [])
+    with contextlib.suppress(OSError, ValueError):  # ValueError: the stream is closed
+        for line in shown:
             print(printable(line), file=sys.stderr)
-        if log:
-            log(line)
+        sys.stderr.flush()
+    if log:
+        with contextlib.suppress(OSError, ValueError):
+            for line in lines + trace:
+                log(line)
     return ours.exit_code if ours else INTERNAL
 
 

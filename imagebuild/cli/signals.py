@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: both become one KeyboardInterrupt in the main thread, once.
+"""Ctrl-C, SIGTERM and a terminal that goes away (SIGHUP): all become one KeyboardInterrupt in the main thread, once.
 
 KeyboardInterrupt, because no `except Exception` on the way swallows it; the border turns it into exit code 130.
 Further signals while things are cleaned up are answered with a line; the third ends the process on the spot
@@ -20,7 +20,8 @@ from pathlib import Path
 from types import FrameType
 
 _GRACE_SECONDS = 1.0
-_CAUGHT = (signal.SIGINT, signal.SIGTERM)
+_CAUGHT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_SHOW_CURSOR = b"\x1b[?25h"  # the live display hides it (ECMA-48, DECTCEM)
 
 
 class Signals:
@@ -34,6 +35,8 @@ class Signals:
 
     def install(self) -> None:
         for number in _CAUGHT:
+            if number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
+                continue  # nohup(1): the user wants it to go on
             signal.signal(number, self._handle)
         signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
         threading.Thread(target=self._watch, name="signals", daemon=True).start()
@@ -51,8 +54,12 @@ class Signals:
             raise KeyboardInterrupt
         if self._count == 2:
             # os.write: the handler may have interrupted a write to the very same buffered stream
-            os.write(2, b"\nstill cleaning up (once more ends it on the spot)\n")
+            with contextlib.suppress(OSError):
+                os.write(2, b"\nstill cleaning up (once more ends it on the spot)\n")
         else:
+            with contextlib.suppress(OSError):
+                if os.isatty(1):
+                    os.write(1, _SHOW_CURSOR)
             os._exit(130)
 
     def _watch(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TextIO
@@ -56,15 +56,19 @@ class PlainDisplay:
 
 
 class LiveDisplay:
-    """A spinner and a clock for each stage that runs; finished stages and notes stay above it as lines."""
+    """A spinner and a clock for each stage that runs; finished stages and notes stay above it as lines.
 
-    def __init__(self, console: Console) -> None:
+    `transient`: they do not stay; for a run whose result says it all.
+    """
+
+    def __init__(self, console: Console, *, transient: bool = False) -> None:
         from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
         self._progress = Progress(
             SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn(),
             console=console, transient=True, redirect_stdout=False, redirect_stderr=False,
         )  # fmt: skip
+        self._transient = transient
         self._running: dict[str, int] = {}
         self._progress.start()
 
@@ -95,6 +99,8 @@ class LiveDisplay:
     def _print(self, head: str, rest: str, *, style: str) -> None:
         from rich.text import Text
 
+        if self._transient:
+            return
         line = Text.assemble((printable(head), style), printable(rest))
         self._progress.console.print(line, soft_wrap=True, highlight=False)
 
@@ -118,34 +124,46 @@ class LogFile:
 
 
 class Watcher:
-    """The Progress of the command line: screen and log file. Safe to call from several threads."""
+    """The Progress of the command line: screen and log file. Safe to call from several threads.
 
-    def __init__(self, display: Display, log: LogFile) -> None:
+    What cannot be written (a full disk, a reader that went away) ends the run, but only the main thread can do
+    that: an error on another thread (a console, a tool's output) is kept and raised at the main thread's next call.
+    """
+
+    def __init__(self, display: Display, log: LogFile | None = None) -> None:
         self._display = display
         self._log = log
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # reentrant: a signal's handler may run in the middle of a call
+        self._failure: OSError | None = None
+        self.stages: list[Stage] = []
 
     def stage_started(self, name: str) -> None:
-        with self._lock:
-            self._log.line(f"stage {name}: started")
-            self._display.stage_started(name)
+        self._write(f"stage {name}: started", lambda: self._display.stage_started(name))
 
     def stage_finished(self, stage: Stage) -> None:
-        with self._lock:
-            self._log.line(f"stage {stage.name}: {_done(stage)}")
-            self._display.stage_finished(stage)
+        self.stages.append(stage)
+        self._write(f"stage {stage.name}: {_done(stage)}", lambda: self._display.stage_finished(stage))
 
     def log(self, line: str) -> None:
-        with self._lock:
-            self._log.line(line)
+        self._write(line, lambda: None)
 
     def note(self, line: str) -> None:
+        self._write(line, lambda: self._display.note(line))
+
+    def _write(self, line: str, show: Callable[[], None]) -> None:
         with self._lock:
-            self._log.line(line)
-            self._display.note(line)
+            try:
+                if self._log:
+                    self._log.line(line)
+                show()
+            except OSError as error:
+                self._failure = self._failure or error
+            if self._failure and threading.current_thread() is threading.main_thread():
+                failure, self._failure = self._failure, None
+                raise failure
 
 
-def choose_display(stream: TextIO | None = None) -> Display:
+def choose_display(stream: TextIO | None = None, *, transient: bool = False) -> Display:
     """Live on a terminal that can move its cursor, plain elsewhere."""
     stream = stream or sys.stdout
     if stream.isatty():
@@ -153,19 +171,39 @@ def choose_display(stream: TextIO | None = None) -> Display:
 
         console = Console(file=stream)
         if not console.is_dumb_terminal:
-            return LiveDisplay(console)
+            return LiveDisplay(console, transient=transient)
     return PlainDisplay(stream)
 
 
 @contextlib.contextmanager
-def watching(log_path: Path, display: Display) -> Iterator[Watcher]:
-    """Screen and log file for one run; both are closed at its end, whatever ends it."""
-    log = LogFile(log_path)
+def showing(display: Display) -> Iterator[Display]:
+    """A display for the block's length: whatever ends the block, the screen is ready for plain lines after it."""
     try:
-        yield Watcher(display, log)
+        yield display
     finally:
-        display.close()
-        log.close()
+        with contextlib.suppress(OSError):  # a terminal that went away
+            display.close()
+
+
+Segment = tuple[str, str]
+"""A piece of a line and its style (rich's words: "bold red"; "" for none)."""
+
+
+def say(lines: Iterable[Sequence[Segment]], stream: TextIO | None = None) -> None:
+    """Print finished lines: coloured on a terminal, plain elsewhere, and never wrapped or interpreted."""
+    stream = stream or sys.stdout
+    if not stream.isatty():
+        for line in lines:
+            print("".join(printable(text) for text, _ in line), file=stream)
+        stream.flush()
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(file=stream)
+    for line in lines:
+        parts = [(printable(text), style) for text, style in line]
+        console.print(Text.assemble(*parts), soft_wrap=True, highlight=False)
 
 
 def stamp(moment: datetime) -> str:

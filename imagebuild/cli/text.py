@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-# C0 and C1 control characters, but for the tab: an escape sequence in a console line must not move our cursor.
-_CONTROLS = {code: "\N{REPLACEMENT CHARACTER}" for code in (*range(0x20), 0x7F, *range(0x80, 0xA0)) if code != 0x09}
+# C0 and C1 control characters but for the tab, line and paragraph separators, and what turns the writing's direction:
+# an escape sequence in a console line must not move our cursor, nor a file's name look like another.
+_CONTROLS = {
+    code: "\N{REPLACEMENT CHARACTER}"
+    for code in (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+    if code != 0x09
+}
 
 
 def printable(line: str) -> str:

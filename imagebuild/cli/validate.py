@@ -10,6 +10,7 @@ from imagebuild.cli.ending import report, worst
 from imagebuild.errors import OK, ImagebuildError, Problem, RecipeError
 
 if TYPE_CHECKING:
+    from imagebuild.plan.facts import TreeFacts
     from imagebuild.recipe.load import LoadedRecipe
 
 
@@ -64,5 +65,8 @@ def named(error: ImagebuildError, path: Path) -> ImagebuildError:
     return type(error)(f"{path}: {error.brief}", details=error.details, resolution=error.resolution)
 
 
-def _facts_in_cache(loaded: LoadedRecipe) -> object:
-    raise NotImplementedError
+def _facts_in_cache(loaded: LoadedRecipe) -> TreeFacts | None:
+    from imagebuild.build.resolve import facts_in_cache
+    from imagebuild.host.cache import Cache
+
+    return facts_in_cache(loaded, Cache())

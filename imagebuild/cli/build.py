@@ -1,0 +1,216 @@
+"""`build`: recipes in, verified images out, one after the other."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from imagebuild import __version__
+from imagebuild.cli import summary
+from imagebuild.cli.ending import report as say_error
+from imagebuild.cli.ending import worst
+from imagebuild.cli.jobs import Job, Load, prepare_jobs
+from imagebuild.cli.judge import EXIT_CODE, Judgement, LoaderDemand, VerifyImage, judge
+from imagebuild.cli.junit import NOT_ASKED_FOR, junit_text
+from imagebuild.cli.output import (
+    JUNIT,
+    PACKAGES,
+    PLAN,
+    REPORT,
+    SUMS,
+    OutputFolder,
+    describe_image,
+    open_folder,
+    report_text,
+    sums,
+)
+from imagebuild.cli.terminal import LogFile, Watcher, choose_display, say, showing
+from imagebuild.cli.validate import parse_settings
+from imagebuild.cli.verify import check_file
+from imagebuild.errors import OK, ImagebuildError, Interrupted
+from imagebuild.host.cache import Cache
+from imagebuild.report import MachineName, Progress, Report, Verdict, stage
+
+if TYPE_CHECKING:
+    from imagebuild.build.image import Built
+    from imagebuild.recipe.load import LoadedRecipe
+    from imagebuild.recipe.model import Machine
+    from imagebuild.verify.runner import BootSettings, Request
+
+_SUFFIX = {Verdict.PASSED: ".raw", Verdict.FAILED: ".raw.rejected", Verdict.UNVERIFIED: ".raw.unverified"}
+
+
+@dataclass(frozen=True, slots=True)
+class BuildOptions:
+    """`machines`: those named by --with; None: all that each recipe has. `verify` False: --no-verify."""
+
+    output: Path
+    machines: tuple[MachineName, ...] | None = None
+    verify: bool = True
+    keep_going: bool = False
+    debug: bool = False
+    pv_grub: Path | None = None
+    demand: LoaderDemand = None
+
+
+class BuildImage(Protocol):
+    def __call__(
+        self, loaded: LoadedRecipe, target: Path, *, cache: Cache, progress: Progress, secrets: Mapping[str, str]
+    ) -> Built: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Hands:
+    """What does the work. The tests put others in their place."""
+
+    load: Load
+    build: BuildImage
+    verify: VerifyImage
+
+
+def own_hands() -> Hands:
+    from imagebuild.build.image import build_image
+    from imagebuild.recipe.load import load_recipe
+    from imagebuild.verify.runner import verify_image
+
+    return Hands(load_recipe, build_image, verify_image)
+
+
+def build_recipes(
+    paths: Sequence[Path], settings: Sequence[str], options: BuildOptions, hands: Hands | None = None
+) -> int:
+    """Build and verify each recipe; the highest exit code. Nothing is begun before all recipes are known to be good."""
+    hands = hands or own_hands()
+    if options.pv_grub:
+        check_file(options.pv_grub, "PV-GRUB")
+    jobs, code = prepare_jobs(paths, parse_settings(settings), options.machines if options.verify else (), hands.load)
+    if code != OK:
+        return code
+    rows: list[summary.Row] = []
+    for number, job in enumerate(jobs, start=1):
+        if len(jobs) > 1:
+            say([[(f"{job.name} ({number} of {len(jobs)})", "bold")]])
+        rows.append(_run(job, options, hands))
+        if rows[-1].code == Interrupted.exit_code or (rows[-1].code != OK and not options.keep_going):
+            rows += [summary.Row(rest.name, code=None) for rest in jobs[number:]]
+            break
+    if len(jobs) > 1:
+        say(summary.table(rows))
+    return worst(row.code for row in rows if row.code is not None)
+
+
+def _run(job: Job, options: BuildOptions, hands: Hands) -> summary.Row:
+    """One recipe from its lock to its last words; errors become words and an exit code."""
+    begin = time.monotonic()
+    folder_path = options.output / job.name
+    try:
+        with open_folder(folder_path, job.name) as folder:
+            code, report = _logged(job, folder, options, hands)
+    except BrokenPipeError:
+        raise
+    except BaseException as error:
+        code, report = say_error(error, debug=options.debug), None
+    seconds = time.monotonic() - begin
+    if report is not None:
+        say(summary.block(report, folder_path, seconds))
+    return summary.Row(job.name, code, report, seconds)
+
+
+def _logged(job: Job, folder: OutputFolder, options: BuildOptions, hands: Hands) -> tuple[int, Report | None]:
+    log = LogFile(folder.log_path("build"))
+    try:
+        log.line(f"imagebuild {__version__}: build {job.loaded.path}")
+        try:
+            with showing(choose_display()) as display:
+                report, error = _make(job, folder, options, hands, Watcher(display, log))
+        except BrokenPipeError:
+            raise
+        except BaseException as broken:
+            return say_error(broken, log=log.line, log_path=log.path, debug=options.debug), None
+        if error is not None:
+            say_error(error, log=log.line, log_path=log.path, debug=options.debug)
+        log.line(f"verdict: {report.verdict}")
+        return (OK if not job.machines else EXIT_CODE[report.verdict]), report
+    finally:
+        log.close()
+
+
+def _make(
+    job: Job, folder: OutputFolder, options: BuildOptions, hands: Hands, watcher: Watcher
+) -> tuple[Report, ImagebuildError | None]:
+    """Build, verify, and put the result into its place; the error is why it could not be verified."""
+    cache = Cache()
+    built = hands.build(job.loaded, folder.partial_image, cache=cache, progress=watcher, secrets=job.secrets)
+    judgement = _judge(job, folder, options, hands, cache, watcher)
+    suffix = ".raw" if not job.machines else _SUFFIX[judgement.verdict]
+    report = _report(job, built, judgement, watcher, image_name=job.name + suffix)
+    _put_in_place(folder, built, report)
+    return report, judgement.error
+
+
+def _judge(
+    job: Job, folder: OutputFolder, options: BuildOptions, hands: Hands, cache: Cache, watcher: Watcher
+) -> Judgement:
+    if not job.machines:
+        with stage(watcher, "checksum"):
+            image = describe_image(folder.partial_image)
+        return Judgement(image, Verdict.UNVERIFIED, NOT_ASKED_FOR)
+    request = _request(job, folder, options)
+    return judge(request, hands.verify, cache=cache, progress=watcher, demand=options.demand)
+
+
+def _request(job: Job, folder: OutputFolder, options: BuildOptions) -> Request:
+    from imagebuild.verify.runner import Request
+
+    verify = job.loaded.recipe.verify
+    return Request(
+        image=folder.partial_image,
+        output=folder.make_consoles(),
+        machines=job.machines,
+        qemu=_boot_settings(verify.qemu),
+        xen=_boot_settings(verify.xen),
+        pv_grub=options.pv_grub,
+    )
+
+
+def _boot_settings(machine: Machine | None) -> BootSettings:
+    """The recipe's; None: that machine is left out, and what its settings are does not matter."""
+    from imagebuild.verify.runner import BootSettings
+
+    if machine is None:
+        return BootSettings()
+    seconds = machine.timeout.total_seconds()
+    return BootSettings(timeout_seconds=seconds, memory_bytes=int(machine.memory), expect=machine.expect)
+
+
+def _report(job: Job, built: Built, judgement: Judgement, watcher: Watcher, *, image_name: str) -> Report:
+    from imagebuild.plan.steps import digest_of
+
+    return Report(
+        name=job.name,
+        verdict=judgement.verdict,
+        image=judgement.image.model_copy(update={"path": image_name}),
+        stages=tuple(watcher.stages),
+        checks=judgement.checks,
+        boots=judgement.boots,
+        recipe_digest=digest_of(job.loaded.recipe),
+        plan_digest=built.plan.digest,
+        imagebuild_version=__version__,
+        unverified_because=judgement.reason,
+    )
+
+
+def _put_in_place(folder: OutputFolder, built: Built, report: Report) -> None:
+    described = {
+        PLAN: built.plan.model_dump_json(indent=2) + "\n",
+        PACKAGES: built.packages.model_dump_json(indent=2) + "\n",
+    }
+    texts = described | {
+        SUMS: sums(report.image.path, report.image.sha256, described),
+        JUNIT: junit_text(report),
+        REPORT: report_text(report),
+    }
+    folder.replace(texts, image=report.image.path)

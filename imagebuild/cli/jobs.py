@@ -1,0 +1,121 @@
+"""What a `build` is going to do, known before it does anything: every recipe read, planned and its password found."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from imagebuild.cli.ending import report, worst
+from imagebuild.cli.validate import named
+from imagebuild.errors import ImagebuildError, Problem, RecipeError
+from imagebuild.report import MachineName
+
+if TYPE_CHECKING:
+    from imagebuild.recipe.load import LoadedRecipe
+    from imagebuild.recipe.model import Password
+
+Load = Callable[[Path, Mapping[str, str]], "LoadedRecipe"]
+# A crypt(5) hash has some hundred bytes; a larger file is another file.
+_SECRET_BYTES = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One image to make. `machines` are those that verify it; empty: none. `secrets` holds hashes: never shown."""
+
+    loaded: LoadedRecipe
+    machines: tuple[MachineName, ...]
+    secrets: Mapping[str, str] = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        return self.loaded.recipe.name
+
+
+def prepare_jobs(
+    paths: Sequence[Path], settings: Mapping[str, str], machines: tuple[MachineName, ...] | None, load: Load
+) -> tuple[list[Job], int]:
+    """A job for each recipe, and the exit code: that of the worst mistake, all of which have been said on stderr."""
+    jobs: list[Job] = []
+    codes: list[int] = []
+    for path in paths:
+        try:
+            job = _prepare(load(path, settings), machines)
+            _check_name(job, jobs)
+            jobs.append(job)
+        except ImagebuildError as error:
+            codes.append(report(named(error, path)))
+    return jobs, worst(codes)
+
+
+def _prepare(loaded: LoadedRecipe, machines: tuple[MachineName, ...] | None) -> Job:
+    from imagebuild.plan.planner import ROOT_PASSWORD_SECRET, make_plan
+
+    make_plan(loaded.recipe, None)  # what no loader can boot is refused now, not after the download
+    password = loaded.recipe.system.root_password
+    secrets = {ROOT_PASSWORD_SECRET: find_hash(password, loaded)} if password else {}
+    return Job(loaded, _machines(loaded, machines), secrets)
+
+
+def _check_name(job: Job, others: Sequence[Job]) -> None:
+    for other in others:
+        if other.name == job.name:
+            message = f"found {job.name}, the name that {other.loaded.path} has, too: both would be the same output"
+            raise _mistake(job.loaded, "name", f"{message}; give each recipe its own name")
+
+
+def _machines(loaded: LoadedRecipe, wanted: tuple[MachineName, ...] | None) -> tuple[MachineName, ...]:
+    """Those wanted, as far as the recipe has them. Raises RecipeError when that leaves nothing of what was wanted."""
+    verify = loaded.recipe.verify
+    having: list[MachineName] = ["static"]
+    having += ["qemu"] if verify.qemu else []
+    having += ["xen"] if verify.xen else []
+    chosen = tuple(machine for machine in having if wanted is None or machine in wanted)
+    if wanted and not chosen:
+        found = " and ".join(f"{machine}: false" for machine in wanted)
+        raise _mistake(loaded, "verify", f"found {found}, but --with asks for nothing else")
+    return chosen
+
+
+def find_hash(password: Password, loaded: LoadedRecipe) -> str:
+    """The hash itself, from wherever the recipe says. Raises RecipeError; never says what it found."""
+    from pydantic import SecretStr, ValidationError
+
+    from imagebuild.recipe.model import Password
+
+    if password.hash is not None:
+        return password.hash.get_secret_value()
+    if password.env is not None:
+        key, where = "system.root_password.env", f"the environment variable {password.env}"
+        found = os.environ.get(password.env)
+        if found is None:
+            raise _mistake(loaded, key, f"{where} is not set: export it, with a crypt(5) hash as mkpasswd prints")
+    else:
+        assert password.file is not None  # the model lets through exactly one of the three
+        key, where = "system.root_password.file", f"the file {loaded.folder / password.file}"
+        found = _read_secret(loaded, key, loaded.folder / password.file)
+    try:
+        return _plain(Password(hash=SecretStr(found.strip())))
+    except ValidationError:
+        raise _mistake(loaded, key, f"{where} holds no crypt(5) hash ($y$…, $6$…): make one with mkpasswd") from None
+
+
+def _plain(password: Password) -> str:
+    assert password.hash is not None
+    return password.hash.get_secret_value()
+
+
+def _read_secret(loaded: LoadedRecipe, key: str, path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return file.read(_SECRET_BYTES).decode("utf-8", "replace")
+    except OSError as error:
+        raise _mistake(loaded, key, f"the file {path} cannot be read: {error.strerror}") from None
+
+
+def _mistake(loaded: LoadedRecipe, key: str, message: str) -> RecipeError:
+    line, column = loaded.locate(key)
+    return RecipeError([Problem(str(loaded.path), line, column, key, message)])

@@ -1,0 +1,49 @@
+"""What is said about an image in the end, for `build` and `verify` alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from imagebuild.cli.output import describe_image
+from imagebuild.errors import BAD_IMAGE, OK, HostError, ImagebuildError, VerifyError
+from imagebuild.host.cache import Cache
+from imagebuild.report import Boot, Check, ImageFacts, Progress, Verdict
+
+if TYPE_CHECKING:
+    from imagebuild.verify.runner import Request, Verification
+
+LoaderDemand = Literal["pv-grub"] | None
+EXIT_CODE = {Verdict.PASSED: OK, Verdict.FAILED: BAD_IMAGE, Verdict.UNVERIFIED: VerifyError.exit_code}
+
+
+class VerifyImage(Protocol):
+    def __call__(self, request: Request, *, cache: Cache, progress: Progress) -> Verification: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What is known about an image. `reason`: why it is unverified; `error`: what stood in the way."""
+
+    image: ImageFacts
+    verdict: Verdict
+    reason: str = ""
+    checks: tuple[Check, ...] = ()
+    boots: tuple[Boot, ...] = ()
+    error: ImagebuildError | None = None
+
+
+def judge(
+    request: Request, verify: VerifyImage, *, cache: Cache, progress: Progress, demand: LoaderDemand = None
+) -> Judgement:
+    """Verify; that it could not be carried out is an answer here, and no exception."""
+    try:
+        result = verify(request, cache=cache, progress=progress)
+    except (VerifyError, HostError) as error:
+        return Judgement(describe_image(request.image), Verdict.UNVERIFIED, error.brief, error=error)
+    verdict, reason = result.verdict, ""
+    if verdict is Verdict.UNVERIFIED:
+        reason = "no check could be carried out"
+    elif verdict is Verdict.PASSED and demand and not any(boot.loader.kind == demand for boot in result.boots):
+        verdict, reason = Verdict.UNVERIFIED, f"--require {demand}: no genuine PV-GRUB has booted it"
+    return Judgement(result.image, verdict, reason, result.checks, result.boots)

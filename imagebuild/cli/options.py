@@ -1,0 +1,45 @@
+"""The options that verbs share: their names, and what --help says of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+Recipes = Annotated[list[Path], typer.Argument(metavar="RECIPE", help="Recipe files (YAML).", show_default=False)]
+OneRecipe = Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe file (YAML).", show_default=False)]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="Give a variable of the recipe a value; may be repeated."),
+]
+With = Annotated[
+    str | None,
+    typer.Option(
+        "--with", metavar="MACHINES", help="Only these machines, separated by commas: static, qemu, xen (default: all).",
+    ),
+]  # fmt: skip
+PvGrub = Annotated[
+    Path | None,
+    typer.Option(
+        "--pv-grub", metavar="FILE", envvar="IMAGEBUILD_PV_GRUB",
+        help="Boot under Xen with this genuine PV-GRUB, not with the stand-in.",
+    ),
+]  # fmt: skip
+Demand = Annotated[
+    Literal["pv-grub"] | None,
+    typer.Option("--require", metavar="pv-grub", help="Call nothing passed that only the stand-in has booted."),
+]
+Timeout = Annotated[
+    str | None,
+    typer.Option("--timeout", metavar="TIME", help="Limit of each boot (default: 300s); a slow machine gets more."),
+]
+Memory = Annotated[
+    str | None, typer.Option("--memory", metavar="SIZE", help="Memory of the booted machine (default: 512MiB).")
+]
+Expect = Annotated[
+    str | None,
+    typer.Option("--expect", metavar="TEXT", help="The console's text that proves the boot (default: login:)."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout, for programs.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error too.")]

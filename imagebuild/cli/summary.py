@@ -1,0 +1,101 @@
+"""The last words of a run: what came out, where it is, and what is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from imagebuild.cli.output import REPORT
+from imagebuild.cli.terminal import Segment
+from imagebuild.cli.text import duration, size
+from imagebuild.errors import OK, Interrupted
+from imagebuild.report import Boot, BootEnd, Check, Outcome, Report, Verdict
+
+Line = Sequence[Segment]
+
+_STYLE = {Verdict.PASSED: "bold green", Verdict.FAILED: "bold red", Verdict.UNVERIFIED: "bold yellow"}
+_OUTCOME_STYLE = {Outcome.FAILED: "bold red", Outcome.WARNED: "yellow", Outcome.SKIPPED: "dim", Outcome.PASSED: "green"}
+_MEANING = {
+    Verdict.PASSED: "passed",
+    Verdict.FAILED: "failed: this image is bad",
+    Verdict.UNVERIFIED: "unverified",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One recipe of several. `code` None: its turn never came."""
+
+    name: str
+    code: int | None
+    report: Report | None = None
+    seconds: float = 0.0
+
+
+def block(report: Report, folder: Path, seconds: float) -> list[Line]:
+    """One image's result. `folder` is where its report lies."""
+    because = f" ({report.unverified_because})" if report.unverified_because else ""
+    lines: list[Line] = [
+        [(f"{report.name}: ", "bold"), (_MEANING[report.verdict], _STYLE[report.verdict]), (because, "")],
+    ]
+    lines += _checks(report.checks)
+    image = report.image
+    rows = [("image", f"{folder / image.path}  ({size(image.size_bytes)}, {size(image.real_bytes)} on disk)")]
+    rows += [("boot", _boot(boot)) for boot in report.boots]
+    rows += [("checks", _counts(report.checks))] if report.checks else []
+    rows += [("time", duration(seconds)), ("report", str(folder / REPORT))]
+    return lines + [[(f"  {word:<8}", "dim"), (text, "")] for word, text in rows]
+
+
+def _checks(checks: Iterable[Check]) -> list[Line]:
+    """The checks that want a reader: failures first, then warnings and what was skipped."""
+    lines: list[Line] = []
+    for outcome in (Outcome.FAILED, Outcome.WARNED, Outcome.SKIPPED):
+        for check in checks:
+            if check.outcome is outcome:
+                first, *rest = check.detail.splitlines() or [""]
+                lines.append([("  ", ""), (f"{outcome:<8}", _OUTCOME_STYLE[outcome]), (f"{check.machine}: ", ""),
+                              (check.name, "bold"), (f": {first}" if first else "", "")])  # fmt: skip
+                lines += [[("            " + line, "")] for line in rest]
+    return lines
+
+
+def _counts(checks: Iterable[Check]) -> str:
+    outcomes = [check.outcome for check in checks]
+    return ", ".join(f"{outcomes.count(outcome)} {outcome}" for outcome in Outcome if outcome in outcomes)
+
+
+def _boot(boot: Boot) -> str:
+    last = boot.milestones[-1] if boot.milestones else None
+    kind = {"pv-grub": "PV-GRUB", "stand-in": "a stand-in for PV-GRUB", "direct": "QEMU itself"}[boot.loader.kind]
+    loader = f"loaded by {kind} {boot.loader.version}".rstrip()
+    if boot.end is BootEnd.REACHED:
+        return f"{boot.machine}: booted in {duration(boot.seconds)}, {loader}; {boot.console}"
+    reached = f"last reached: {last.name} at {duration(last.seconds)}" if last else "nothing reached"
+    ended = {BootEnd.FATAL: "fatal error", BootEnd.TIMEOUT: "time limit", BootEnd.CLOSED: "machine ended"}[boot.end]
+    return f"{boot.machine}: {ended} after {duration(boot.seconds)}, {reached}, {loader}; {boot.console}"
+
+
+def table(rows: Sequence[Row]) -> list[Line]:
+    """All recipes at a glance."""
+    width = max(len(row.name) for row in rows)
+    lines: list[Line] = [[("", "")]]
+    for row in rows:
+        word, style = _word(row)
+        tail = f"{duration(row.seconds):>12}" if row.code is not None else ""
+        tail += f"  {size(row.report.image.real_bytes):>8}" if row.report else ""
+        lines.append([(f"{row.name:<{width}}  ", ""), (f"{word:<24}", style), (tail, "")])
+    good = sum(row.code == OK for row in rows)
+    lines.append([(f"{good} of {len(rows)} done", "bold")])
+    return lines
+
+
+def _word(row: Row) -> tuple[str, str]:
+    if row.report is not None:
+        return row.report.verdict.value, _STYLE[row.report.verdict]
+    if row.code is None:
+        return "not begun", "dim"
+    if row.code == Interrupted.exit_code:
+        return "interrupted", "bold red"
+    return f"not built (exit code {row.code})", "bold red"
