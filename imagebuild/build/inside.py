@@ -1,17 +1,14 @@
 """Runs as root in a private namespace: unpacks the tree, edits it, lays the filesystems.
 
-Started by executor.py as `python -m imagebuild.build.inside`, with a Job as JSON on standard input; ends with exit code 0
-or prints the reason. Device nodes of the tree's /dev are left out: they cannot be made in a user namespace, and every
-kernel that boots here mounts devtmpfs there.
+Started by image.py as `python -m imagebuild.build.inside`, with a Job as JSON on standard input; ends with exit code
+0, or with FAILED and the reason in the job's failure file. Device nodes of the tree's /dev are left out: they cannot be
+made in a user namespace, and every kernel that boots here mounts devtmpfs there.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sys
-import threading
-import time
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -19,10 +16,10 @@ from pydantic import BaseModel, ConfigDict
 from imagebuild.build import ext
 from imagebuild.build.tree_edits import apply_edits, unmount_tools
 from imagebuild.errors import BuildError, ImagebuildError
-from imagebuild.host import command
+from imagebuild.host import command, lifeline
 from imagebuild.plan.steps import Edit, MakeExt
 
-_FAILED = 9
+FAILED = 8
 
 
 class Job(BaseModel):
@@ -40,16 +37,31 @@ class Job(BaseModel):
     stages: dict[str, Path]
     secrets: dict[str, str]
 
+    @property
+    def failure(self) -> Path:
+        return self.workspace / "failure.json"
+
+
+class Failure(BaseModel):
+    """An error's three parts, on their way out of the namespace."""
+
+    model_config = ConfigDict(frozen=True)
+
+    brief: str
+    details: str
+    resolution: str
+
 
 def main() -> int:
     job = Job.model_validate_json(sys.stdin.read())
-    threading.Thread(target=_end_with_our_maker, args=(job.lock,), daemon=True).start()
+    lifeline.hold(job.lock)
     os.umask(0o022)
     try:
         _run(job)
     except ImagebuildError as error:
-        print(f"{error.brief}\n{error.details}".rstrip(), flush=True)
-        return _FAILED
+        failure = Failure(brief=error.brief, details=error.details, resolution=error.resolution)
+        job.failure.write_text(failure.model_dump_json(), encoding="utf-8")
+        return FAILED
     return 0
 
 
@@ -97,20 +109,6 @@ def split(tree: Path, workspace: Path, filesystems: tuple[MakeExt, ...]) -> dict
         os.utime(source, ns=(status.st_atime_ns, status.st_mtime_ns))
         folders[step.mountpoint] = target
     return folders
-
-
-def _end_with_our_maker(lock: Path) -> None:
-    """The process that started us holds the lock; when it comes free, it died: end at once, with all our children."""
-    while True:
-        time.sleep(0.5)
-        try:
-            with lock.open("rb") as handle:
-                fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            continue
-        except OSError:
-            pass
-        os._exit(_FAILED)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,12 +37,12 @@ def is_root() -> bool:
     return os.geteuid() == 0
 
 
-def prefix() -> list[str]:
-    """The words before a command that is to be root in a namespace of its own, without network.
+def prefix(*, network: bool = False) -> list[str]:
+    """The words before a command that is to be root in a namespace of its own, without network unless asked.
 
     Raises HostError when this machine does not let an ordinary user do that.
     """
-    words = ["unshare", "--mount", "--pid", "--net", "--fork", "--kill-child"]
+    words = ["unshare", "--mount", "--pid", *([] if network else ["--net"]), "--fork", "--kill-child"]
     if is_root():
         return words
     check_subordinate_ids()
@@ -109,9 +109,14 @@ def remove_tree(folder: Path) -> None:
         command.attempt([*prefix(), "rm", "-rf", "--one-file-system", "--", str(folder)])
 
 
-def run_python(module: str, *, stdin: str, doing: str, log: command.Sink | None = None) -> str:
-    """Run one of our own modules as root in a namespace, with `stdin` as its input; returns its output.
+def attempt_program(
+    argv: Sequence[str], space: Workspace, *, environment: Mapping[str, str], log: command.Sink
+) -> command.Finished:
+    """Run a program as root in a namespace of its own, with network, and return how it ended; it ends with us."""
+    words = [*prefix(network=True), "--mount-proc", sys.executable, "-m", "imagebuild.host.lifeline", str(space.lock)]
+    return command.attempt([*words, *argv], environment=environment, log=log)
 
-    Raises BuildError with the last lines of its output when it fails.
-    """
-    return command.run([*prefix(), sys.executable, "-m", module], doing=doing, stdin=stdin, log=log)
+
+def attempt_python(module: str, *, stdin: str, log: command.Sink) -> command.Finished:
+    """Run one of our own modules as root in a namespace, with `stdin` as its input, and return how it ended."""
+    return command.attempt([*prefix(), sys.executable, "-m", module], stdin=stdin, log=log)

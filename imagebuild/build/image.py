@@ -1,0 +1,138 @@
+"""build_image: a recipe in, a finished raw image and what is known about it out.
+
+Start here to see how a plan is carried out. Nothing is decided: the plan says it all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from imagebuild.build import appliance, rootfs
+from imagebuild.build.inside import FAILED, Failure, Job
+from imagebuild.build.packages import Packages
+from imagebuild.build.rootfs import Tree
+from imagebuild.errors import BuildError
+from imagebuild.host import command, disk, namespace
+from imagebuild.host.acceleration import accelerator
+from imagebuild.host.cache import Cache
+from imagebuild.plan.planner import make_plan, tree_source
+from imagebuild.plan.steps import (
+    CopyOntoVolume,
+    CreateDisk,
+    CreateLogicalVolume,
+    CreateVolumeGroup,
+    MakeAndFill,
+    MakeExt,
+    MakeSwap,
+    MakeSwapOnVolume,
+    Plan,
+    WritePartitionTable,
+)
+from imagebuild.recipe.load import LoadedRecipe
+from imagebuild.report import Progress, stage
+
+SWAP_PAGE_BYTES = 4096
+_APPLIANCE_STEPS = (CreateVolumeGroup, CreateLogicalVolume, CopyOntoVolume, MakeSwapOnVolume, MakeAndFill)
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What was built: the final plan, and the packages of its tree."""
+
+    plan: Plan
+    packages: Packages
+
+
+def build_image(
+    loaded: LoadedRecipe, target: Path, *, cache: Cache, progress: Progress, secrets: Mapping[str, str]
+) -> Built:
+    """Build the recipe's image into the file `target` (made anew; removed again when the build fails).
+
+    `secrets`: crypt(5) hashes by the names that the plan uses. Raises PlanError, BuildError, HostError.
+    """
+    source = tree_source(loaded.recipe)
+    with stage(progress, "root tree") as mark:
+        resolved = rootfs.resolve(source, loaded.folder)
+        tree, mark.cached = rootfs.get_tree(resolved, source, loaded.folder, cache, progress)
+    plan = make_plan(loaded.recipe, tree.facts)
+    progress.log(f"plan {plan.digest}")
+    try:
+        _execute(plan, tree, loaded.folder, target, cache=cache, progress=progress, secrets=secrets)
+    except BaseException:
+        target.unlink(missing_ok=True)
+        raise
+    return Built(plan, tree.packages)
+
+
+def _execute(
+    plan: Plan,
+    tree: Tree,
+    recipe_folder: Path,
+    target: Path,
+    *,
+    cache: Cache,
+    progress: Progress,
+    secrets: Mapping[str, str],
+) -> None:
+    with namespace.workspace(cache.root / "work") as space:
+        in_place = [step for step in plan.disk if isinstance(step, MakeExt)]
+        stages = {step.stage: space.folder / step.stage for step in in_place if step.stage}
+        with stage(progress, "partition table" if plan.layout == "hd00" else "disk"):
+            _lay_out(plan, target)
+        with stage(progress, "filesystems"):
+            job = Job(
+                workspace=space.folder,
+                lock=space.lock,
+                tree=tree.archive,
+                recipe_folder=recipe_folder,
+                edits=plan.edits,
+                filesystems=tuple(in_place),
+                image=target,
+                stages=stages,
+                secrets=dict(secrets),
+            )
+            _run_inside(job, progress)
+            for step in plan.disk:
+                if isinstance(step, MakeSwap):
+                    _make_swap(step, target, space.folder, progress)
+        if steps := [step for step in plan.disk if isinstance(step, _APPLIANCE_STEPS)]:
+            with stage(progress, "volumes"):
+                acceleration = accelerator(cache)
+                appliance.run_steps(steps, image=target, stages=stages, acceleration=acceleration, progress=progress)
+
+
+def _lay_out(plan: Plan, target: Path) -> None:
+    for step in plan.disk:
+        if isinstance(step, CreateDisk):
+            with target.open("wb") as image:
+                image.truncate(step.size_bytes)
+        elif isinstance(step, WritePartitionTable):
+            spans = [
+                disk.PartitionSpan(part.start_sector, part.sectors, part.type_code, part.bootable)
+                for part in step.partitions
+            ]
+            disk.write_table(target, step.table, step.disk_id, spans)
+
+
+def _run_inside(job: Job, progress: Progress) -> None:
+    finished = namespace.attempt_python("imagebuild.build.inside", stdin=job.model_dump_json(), log=progress.log)
+    if finished.exit_code == FAILED and job.failure.is_file():
+        failure = Failure.model_validate_json(job.failure.read_bytes())
+        raise BuildError(failure.brief, details=failure.details, resolution=failure.resolution)
+    if finished.exit_code != 0:
+        raise BuildError("laying the filesystems failed", details=finished.tail())
+
+
+def _make_swap(step: MakeSwap, target: Path, scratch: Path, progress: Progress) -> None:
+    """A swap area is its first page (mkswap(8)); mkswap knows no offset, so the page is made in a file of its own."""
+    area = scratch / "swap"
+    with area.open("wb") as file:
+        file.truncate(step.region.size_bytes)
+    words = ["mkswap", "--uuid", step.uuid, *(["--label", step.label] if step.label else []), str(area)]
+    command.run(words, doing="making the swap area", log=progress.log)
+    with target.open("r+b") as image, area.open("rb") as file:
+        image.seek(step.region.offset_bytes)
+        image.write(file.read(SWAP_PAGE_BYTES))
+    area.unlink()

@@ -1,0 +1,113 @@
+"""The one door to guestfs: libguestfs' appliance, a small Linux under QEMU that makes what only a kernel can make.
+
+The binding comes from the distribution (Debian: python3-guestfs). It raises only RuntimeError, translated here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from imagebuild.errors import BuildError, HostError
+from imagebuild.host import command
+
+Acceleration = Literal["kvm", "tcg"]
+# The filesystems that imagebuild makes or reads through the appliance, and the Debian package that brings each.
+FILESYSTEMS = {
+    "ext2": "libguestfs0", "ext3": "libguestfs0", "ext4": "libguestfs0", "xfs": "libguestfs-xfs",
+    "btrfs": "libguestfs0", "reiserfs": "libguestfs-reiserfs",
+}  # fmt: skip
+# libguestfs asks for 1280 MiB by default; volume groups and copies between devices need much less.
+_MEMORY_MIB = 768
+_NEEDS = "install the Debian packages python3-guestfs and linux-image-amd64 (or run: make setup)"
+
+
+@dataclass(frozen=True, slots=True)
+class Drive:
+    """One disk of the appliance, in order: /dev/sda, /dev/sdb, …"""
+
+    path: Path
+    readonly: bool = False
+    format: Literal["raw", "qcow2", "vmdk"] = "raw"
+
+
+def load_binding() -> Any:
+    """The module guestfs. Raises HostError where the distribution's package is missing."""
+    try:
+        import guestfs
+    except ImportError as error:
+        raise HostError(
+            "guestfs, libguestfs' Python binding, cannot be imported", details=str(error), resolution=_NEEDS
+        ) from error
+    return guestfs
+
+
+class Guest:
+    """A launched appliance. Methods raise BuildError with what libguestfs and the tool inside said."""
+
+    def __init__(self, handle: Any, log: command.Sink) -> None:
+        self._handle = handle
+        self._log = log
+
+    def call(self, name: str, *arguments: Any, **options: Any) -> Any:
+        """One call of libguestfs' API by its name (guestfs(3)). Raises BuildError."""
+        words = " ".join([*map(str, arguments), *(f"{key}={value}" for key, value in options.items())])
+        self._log(f"guestfs: {name} {words}".rstrip())
+        try:
+            return getattr(self._handle, name)(*arguments, **options)
+        except RuntimeError as error:
+            raise BuildError(f"{name} failed in the appliance", details=f"{name} {words}\n{error}") from error
+
+    def shell(self, *words: str) -> str:
+        """A command inside the appliance itself, for what the API does not offer (guestfs_debug(3), "sh")."""
+        return str(self.call("debug", "sh", list(words)))
+
+
+@contextlib.contextmanager
+def appliance(drives: Sequence[Drive], *, acceleration: Acceleration, log: command.Sink) -> Iterator[Guest]:
+    """Launch the appliance with these disks; shut it down, with write errors reported, at the block's end.
+
+    Raises HostError when it cannot be launched, BuildError when the last writes failed.
+    """
+    guestfs = load_binding()
+    handle = guestfs.GuestFS(python_return_dict=True)
+    try:
+        _configure(handle, acceleration)
+        for drive in drives:
+            # "unsafe" leaves out every fsync of the appliance; `shutdown` still writes everything to the file.
+            options = {"readonly": True} if drive.readonly else {"cachemode": "unsafe"}
+            handle.add_drive_opts(str(drive.path), format=drive.format, **options)
+        if not drives:
+            handle.add_drive_scratch(2**20)  # libguestfs wants at least one
+        try:
+            handle.launch()
+        except RuntimeError as error:
+            raise HostError(
+                "libguestfs' appliance does not start",
+                details=str(error),
+                resolution=f"run libguestfs-test-tool; {_NEEDS}",
+            ) from error
+        yield Guest(handle, log)
+        try:
+            handle.shutdown()  # before close, or write errors are lost
+        except RuntimeError as error:
+            raise BuildError("the appliance did not end cleanly", details=str(error)) from error
+    finally:
+        handle.close()
+
+
+def _configure(handle: Any, acceleration: Acceleration) -> None:
+    handle.set_backend("direct")
+    if acceleration == "tcg":
+        handle.set_backend_setting("force_tcg", "1")
+    handle.set_memsize(_MEMORY_MIB)
+    handle.set_autosync(True)
+
+
+def appliance_filesystems(acceleration: Acceleration = "tcg") -> dict[str, bool]:
+    """Which filesystems the appliance can both make and mount, by asking it. Raises HostError."""
+    with appliance([], acceleration=acceleration, log=lambda _line: None) as guest:
+        return {name: bool(guest.call("filesystem_available", name)) for name in FILESYSTEMS}
