@@ -336,7 +336,13 @@ class Machine(_Model):
 
 
 def _machine(value: Any) -> Any:
-    return {} if value is True else None if value is False else value
+    match value:
+        case True | "true":  # as text it comes from a variable
+            return {}
+        case False | "false":
+            return None
+        case _:
+            return value
 
 
 MachineOrFalse = Annotated[Machine | None, BeforeValidator(_machine, json_schema_input_type=bool | Machine)]

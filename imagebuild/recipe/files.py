@@ -1,0 +1,68 @@
+"""The files that a recipe names: where they are, and whether they are there.
+
+A relative path counts from the folder of the file in which it is written. A path in an included file is rewritten to
+count from the recipe's own folder, so that the model and the plan need to know only one folder.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import replace
+from pathlib import Path
+
+from imagebuild.errors import Problem
+from imagebuild.recipe.tree import Mapping, Scalar, Steps, dotted, shown, transform
+
+# Every key of the model that holds the path of a file on this machine (* is any index): add new ones here.
+FILE_KEYS = (
+    "rootfs.tar",
+    "rootfs.tar.path",
+    "system.root_password.file",
+    "files.*.source",
+    "boot.kernels.*.kernel",
+    "boot.kernels.*.initrd",
+)
+
+
+def resolve_files(root: Mapping, recipe: Path) -> tuple[Mapping, list[Problem]]:
+    """The recipe with all paths counted from its own folder; and the files that are not there."""
+    problems: list[Problem] = []
+
+    def change(steps: Steps, scalar: Scalar) -> Scalar:
+        if not isinstance(scalar.value, str) or _pattern(steps) not in FILE_KEYS:
+            return scalar
+        folder = Path(scalar.place.file).parent
+        if (reason := _missing(folder / scalar.value)) or not scalar.value:
+            message = (
+                f"found {shown(scalar.value)}; {reason}" if scalar.value else "found ''; needed: the name of a file"
+            )
+            problems.append(scalar.place.problem(dotted(steps), message))
+            return scalar
+        return replace(scalar, value=_from(recipe.parent, folder, scalar.value))
+
+    changed = transform(root, change)
+    assert isinstance(changed, Mapping)
+    return changed, problems
+
+
+def _pattern(steps: Steps) -> str:
+    return ".".join("*" if isinstance(step, int) else step for step in steps)
+
+
+def _missing(path: Path) -> str | None:
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return f"there is no file {path}: a path counts from the folder of the recipe it is written in"
+    except OSError as error:
+        return f"{path} cannot be read: {error.strerror}"
+    return f"{path} is a folder: name a file" if stat.S_ISDIR(mode) else None
+
+
+def _from(base: Path, folder: Path, name: str) -> str:
+    """`name`, which counts from `folder`, counted from `base`."""
+    if folder == base or Path(name).is_absolute():
+        return name
+    # Real paths: with symbolic links in between, `..` would lead elsewhere.
+    return str(Path(os.path.relpath(folder.resolve(), base.resolve())) / name)
