@@ -1,7 +1,7 @@
 """Which accelerator QEMU can use here: tried by running a guest, never assumed.
 
 /dev/kvm may be there, open and create a virtual machine, and then no instruction is ever run (a nested machine whose
-outer one does not pass virtualisation on), or QEMU aborts. So a guest of a few instructions is run under a limit.
+outer one does not pass virtualisation on), or QEMU aborts. So a tiny guest is run under a limit.
 """
 
 from __future__ import annotations
@@ -21,9 +21,17 @@ PROGRAM = "qemu-system-x86_64"
 PACKAGE = "qemu-system-x86"
 _KVM = Path("/dev/kvm")
 _LIMIT_SECONDS = 5.0
-# A boot sector: `mov dx, 0x501; mov al, 42; out dx, al; hlt`, and again should that return. The port belongs to
-# QEMU's isa-debug-exit, which ends QEMU with the exit code 2 * value + 1.
-_SECTOR = (b"\xba\x01\x05\xb0\x2a\xee\xf4\xeb\xfd").ljust(510, b"\0") + b"\x55\xaa"
+# A boot sector that goes where kernels live: it fills page tables at 0x1000, enters long mode (cr4.PAE, EFER.LME,
+# cr0.PG), counts twenty million down, and ends QEMU through isa-debug-exit: `mov dx, 0x501; mov al, 42; out dx, al`.
+# Real mode alone proves nothing: there are machines whose KVM emulates it and stops at the first step beyond.
+_SECTOR = bytes.fromhex(
+    "fa6631c08ed88ec0fc66bf001000000f22df"  # cli; ds = es = 0; cld; edi = cr3 = 0x1000
+    "b9000c66f3abc70600100320c70600200330c706003083000f20e0"  # clear the tables, link them: one page of 2 MiB
+    "0c200f22e066b9800000c00f3280cc010f30660f0116797c"  # cr4 |= PAE; EFER |= LME; lgdt
+    "0f20c0660d010000800f22c0ea567c0800"  # cr0 |= PG, PE; jump into the 64-bit segment
+    "b9002d3101ffc975fc66ba0105b02aeef4ebfd"  # ecx = 20000000; count down; out; hlt
+    "000000000000000000000000009a20000f00697c0000"  # the descriptor table and its address
+).ljust(510, b"\0") + bytes.fromhex("55aa")
 _EXIT_CODE = 2 * 42 + 1
 
 
