@@ -22,6 +22,7 @@ _HEADER = 110
 _MOST_UNPACKED = 2 * 2**30
 _LZ4_LEGACY = b"\x02\x21\x4c\x18"
 _LZ4_LEGACY_BLOCK = 8 * 2**20
+_ZSTD_BITE = 4096
 
 
 class InitrdError(ValueError):
@@ -144,10 +145,18 @@ def _stream(make: Callable[[], Any]) -> Callable[[bytes], tuple[bytes, bytes]]:
 
 def _zstd(data: bytes) -> tuple[bytes, bytes]:
     decompressor = zstandard.ZstdDecompressor().decompressobj()
-    content = decompressor.decompress(data)
-    if not decompressor.eof:
-        raise EOFError("it ends early")
-    return content, decompressor.unused_data
+    content: list[bytes] = []
+    size = 0
+    # zstandard has no limit for its output: small bites, so that no bomb goes off before it is counted.
+    for start in range(0, len(data), _ZSTD_BITE):
+        bite = decompressor.decompress(data[start : start + _ZSTD_BITE])
+        content.append(bite)
+        size += len(bite)
+        if decompressor.eof:
+            return b"".join(content), decompressor.unused_data + data[start + _ZSTD_BITE :]
+        if size > _MOST_UNPACKED:
+            break
+    raise EOFError("it ends early, or unpacks to more than 2 GiB")
 
 
 def _lz4_legacy(data: bytes) -> tuple[bytes, bytes]:

@@ -108,10 +108,12 @@ def start(
     environment: Mapping[str, str] | None = None,
     folder: Path | None = None,
     by_line: bool = False,
+    chunk_bytes: int = 0,
 ) -> Running:
     """Start a process; its stdout and stderr go, merged, to `on_bytes` byte by byte as they come.
 
-    A console needs that (its prompt has no line's end); `by_line` is faster for programs that only print.
+    A console needs that (its prompt has no line's end); `by_line` is faster for programs that only print, and
+    `chunk_bytes` (about so many at once) is meant for megabytes of output.
 
     `on_bytes` is called on a thread of sh's. The caller must end the process (`Running.kill`), best through
     `running()`. Raises HostError when there is no such program.
@@ -135,7 +137,7 @@ def start(
         _new_session=True,
         _no_out=True,
         _out=forward,
-        _out_bufsize=1 if by_line else 0,
+        _out_bufsize=chunk_bytes or (1 if by_line else 0),
         _err_to_out=True,
         _in=stdin if stdin is not None else b"",
         _env=clean_environment(environment),
@@ -153,9 +155,18 @@ def running(
     environment: Mapping[str, str] | None = None,
     folder: Path | None = None,
     by_line: bool = False,
+    chunk_bytes: int = 0,
 ) -> Iterator[Running]:
     """A background process that does not outlive the block, whatever ends the block."""
-    process = start(argv, on_bytes=on_bytes, stdin=stdin, environment=environment, folder=folder, by_line=by_line)
+    process = start(
+        argv,
+        on_bytes=on_bytes,
+        stdin=stdin,
+        environment=environment,
+        folder=folder,
+        by_line=by_line,
+        chunk_bytes=chunk_bytes,
+    )
     try:
         yield process
     finally:
