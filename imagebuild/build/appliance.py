@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import assert_never
 
-from imagebuild.host.acceleration import Acceleration
-from imagebuild.host.guest import Drive, Guest, appliance
+from imagebuild.host.guest import Acceleration, Drive, Guest, appliance
 from imagebuild.plan.steps import (
     ApplianceStep,
     CopyOntoVolume,

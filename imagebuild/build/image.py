@@ -85,6 +85,7 @@ def _execute(
             job = Job(
                 workspace=space.folder,
                 lock=space.lock,
+                memory=not tree.facts.user_xattrs and namespace.fits_in_memory(tree.facts.content_bytes),
                 tree=tree.archive,
                 recipe_folder=recipe_folder,
                 edits=plan.edits,

@@ -23,12 +23,16 @@ FAILED = 8
 
 
 class Job(BaseModel):
-    """All paths absolute. `stages` are the files of the filesystems that an appliance step takes further."""
+    """All paths absolute. `stages` are the files of the filesystems that an appliance step takes further.
+
+    `memory`: unpack the tree into a filesystem in memory, not onto the disk.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     workspace: Path
     lock: Path
+    memory: bool
     tree: Path
     recipe_folder: Path
     edits: tuple[Edit, ...]
@@ -66,12 +70,16 @@ def main() -> int:
 
 
 def _run(job: Job) -> None:
-    tree = job.workspace / "tree"
+    area = job.workspace / "area"
+    area.mkdir()
+    if job.memory:
+        lifeline.mount_memory(area)
+    tree = area / "tree"
     tree.mkdir()
     unpack(job.tree, tree)
     apply_edits(tree, job.edits, recipe_folder=job.recipe_folder, secrets=job.secrets)
     unmount_tools(tree)
-    folders = split(tree, job.workspace, job.filesystems)
+    folders = split(tree, area, job.filesystems)
     for step in job.filesystems:
         target = job.image if step.region else job.stages[step.stage or ""]
         if not step.region:
@@ -87,7 +95,7 @@ def unpack(archive: Path, tree: Path) -> None:
     command.run([*words, "--exclude=./dev/*", "--exclude=dev/*"], doing="unpacking the root tree", log=print)
 
 
-def split(tree: Path, workspace: Path, filesystems: tuple[MakeExt, ...]) -> dict[str, Path]:
+def split(tree: Path, area: Path, filesystems: tuple[MakeExt, ...]) -> dict[str, Path]:
     """Move what belongs to other filesystems out of the tree, deepest first; each leaves an empty folder behind."""
     folders = {"/": tree}
     for number, step in enumerate(sorted(filesystems, key=lambda step: step.mountpoint.count("/"), reverse=True)):
@@ -101,7 +109,7 @@ def split(tree: Path, workspace: Path, filesystems: tuple[MakeExt, ...]) -> dict
                     f"{step.mountpoint} is to be a mountpoint, but {source.relative_to(tree)} is no folder in the tree"
                 )
         status = source.stat()
-        target = workspace / f"filesystem-{number}"
+        target = area / f"filesystem-{number}"
         source.rename(target)
         source.mkdir()
         os.chown(source, status.st_uid, status.st_gid)

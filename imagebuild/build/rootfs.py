@@ -26,6 +26,8 @@ KIND = "trees"
 _DEBIAN_NAMES = {"x86_64": "amd64", "i386": "i386"}
 # apt gives up on a mirror that is silent for so long; without it a dead mirror holds a build for minutes.
 _APT_TIMEOUT_SECONDS = 30
+# What a bootstrap needs at the same time: the tree and the packages (Debian 12 with a kernel: 0.9 GiB).
+_BOOTSTRAP_BYTES = 2 * 2**30
 _SIGNS = {
     "Could not resolve": ("the mirror's name cannot be resolved", "check the network, or rootfs.debian.mirror"),
     "Could not connect": ("the mirror cannot be reached", "check the network, or rootfs.debian.mirror"),
@@ -160,8 +162,8 @@ def bootstrap(
             step.suite, str(archive), *apt_sources,
         ]  # fmt: skip
         finished = namespace.attempt_program(
-            argv, space, environment={"TMPDIR": str(space.folder)}, log=progress.log
-        )  # fmt: skip
+            argv, space, memory=namespace.fits_in_memory(_BOOTSTRAP_BYTES), log=progress.log
+        )
         if finished.exit_code != 0:
             raise _failed(step, finished)
         return index.read_text(encoding="utf-8", errors="replace")

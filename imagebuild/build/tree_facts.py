@@ -46,6 +46,7 @@ class _Found:
     tools: list[InitrdTool] = field(default_factory=list)
     family: str = "unknown"
     dpkg_status: str = ""
+    user_xattrs: bool = False
     content: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     inodes: dict[str, int] = field(default_factory=lambda: defaultdict(int))
 
@@ -77,6 +78,8 @@ def _count(found: _Found, name: str, member: tarfile.TarInfo) -> None:
 
 
 def _look_into(found: _Found, name: str, member: tarfile.TarInfo, members: tarfile.TarFile) -> None:
+    if any(key.startswith("SCHILY.xattr.user.") for key in member.pax_headers):
+        found.user_xattrs = True
     if name in _TOOLS:
         found.tools.append(_TOOLS[name])
     if not member.isreg():
@@ -140,6 +143,7 @@ def _facts(found: _Found, digest: str) -> TreeFacts:
         family=found.family,
         initrd_tool=found.tools[0] if found.tools else None,
         kernels=tuple(sorted(kernels, key=lambda kernel: version_key(kernel.version), reverse=True)),
+        user_xattrs=found.user_xattrs,
         usage=tuple(
             Usage(path=path, content_bytes=found.content[path], inodes=found.inodes[path])
             for path in sorted(set(found.content) | set(found.inodes))

@@ -4,7 +4,8 @@ The kernel's own way (PR_SET_PDEATHSIG, see command.py) is switched off when a p
 a new user namespace (prctl(2); kernel/cred.c, commit_creds). So a process inside watches a lock file that imagebuild
 holds: the kernel frees it when imagebuild dies, however it dies.
 
-`python -m imagebuild.host.lifeline LOCK PROGRAM [ARGUMENT…]` runs a program under such a watch.
+`python -m imagebuild.host.lifeline LOCK MEMORY PROGRAM [ARGUMENT…]` runs a program under such a watch; MEMORY is a
+folder that becomes a filesystem in memory for it, or an empty word.
 """
 
 from __future__ import annotations
@@ -46,8 +47,20 @@ def _is_held(lock: Path) -> bool:
 
 def main(argv: list[str]) -> int:
     """Run the program under the watch and return its exit code."""
-    hold(Path(argv[0]))
-    return subprocess.run(argv[1:], check=False).returncode & 0xFF
+    lock, memory, *program = argv
+    hold(Path(lock))
+    if memory:
+        mount_memory(Path(memory))
+    return subprocess.run(program, check=False).returncode & 0xFF
+
+
+def mount_memory(folder: Path) -> None:
+    """A filesystem in memory, in our private mount namespace: it ends with the process, whatever ends that.
+
+    Many times faster than a disk for tens of thousands of small files, and nothing of it is ever left behind.
+    """
+    options = "mode=0755,size=90%,nr_inodes=0"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "imagebuild", str(folder)], check=True)
 
 
 if __name__ == "__main__":

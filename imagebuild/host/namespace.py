@@ -17,12 +17,15 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from imagebuild.errors import HostError
 from imagebuild.host import command
+
+# For the appliance (768 MiB) and two boots (512 MiB and about 1 GiB) that may run at the same time.
+_MEMORY_KEPT_FREE = 3 * 2**30
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +112,24 @@ def remove_tree(folder: Path) -> None:
         command.attempt([*prefix(), "rm", "-rf", "--one-file-system", "--", str(folder)])
 
 
-def attempt_program(
-    argv: Sequence[str], space: Workspace, *, environment: Mapping[str, str], log: command.Sink
-) -> command.Finished:
-    """Run a program as root in a namespace of its own, with network, and return how it ended; it ends with us."""
+def attempt_program(argv: Sequence[str], space: Workspace, *, memory: bool, log: command.Sink) -> command.Finished:
+    """Run a program as root in a namespace of its own, with network, and return how it ended; it ends with us.
+
+    Its TMPDIR is a folder of the workspace, in memory if `memory` says so.
+    """
+    scratch = space.folder / "scratch"
+    scratch.mkdir()
     words = [*prefix(network=True), "--mount-proc", sys.executable, "-m", "imagebuild.host.lifeline", str(space.lock)]
-    return command.attempt([*words, *argv], environment=environment, log=log)
+    words.append(str(scratch) if memory else "")
+    return command.attempt([*words, *argv], environment={"TMPDIR": str(scratch)}, log=log)
+
+
+def fits_in_memory(size_bytes: int) -> bool:
+    """Whether a tree of that size can be held in memory beside everything else (proc(5), MemAvailable)."""
+    for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) * 1024 > 2 * size_bytes + _MEMORY_KEPT_FREE
+    return False
 
 
 def attempt_python(module: str, *, stdin: str, log: command.Sink) -> command.Finished:

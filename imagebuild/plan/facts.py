@@ -45,13 +45,21 @@ class Usage(_Fact):
 
 
 class TreeFacts(_Fact):
-    """`kernels` newest first; `usage` of folders down to three levels, each without its listed children."""
+    """`kernels` newest first; `usage` of folders down to three levels, each without its listed children.
+
+    `user_xattrs`: some file has an extended attribute of the class user, which tmpfs keeps only since Linux 6.6.
+    """
 
     digest: str
     family: str
     initrd_tool: InitrdTool | None
     kernels: tuple[KernelInTree, ...]
     usage: tuple[Usage, ...]
+    user_xattrs: bool = False
+
+    @property
+    def content_bytes(self) -> int:
+        return sum(usage.content_bytes for usage in self.usage)
 
     def usage_of(self, mountpoint: str, other_mountpoints: tuple[str, ...]) -> Usage:
         """What a filesystem mounted at `mountpoint` has to hold, when `other_mountpoints` are elsewhere."""
