@@ -44,7 +44,7 @@ MODULES = (
     "virtio_pci", "virtio_blk", "virtio_scsi", "sd_mod",
     "xen-evtchn", "xen-gntdev", "xen-gntalloc", "xen-privcmd", "xenfs", "xen-blkback",
 )  # fmt: skip
-BUSYBOX_NAMES = ("sh", "cat", "echo", "insmod", "ln", "mkdir", "mount", "sleep", "stat", "tar")
+BUSYBOX_NAMES = ("sh", "cat", "date", "echo", "insmod", "ln", "mkdir", "mount", "sleep", "stat", "tar")
 # Programs of dom0, relative to the tree; each goes into /bin with the libraries it needs in /lib.
 PROGRAMS = (
     "usr/lib/xen-4.17/bin/xl",

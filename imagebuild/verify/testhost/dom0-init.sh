@@ -9,12 +9,13 @@ fail() {
     sleep 60
 }
 
-# The block device with the given serial number (QEMU's serial=), once it is there.
+# The SCSI disk with the given product name (QEMU's product=), once it is there. It is plugged in when dom0 is ready,
+# which may have been long ago: the state of a ready dom0 is kept and taken up again (imagebuild/verify/xen.py).
 device() {
     tries=0
-    while [ $tries -lt 100 ]; do
-        for folder in /sys/block/*; do
-            if [ "$(cat "$folder/serial" 2> /dev/null)" = "$1" ]; then
+    while [ $tries -lt 600 ]; do
+        for folder in /sys/block/sd*; do
+            if read -r model 2> /dev/null < "$folder/device/model" && [ "$model" = "$1" ]; then
                 echo "/dev/${folder##*/}"
                 return 0
             fi
@@ -28,7 +29,7 @@ device() {
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs devtmpfs /dev
-mkdir -p /dev/pts /dev/shm /run/lock /run/xen /run/xenstored /var/lib/xen /var/lib/xenstored /var/log/xen /tmp /job
+mkdir -p /dev/pts /dev/shm /run/lock /run/xen /run/xenstored /var/lib/xen /var/lib/xenstored /var/lock /var/log/xen /tmp /job
 mount -t devpts devpts /dev/pts
 while read -r module; do
     insmod "$module" || fail "the module $module cannot be loaded"
@@ -44,6 +45,8 @@ image=$(device image) || fail "the image's disk did not appear"
 job=$(device job) || fail "the job's disk did not appear"
 ln -s "$image" /dev/image
 tar -x -C /job -f "$job" || fail "the job's disk cannot be read"
+# A dom0 that was taken up again lives in the past, and its guests would, too: Xen takes its clock from dom0.
+date -s "@$(cat /job/now)" > /dev/null || fail "the clock cannot be set"
 echo "imagebuild: guest starts"
 xl create -c /job/guest.cfg
 echo "imagebuild: guest ended"
