@@ -82,7 +82,9 @@ def check_groups(disk: Disk) -> None:
         names = [volume.name for volume in volumes]
         if len(set(names)) != len(names) or not names:
             raise PlanError(
-                f"disk.volume_groups.{group}: it needs logical volumes with names of their own, found {names}"
+                f"disk.volume_groups.{group}: it needs logical volumes with names of their own, "
+                f"found {', '.join(names) or 'none'}",
+                resolution="give each a name that no other volume of the group has",
             )
     if len(partition_areas(disk)) > 4:
         raise PlanError(

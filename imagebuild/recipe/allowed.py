@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-from imagebuild.recipe.schema import json_schema, model_schema
+from imagebuild.recipe.schema import model_schema
 
 Schema = dict[str, Any]
 KEY_ITSELF = "[key]"  # pydantic's last step for a mistake in a mapping's key
@@ -37,7 +37,7 @@ class Allowed:
     def keys(self) -> list[str]:
         """The keys of the mapping; for the recipe itself those that only the loader knows, too."""
         if any(schema is _schema() for schema in self._alternatives):
-            return list(json_schema()["properties"])
+            return [*_schema()["properties"], "include", "variables"]
         return [key for schema in self._alternatives for key in schema.get("properties", {})]
 
     def words(self) -> list[str]:

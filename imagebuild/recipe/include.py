@@ -108,6 +108,7 @@ class _Gatherer:
                 return Sequence(over.place, (*base.items, *over.items), base.appends)
             message = f"!append goes behind a list, but {base.place} has {shown(plain(base))}"
             self.problems.append(over.place.problem(key, message))
+            return base
         return over
 
 

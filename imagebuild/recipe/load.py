@@ -78,6 +78,11 @@ def load_recipe(path: Path, settings: MappingABC[str, str] = _NO_SETTINGS) -> Lo
 
 def _add(problems: list[Problem], new: list[Problem], filled: Filled) -> None:
     """Add what was found later, but for values that were wrong before: one mistake, one message."""
-    told = {(problem.file, problem.line, problem.column) for problem in problems}
-    told |= {(place.file, place.line, place.column) for place in filled.unfilled}
-    problems += [problem for problem in new if (problem.file, problem.line, problem.column) not in told]
+    places = {(problem.file, problem.line, problem.column) for problem in problems}
+    places |= {(place.file, place.line, place.column) for place in filled.unfilled}
+    keys = {(problem.file, problem.key) for problem in problems}
+    problems += [
+        problem
+        for problem in new
+        if (problem.file, problem.line, problem.column) not in places and (problem.file, problem.key) not in keys
+    ]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping as MappingABC
-from datetime import timedelta
 from typing import Any
 
 from pydantic import ValidationError
@@ -111,10 +110,8 @@ def _limit(kind: str, context: MappingABC[str, Any], text: str, allowed: Allowed
     """What a value of the right kind has to keep to."""
     if kind in _LIMITS:
         words, key = _LIMITS[kind]
-        limit = context[key]
-        return (
-            f"{words} {limit.total_seconds():g}s" if isinstance(limit, timedelta) else f"{words} {limit:g} is allowed"
-        )
+        number = re.search(r"-?\d[\d.]*", str(context[key]))  # pydantic gives a duration as "datetime.timedelta(0)"
+        return f"{words} {number[0] if number else context[key]} is allowed"
     match kind:
         case "string_pattern_mismatch":
             return allowed.pattern_words() or f"it must match {context['pattern']}"

@@ -12,6 +12,8 @@ _DURATION = re.compile(r"(?P<number>\d{1,9}(?:\.\d{1,9})?)\s*(?P<unit>s|sec|min|
 _SECONDS = {"s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, None: 1}
 _PERCENT = re.compile(r"(?P<number>\d{1,9}(?:\.\d{1,9})?)\s*%")
 
+_LONGEST = 40  # characters of a size: with some hundred digits it would be more than a float holds
+
 
 def _duration(value: Any) -> Any:
     if isinstance(value, str) and (match := _DURATION.fullmatch(value.strip())):
@@ -28,7 +30,8 @@ def _percent(value: Any) -> Any:
 
 
 def _size(value: Any) -> Any:
-    if isinstance(value, bool) or (isinstance(value, (int, float)) and value <= 0):
+    wrong = value <= 0 if isinstance(value, (int, float)) else isinstance(value, str) and len(value) > _LONGEST
+    if isinstance(value, bool) or wrong:
         raise ValueError("a size is a positive number of bytes, or a number with a unit, such as 256MiB or 2GiB")
     return value
 

@@ -51,11 +51,11 @@ class _Filler:
         self.problems: list[Problem] = []
         self.unfilled: set[Place] = set()
         self._settings = settings
-        self._declared = self._declare(variables)
         self._values: dict[str, str] = dict(settings)
         self._failed: set[str] = set()  # told once, where they are declared
         self._used: set[str] = set()
         self._room = MAX_CHARACTERS
+        self._declared = self._declare(variables)
 
     def _declare(self, variables: Entry | None) -> dict[str, Scalar]:
         declared: dict[str, Scalar] = {}
@@ -73,7 +73,8 @@ class _Filler:
             elif not isinstance(entry.node, Scalar) or entry.node.value is None:
                 message = f"found {shown(plain(entry.node))}; a variable holds a text, a number, true or false"
                 self.problems.append(entry.place.problem(key, message))
-                declared[name] = Scalar(entry.place, "", "")  # so that its uses are no mistakes as well
+                declared[name] = Scalar(entry.place, None, "")
+                self._failed.add(name)
             else:
                 declared[name] = entry.node
         return declared

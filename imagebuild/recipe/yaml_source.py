@@ -46,6 +46,15 @@ _OCTAL = re.compile(r"0o[0-7]{1,30}")
 _HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]{1,30}")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]{1,30}|[0-9]{1,30}(\.[0-9]{0,30})?)([eE][-+]?[0-9]{1,2})?")
 _NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+# What ruamel's words mean for somebody who does not know YAML's grammar.
+_HINTS = (
+    ("mapping values are not allowed", "; check the indentation, and quote a text that holds a colon and a space"),
+    ("'\\t'", "; indent with spaces, not with tabs"),
+    ("cannot start any token", "; quote a text that begins so"),
+    ("could not find expected ':'", "; a key ends with a colon and a space"),
+    ("expected <block end>", "; check the indentation"),
+    ("unknown escape character", "; in double quotes write \\\\ for \\"),
+)
 # YAML 1.2, section 5.1: what may stand in a file as itself.
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 # What an escape in quotes could still bring in, and no text, path or terminal can hold.
@@ -115,6 +124,7 @@ def _syntax_problem(file: str, error: MarkedYAMLError, text: str) -> Problem:
         if error.context_mark and mark and error.context_mark.line != mark.line:
             message += f" that begins at line {error.context_mark.line + 1}"
         message += ")"
+    message += next((hint for words, hint in _HINTS if error.problem and words in error.problem), "")
     if mark and text[max(mark.index - 1, 0) : mark.index + 1] == "${":
         message += '; inside { } and [ ] write "${name}" in quotes'
     message = " ".join(message.split()).replace("<stream end>", "the end of the file")
