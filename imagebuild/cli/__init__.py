@@ -5,6 +5,7 @@ Start here. `main` runs one command from its words to its exit code:
     app.py         the verbs (typer); parsing ends in a function to call, nothing runs yet
     options.py     the options that verbs share
     validate.py    validate, plan: the recipe alone
+    hands.py       what does the work behind the verbs
     build.py       build: one or several recipes, each to a verified image
     jobs.py        … what it is going to do, known before it does anything
     verify.py      verify: any image that has a menu.lst
@@ -25,12 +26,17 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from imagebuild.cli.hands import Hands
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, hands: Hands | None = None) -> int:
     """The program: run one command and return its exit code (errors.py has the list).
 
-    Takes over SIGINT and SIGTERM for the rest of the process's life.
+    `hands` does the work behind the verbs; None: imagebuild's own. SIGINT, SIGTERM and SIGHUP are taken over for
+    the rest of the process's life.
     """
     from imagebuild.cli.signals import take_signals
 
@@ -41,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         from imagebuild.cli.app import run
 
-        return run(argv)
+        return run(argv, hands)
     except KeyboardInterrupt:  # before or after the command itself
         from imagebuild.cli.ending import report
         from imagebuild.errors import Interrupted

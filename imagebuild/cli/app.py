@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,6 +23,9 @@ from imagebuild.cli.options import (
     Timeout,
     With,
 )
+
+if TYPE_CHECKING:
+    from imagebuild.cli.hands import Hands
 
 Work = Callable[[], int]
 _BROKEN_PIPE = 128 + 13  # as the shell counts an end by SIGPIPE
@@ -61,27 +65,42 @@ app = typer.Typer(
 )
 
 
-def run(argv: Sequence[str] | None = None) -> int:
+@dataclass
+class _Run:
+    """What the parser found out: the function to call; and who does the work in it."""
+
+    hands: Callable[[], Hands]
+    chosen: Work | None = None
+    debug: bool = False
+
+
+def run(argv: Sequence[str] | None = None, hands: Hands | None = None) -> int:
     """Parse the words, do the work, and return the exit code."""
     from imagebuild.cli.ending import report
 
-    chosen: list[Work] = []
-    debug: list[bool] = []
+    state = _Run(lambda: hands or _own_hands())
     try:
-        app(args=list(argv) if argv is not None else None, prog_name="imagebuild", obj=(chosen, debug))
+        app(args=list(argv) if argv is not None else None, prog_name="imagebuild", obj=state)
     except SystemExit as end:  # typer's own way to say: help was shown, or the words were wrong
-        if not chosen:
+        if state.chosen is None:
             return int(end.code or 0)
+    assert state.chosen is not None
     try:
-        code = chosen[0]()
+        code = state.chosen()
         sys.stdout.flush()  # a full disk or a closed pipe shows now, not at the interpreter's end
         return code
     except BrokenPipeError:
         return _BROKEN_PIPE
     except BaseException as error:
-        return report(error, debug=any(debug))
+        return report(error, debug=state.debug)
     finally:
         _settle_stdout()
+
+
+def _own_hands() -> Hands:
+    from imagebuild.cli.hands import own_hands
+
+    return own_hands()
 
 
 def _settle_stdout() -> None:
@@ -98,9 +117,7 @@ def _settle_stdout() -> None:
 
 
 def _do(context: typer.Context, work: Work, *, debug: bool = False) -> None:
-    chosen, debugging = context.obj
-    chosen.append(work)
-    debugging.append(debug)
+    context.obj.chosen, context.obj.debug = work, debug
 
 
 def _print_version(wanted: bool) -> None:
@@ -211,7 +228,7 @@ def build(
             pv_grub=pv_grub,
             demand=demand,
         )
-        return build_recipes(recipes, settings or [], options)
+        return build_recipes(recipes, settings or [], options, context.obj.hands())
 
     _do(context, work, debug=debug)
 
@@ -256,7 +273,7 @@ def verify(
             demand=demand,
             debug=debug,
         )
-        return verify_one(image, options)
+        return verify_one(image, options, context.obj.hands().verify)
 
     _do(context, work, debug=debug)
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from imagebuild import __version__
 from imagebuild.cli import summary
 from imagebuild.cli.ending import report as say_error
 from imagebuild.cli.ending import worst
-from imagebuild.cli.jobs import Job, Load, prepare_jobs
-from imagebuild.cli.judge import EXIT_CODE, Judgement, LoaderDemand, VerifyImage, judge
+from imagebuild.cli.hands import Hands, Made
+from imagebuild.cli.jobs import Job, prepare_jobs
+from imagebuild.cli.judge import EXIT_CODE, Judgement, LoaderDemand, judge
 from imagebuild.cli.junit import NOT_ASKED_FOR, junit_text
 from imagebuild.cli.output import (
     JUNIT,
@@ -28,15 +29,13 @@ from imagebuild.cli.output import (
     sums,
 )
 from imagebuild.cli.terminal import LogFile, Watcher, choose_display, say, showing
-from imagebuild.cli.validate import parse_settings
+from imagebuild.cli.validate import parse_settings, placed
 from imagebuild.cli.verify import check_file
-from imagebuild.errors import OK, ImagebuildError, Interrupted
+from imagebuild.errors import OK, ImagebuildError, Interrupted, PlanError
 from imagebuild.host.cache import Cache
-from imagebuild.report import MachineName, Progress, Report, Verdict, stage
+from imagebuild.report import MachineName, Report, Verdict, stage
 
 if TYPE_CHECKING:
-    from imagebuild.build.image import Built
-    from imagebuild.recipe.load import LoadedRecipe
     from imagebuild.recipe.model import Machine
     from imagebuild.verify.runner import BootSettings, Request
 
@@ -56,34 +55,8 @@ class BuildOptions:
     demand: LoaderDemand = None
 
 
-class BuildImage(Protocol):
-    def __call__(
-        self, loaded: LoadedRecipe, target: Path, *, cache: Cache, progress: Progress, secrets: Mapping[str, str]
-    ) -> Built: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Hands:
-    """What does the work. The tests put others in their place."""
-
-    load: Load
-    build: BuildImage
-    verify: VerifyImage
-
-
-def own_hands() -> Hands:
-    from imagebuild.build.image import build_image
-    from imagebuild.recipe.load import load_recipe
-    from imagebuild.verify.runner import verify_image
-
-    return Hands(load_recipe, build_image, verify_image)
-
-
-def build_recipes(
-    paths: Sequence[Path], settings: Sequence[str], options: BuildOptions, hands: Hands | None = None
-) -> int:
+def build_recipes(paths: Sequence[Path], settings: Sequence[str], options: BuildOptions, hands: Hands) -> int:
     """Build and verify each recipe; the highest exit code. Nothing is begun before all recipes are known to be good."""
-    hands = hands or own_hands()
     if options.pv_grub:
         check_file(options.pv_grub, "PV-GRUB")
     jobs, code = prepare_jobs(paths, parse_settings(settings), options.machines if options.verify else (), hands.load)
@@ -92,7 +65,7 @@ def build_recipes(
     rows: list[summary.Row] = []
     for number, job in enumerate(jobs, start=1):
         if len(jobs) > 1:
-            say([[(f"{job.name} ({number} of {len(jobs)})", "bold")]])
+            say([[], [(f"{job.name} ({number} of {len(jobs)})", "bold")]])
         rows.append(_run(job, options, hands))
         if rows[-1].code == Interrupted.exit_code or (rows[-1].code != OK and not options.keep_going):
             rows += [summary.Row(rest.name, code=None) for rest in jobs[number:]]
@@ -143,7 +116,10 @@ def _make(
 ) -> tuple[Report, ImagebuildError | None]:
     """Build, verify, and put the result into its place; the error is why it could not be verified."""
     cache = Cache()
-    built = hands.build(job.loaded, folder.partial_image, cache=cache, progress=watcher, secrets=job.secrets)
+    try:
+        built = hands.build(job.loaded, folder.partial_image, cache=cache, progress=watcher, secrets=job.secrets)
+    except PlanError as error:  # only the tree could tell
+        raise placed(error, job.loaded) from error
     judgement = _judge(job, folder, options, hands, cache, watcher)
     suffix = ".raw" if not job.machines else _SUFFIX[judgement.verdict]
     report = _report(job, built, judgement, watcher, image_name=job.name + suffix)
@@ -186,7 +162,7 @@ def _boot_settings(machine: Machine | None) -> BootSettings:
     return BootSettings(timeout_seconds=seconds, memory_bytes=int(machine.memory), expect=machine.expect)
 
 
-def _report(job: Job, built: Built, judgement: Judgement, watcher: Watcher, *, image_name: str) -> Report:
+def _report(job: Job, built: Made, judgement: Judgement, watcher: Watcher, *, image_name: str) -> Report:
     from imagebuild.plan.steps import digest_of
 
     return Report(
@@ -203,7 +179,7 @@ def _report(job: Job, built: Built, judgement: Judgement, watcher: Watcher, *, i
     )
 
 
-def _put_in_place(folder: OutputFolder, built: Built, report: Report) -> None:
+def _put_in_place(folder: OutputFolder, built: Made, report: Report) -> None:
     described = {
         PLAN: built.plan.model_dump_json(indent=2) + "\n",
         PACKAGES: built.packages.model_dump_json(indent=2) + "\n",

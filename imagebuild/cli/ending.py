@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from imagebuild.cli.text import printable
-from imagebuild.errors import INTERNAL, OK, BuildError, HostError, ImagebuildError, Interrupted, RecipeError
+from imagebuild.errors import INTERNAL, OK, BuildError, HostError, ImagebuildError, Interrupted, PlanError, RecipeError
 
 Log = Callable[[str], None]
 
@@ -47,6 +47,8 @@ def report(error: BaseException, *, log: Log | None = None, log_path: Path | Non
     lines = explain(ours) if ours else _internal(error, log_path)
     traced = debug and not isinstance(ours, Interrupted) if ours else True
     trace = "".join(traceback.format_exception(error)).rstrip().splitlines() if traced else []
+    if log_path and ours and not isinstance(ours, Interrupted):
+        lines.append(f"log: {log_path}")
     shown = lines + (trace if debug or log_path is None else [])
     with contextlib.suppress(OSError, ValueError):  # ValueError: the stream is closed
         for line in shown:
@@ -67,7 +69,8 @@ def explain(error: ImagebuildError) -> list[str]:
         case Interrupted():
             return ["interrupted: nothing is left behind, run the same command again"]
         case _:
-            lines = [f"error: {error.brief}"]
+            # a plan's error begins with its place, as compilers print it: editors jump to it
+            lines = [error.brief if isinstance(error, PlanError) else f"error: {error.brief}"]
             lines += [f"  {line}" for line in error.details.splitlines()]
             return lines + ([f"what to do: {error.resolution}"] if error.resolution else [])
 

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imagebuild.cli.ending import report, worst
-from imagebuild.cli.validate import named
-from imagebuild.errors import ImagebuildError, Problem, RecipeError
+from imagebuild.cli.hands import Load
+from imagebuild.cli.validate import named, placed
+from imagebuild.errors import ImagebuildError, PlanError, RecipeError
 from imagebuild.report import MachineName
 
 if TYPE_CHECKING:
     from imagebuild.recipe.load import LoadedRecipe
     from imagebuild.recipe.model import Password
 
-Load = Callable[[Path, Mapping[str, str]], "LoadedRecipe"]
 # A crypt(5) hash has some hundred bytes; a larger file is another file.
 _SECRET_BYTES = 4096
 
@@ -54,7 +54,10 @@ def prepare_jobs(
 def _prepare(loaded: LoadedRecipe, machines: tuple[MachineName, ...] | None) -> Job:
     from imagebuild.plan.planner import ROOT_PASSWORD_SECRET, make_plan
 
-    make_plan(loaded.recipe, None)  # what no loader can boot is refused now, not after the download
+    try:
+        make_plan(loaded.recipe, None)  # what no loader can boot is refused now, not after the download
+    except PlanError as error:
+        raise placed(error, loaded) from None
     password = loaded.recipe.system.root_password
     secrets = {ROOT_PASSWORD_SECRET: find_hash(password, loaded)} if password else {}
     return Job(loaded, _machines(loaded, machines), secrets)
@@ -117,5 +120,4 @@ def _read_secret(loaded: LoadedRecipe, key: str, path: Path) -> str:
 
 
 def _mistake(loaded: LoadedRecipe, key: str, message: str) -> RecipeError:
-    line, column = loaded.locate(key)
-    return RecipeError([Problem(str(loaded.path), line, column, key, message)])
+    return RecipeError([loaded.problem(key, message)])

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal
 
+from imagebuild.cli.hands import VerifyImage
 from imagebuild.cli.output import describe_image
 from imagebuild.errors import BAD_IMAGE, OK, HostError, ImagebuildError, VerifyError
 from imagebuild.host.cache import Cache
 from imagebuild.report import Boot, Check, ImageFacts, Progress, Verdict
 
 if TYPE_CHECKING:
-    from imagebuild.verify.runner import Request, Verification
+    from imagebuild.verify.runner import Request
 
 LoaderDemand = Literal["pv-grub"] | None
 EXIT_CODE = {Verdict.PASSED: OK, Verdict.FAILED: BAD_IMAGE, Verdict.UNVERIFIED: VerifyError.exit_code}
-
-
-class VerifyImage(Protocol):
-    def __call__(self, request: Request, *, cache: Cache, progress: Progress) -> Verification: ...
 
 
 @dataclass(frozen=True, slots=True)

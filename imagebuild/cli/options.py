@@ -16,7 +16,7 @@ Settings = Annotated[
 With = Annotated[
     str | None,
     typer.Option(
-        "--with", metavar="MACHINES", help="Only these machines, separated by commas: static, qemu, xen (default: all).",
+        "--with", metavar="MACHINES", help="Only these machines, with commas: static,qemu,xen (default: all).",
     ),
 ]  # fmt: skip
 PvGrub = Annotated[

@@ -37,6 +37,7 @@ def block(report: Report, folder: Path, seconds: float) -> list[Line]:
     """One image's result. `folder` is where its report lies."""
     because = f" ({report.unverified_because})" if report.unverified_because else ""
     lines: list[Line] = [
+        [],
         [(f"{report.name}: ", "bold"), (_MEANING[report.verdict], _STYLE[report.verdict]), (because, "")],
     ]
     lines += _checks(report.checks)
@@ -80,7 +81,7 @@ def _boot(boot: Boot) -> str:
 def table(rows: Sequence[Row]) -> list[Line]:
     """All recipes at a glance."""
     width = max(len(row.name) for row in rows)
-    lines: list[Line] = [[("", "")]]
+    lines: list[Line] = [[]]
     for row in rows:
         word, style = _word(row)
         tail = f"{duration(row.seconds):>12}" if row.code is not None else ""

@@ -69,6 +69,7 @@ class LiveDisplay:
             console=console, transient=True, redirect_stdout=False, redirect_stderr=False,
         )  # fmt: skip
         self._transient = transient
+        self._failed = False  # since the last stage ended
         self._running: dict[str, int] = {}
         self._progress.start()
 
@@ -77,10 +78,13 @@ class LiveDisplay:
 
     def stage_finished(self, stage: Stage) -> None:
         self._remove(stage.name)
-        self._print(f"✓ {stage.name}", f"  {_done(stage)}", style="green")
+        mark, style = ("✗", "red") if self._failed else ("✓", "green")
+        self._failed = False
+        self._print(f"{mark} {stage.name}", f"  {_done(stage)}", style=style)
 
     def note(self, line: str) -> None:
         word, _, rest = line.partition(" ")
+        self._failed = self._failed or word == "failed"
         style = {"passed": "green", "failed": "bold red", "warned": "yellow", "skipped": "dim"}.get(word)
         self._print("  " + word if style else "  ", f" {rest}" if style else line, style=style or "")
 
@@ -115,7 +119,7 @@ class LogFile:
 
     def line(self, text: str) -> None:
         for part in text.splitlines() or [""]:
-            self._file.write(f"{stamp(self._now())} {part}\n")
+            self._file.write(f"{stamp(self._now())} {printable(part)}\n")
         self._file.flush()
 
     def close(self) -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imagebuild.cli.ending import report, worst
-from imagebuild.errors import OK, ImagebuildError, Problem, RecipeError
+from imagebuild.errors import OK, ImagebuildError, PlanError, Problem, RecipeError
 
 if TYPE_CHECKING:
     from imagebuild.plan.facts import TreeFacts
+    from imagebuild.plan.steps import Plan
     from imagebuild.recipe.load import LoadedRecipe
+# A key of the recipe, as the planner's messages begin with it: disk.partitions.0.size
+_KEY = re.compile(r"[a-z_]+(\.[\w+-]+)*")
 
 
 def parse_settings(words: Sequence[str]) -> dict[str, str]:
@@ -27,15 +31,13 @@ def parse_settings(words: Sequence[str]) -> dict[str, str]:
 
 def validate_recipes(paths: Sequence[Path], settings: Sequence[str]) -> int:
     """Check every recipe, and plan it (without its tree) so that what no loader can boot is found too."""
-    from imagebuild.plan.planner import make_plan
     from imagebuild.recipe.load import load_recipe
 
     values = parse_settings(settings)
     codes = []
     for path in paths:
         try:
-            loaded = load_recipe(path, values)
-            make_plan(loaded.recipe, None)
+            _preliminary(load_recipe(path, values))
         except ImagebuildError as error:
             codes.append(report(named(error, path)))
         else:
@@ -51,11 +53,33 @@ def show_plan(path: Path, settings: Sequence[str], *, as_json: bool) -> int:
     from imagebuild.recipe.load import load_recipe
 
     loaded = load_recipe(path, parse_settings(settings))
-    plan = make_plan(loaded.recipe, None)
+    plan = _preliminary(loaded)
     if facts := _facts_in_cache(loaded):
-        plan = make_plan(loaded.recipe, facts)
+        try:
+            plan = make_plan(loaded.recipe, facts)
+        except PlanError as error:
+            raise placed(error, loaded) from None
     print(plan.model_dump_json(indent=2) if as_json else outline(plan), end="\n" if as_json else "")
     return OK
+
+
+def _preliminary(loaded: LoadedRecipe) -> Plan:
+    """The plan as far as the recipe alone tells it. Raises PlanError, with its place."""
+    from imagebuild.plan.planner import make_plan
+
+    try:
+        return make_plan(loaded.recipe, None)
+    except PlanError as error:
+        raise placed(error, loaded) from None
+
+
+def placed(error: PlanError, loaded: LoadedRecipe) -> PlanError:
+    """The error as file:line:column, where it names a key of the recipe; else with the file alone."""
+    key, _, message = error.brief.partition(": ")
+    if not message or not _KEY.fullmatch(key):
+        key, message = "", error.brief
+    brief = str(loaded.problem(key, message)) if key else f"{loaded.path}: {message}"
+    return PlanError(brief, details=error.details, resolution=error.resolution)
 
 
 def named(error: ImagebuildError, path: Path) -> ImagebuildError:

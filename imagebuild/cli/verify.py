@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from imagebuild import __version__
 from imagebuild.cli import summary
 from imagebuild.cli.ending import report as say_error
-from imagebuild.cli.judge import EXIT_CODE, LoaderDemand, VerifyImage, judge
+from imagebuild.cli.hands import VerifyImage
+from imagebuild.cli.judge import EXIT_CODE, LoaderDemand, judge
 from imagebuild.cli.junit import junit_text
 from imagebuild.cli.output import JUNIT, REPORT, OutputFolder, open_folder, report_text
 from imagebuild.cli.terminal import LogFile, Watcher, choose_display, say, showing
@@ -90,7 +91,7 @@ def check_file(path: Path, what: str) -> None:
         )
 
 
-def verify_one(image: Path, options: VerifyOptions, verify: VerifyImage | None = None) -> int:
+def verify_one(image: Path, options: VerifyOptions, verify: VerifyImage) -> int:
     """Verify one image and write the report. Returns the exit code: 0, 10 (bad) or 6 (could not be verified)."""
     check_file(image, "image")
     if options.pv_grub:
@@ -101,7 +102,7 @@ def verify_one(image: Path, options: VerifyOptions, verify: VerifyImage | None =
         log = LogFile(folder.log_path("verify"))
         try:
             log.line(f"imagebuild {__version__}: verify {image}")
-            report, error = _verify(image, folder, options, verify or _own_verify(), log)
+            report, error = _verify(image, folder, options, verify, log)
             if error is not None:
                 say_error(error, log=log.line, log_path=log.path, debug=options.debug)
             log.line(f"verdict: {report.verdict}")
@@ -109,12 +110,6 @@ def verify_one(image: Path, options: VerifyOptions, verify: VerifyImage | None =
             log.close()
     say(summary.block(report, folder_path, time.monotonic() - begin))
     return EXIT_CODE[report.verdict]
-
-
-def _own_verify() -> VerifyImage:
-    from imagebuild.verify.runner import verify_image
-
-    return verify_image
 
 
 def _verify(

@@ -1,0 +1,59 @@
+"""What does the work behind the verbs, as three functions: the tests put others in their place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from imagebuild.host.cache import Cache
+from imagebuild.report import Progress
+
+if TYPE_CHECKING:
+    from imagebuild.build.packages import Packages
+    from imagebuild.plan.steps import Plan
+    from imagebuild.recipe.load import LoadedRecipe
+    from imagebuild.verify.runner import Request, Verification
+
+
+class Load(Protocol):
+    def __call__(self, path: Path, settings: Mapping[str, str], /) -> LoadedRecipe: ...
+
+
+class Made(Protocol):
+    """What a build tells (build.image.Built)."""
+
+    @property
+    def plan(self) -> Plan: ...
+
+    @property
+    def packages(self) -> Packages: ...
+
+
+class BuildImage(Protocol):
+    def __call__(
+        self, loaded: LoadedRecipe, target: Path, *, cache: Cache, progress: Progress, secrets: Mapping[str, str]
+    ) -> Made: ...
+
+
+class VerifyImage(Protocol):
+    def __call__(self, request: Request, *, cache: Cache, progress: Progress) -> Verification: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Hands:
+    """Read a recipe, build an image, verify an image."""
+
+    load: Load
+    build: BuildImage
+    verify: VerifyImage
+
+
+def own_hands() -> Hands:
+    """imagebuild's own."""
+    from imagebuild.build.image import build_image
+    from imagebuild.recipe.load import load_recipe
+    from imagebuild.verify.runner import verify_image
+
+    return Hands(load_recipe, build_image, verify_image)

@@ -1,0 +1,125 @@
+"""The real command line with other hands: builds and verifications that end as FAKE_BUILD and FAKE_VERIFY say.
+
+    FAKE_BUILD   made (default) · slow · fails · no-space · bug
+    FAKE_VERIFY  passed (default) · failed · nothing · error · lacking · slow · notes
+
+`slow` says READY in the log's and the screen's way, and then waits for a signal.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from imagebuild.build.packages import Packages
+from imagebuild.cli import main
+from imagebuild.cli.hands import Hands
+from imagebuild.errors import BuildError, HostError, VerifyError
+from imagebuild.host.cache import Cache
+from imagebuild.plan.planner import make_plan
+from imagebuild.plan.steps import Plan
+from imagebuild.recipe.load import LoadedRecipe, load_recipe
+from imagebuild.report import (
+    Boot,
+    BootEnd,
+    Check,
+    ImageFacts,
+    Loader,
+    Milestone,
+    Outcome,
+    Progress,
+    stage,
+    verdict_of,
+)
+from imagebuild.verify.runner import Request, Verification
+
+HOSTILE = "a \x1b[2J\x07 line of the guest's"
+
+
+@dataclass(frozen=True)
+class Made:
+    plan: Plan
+    packages: Packages
+
+
+def wait_for_a_signal(progress: Progress) -> None:
+    progress.note("READY")
+    time.sleep(60)
+    raise AssertionError("no signal came")
+
+
+def build_image(
+    loaded: LoadedRecipe, target: Path, *, cache: Cache, progress: Progress, secrets: Mapping[str, str]
+) -> Made:
+    wanted = os.environ.get("FAKE_BUILD", "made")
+    if wanted.startswith("fails:"):  # only this recipe
+        wanted = "fails" if wanted.removeprefix("fails:") == loaded.recipe.name else "made"
+    with stage(progress, "root tree") as mark:
+        mark.cached = True
+    with stage(progress, "filesystems"):
+        target.write_bytes(b"image of " + loaded.recipe.name.encode() + os.environ.get("FAKE_CONTENT", "").encode())
+        progress.log(f"secrets: {sorted(secrets)}")
+        match wanted:
+            case "slow":
+                wait_for_a_signal(progress)
+            case "fails":
+                raise BuildError("mke2fs failed", details="no room for inodes", resolution="make the disk larger")
+            case "no-space":
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target))
+            case "bug":
+                raise ZeroDivisionError("a fault of imagebuild's")
+            case _:
+                pass
+    return Made(plan=make_plan(loaded.recipe, None), packages=Packages(tree="0" * 64, packages=()))
+
+
+def verify_image(request: Request, *, cache: Cache, progress: Progress) -> Verification:
+    wanted = os.environ.get("FAKE_VERIFY", "passed")
+    content = request.image.read_bytes()
+    image = ImageFacts(
+        path=str(request.image), sha256=hashlib.sha256(content).hexdigest(), size_bytes=len(content), real_bytes=4096
+    )
+    checks, boots = [], []
+    for machine in request.machines:
+        with stage(progress, f"verify: {machine}"):
+            if wanted == "slow":
+                wait_for_a_signal(progress)
+            outcome = Outcome.FAILED if wanted == "failed" and machine != "qemu" else Outcome.PASSED
+            outcome = Outcome.SKIPPED if wanted == "nothing" else outcome
+            checks.append(Check(machine=machine, name="works", outcome=outcome, detail=HOSTILE, seconds=0.5))
+            progress.note(f"{outcome} {machine}: works: {HOSTILE}")
+            if machine != "static":
+                (request.output / f"console-{machine}.log").write_text(HOSTILE)
+                boots.append(boot_of(machine, request))
+    if wanted == "error":
+        raise VerifyError("the test host could not be made", details="no route to host", resolution="go online")
+    if wanted == "lacking":
+        raise HostError("qemu-system-x86_64 is not installed", resolution="install the Debian package qemu-system-x86")
+    return Verification(image, tuple(checks), tuple(boots), (), verdict_of(tuple(checks)))
+
+
+def boot_of(machine: object, request: Request) -> Boot:
+    name = "xen" if machine == "xen" else "qemu"
+    kind = "direct" if name == "qemu" else "pv-grub" if request.pv_grub else "stand-in"
+    return Boot.model_validate(
+        {
+            "machine": name,
+            "end": BootEnd.REACHED,
+            "milestones": (Milestone(name="kernel", seconds=1), Milestone(name="login", seconds=2)),
+            "console": f"console-{name}.log",
+            "loader": Loader.model_validate({"kind": kind, "version": "1.0"}),
+            "seconds": 2.0,
+        }
+    )
+
+
+HANDS = Hands(load_recipe, build_image, verify_image)
+
+if __name__ == "__main__":
+    sys.exit(main(hands=HANDS))

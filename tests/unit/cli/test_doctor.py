@@ -1,0 +1,85 @@
+"""`doctor`: what it says of a machine, with probes that answer as the test wants."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from imagebuild.cli.doctor import show_capabilities
+from imagebuild.host import capabilities
+from imagebuild.host.cache import Cache
+from imagebuild.host.capabilities import Capability, Probe
+
+GOOD = Capability("qemu", "ok", "tried: it runs")
+LIMITED = Capability("acceleration", "limited", "tried: no KVM", "turn it on")
+LACKING = Capability("guestfs", "lacking", "tried: no binding", "install the Debian package python3-guestfs")
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IMAGEBUILD_CACHE", str(tmp_path / "cache"))
+
+
+def doctor(*answers: Capability, as_json: bool = False, pv_grub: Path | None = None) -> int:
+    def find(cache: Cache) -> Sequence[Probe]:
+        return [Probe(answer.name, f"trying {answer.name}", lambda answer=answer: (answer,)) for answer in answers]  # type: ignore[misc]
+
+    return show_capabilities(prepare=False, as_json=as_json, pv_grub=pv_grub, find=find)
+
+
+def test_a_good_machine(capsys: pytest.CaptureFixture[str]) -> None:
+    assert doctor(GOOD, LIMITED) == 0
+    said = capsys.readouterr()
+    assert said.out.startswith("ok       qemu          tried: it runs\nlimited  acceleration  tried: no KVM\n")
+    assert "what to do: turn it on" in said.out
+    assert said.out.endswith("This machine can build and verify images.\n")
+    assert "trying qemu …" in said.err, "progress goes out of the table's way"
+
+
+def test_a_lack_is_exit_code_4_and_says_what_to_install(capsys: pytest.CaptureFixture[str]) -> None:
+    assert doctor(GOOD, LACKING) == 4
+    said = capsys.readouterr().out
+    assert "lacking  guestfs   tried: no binding\n" in said
+    assert "what to do: install the Debian package python3-guestfs\n" in said
+    assert said.endswith("cannot build and verify images yet: it lacks guestfs.\n")
+
+
+def test_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert doctor(GOOD, LACKING, as_json=True) == 4
+    document = json.loads(capsys.readouterr().out)
+    assert document["ready"] is False
+    assert document["capabilities"][1] == {
+        "name": "guestfs", "state": "lacking", "evidence": "tried: no binding",
+        "resolution": "install the Debian package python3-guestfs", "needed": True,
+    }  # fmt: skip
+    assert {"testhost", "pv-grub"} <= {item["name"] for item in document["capabilities"]}
+
+
+def test_a_genuine_loader_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert doctor(pv_grub=tmp_path / "none") == 0
+    assert f"there is no {tmp_path / 'none'}" in capsys.readouterr().out
+    (tmp_path / "pv-grub").touch()
+    assert doctor(pv_grub=tmp_path / "pv-grub") == 0
+    assert "genuine PV-GRUB, used under Xen" in capsys.readouterr().out
+
+
+def test_a_program_that_is_missing_is_a_lack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The real probe, on a PATH where a broken mmdebstrap stands first."""
+    program = tmp_path / "mmdebstrap"
+    program.write_text("#!/bin/sh\necho broken >&2\nexit 3\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    probe = next(probe for probe in capabilities.probes(Cache()) if probe.name == "mmdebstrap")
+    (answer,) = probe.run()
+    assert (answer.state, "ended with 3; broken" in answer.evidence) == ("lacking", True)
+    assert "mmdebstrap" in answer.resolution
+
+
+def test_a_cache_that_cannot_be_written_is_a_lack(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    probe = next(probe for probe in capabilities.probes(Cache(tmp_path / "file")) if probe.name == "cache")
+    (answer,) = probe.run()
+    assert (answer.state, "IMAGEBUILD_CACHE" in answer.resolution) == ("lacking", True)

@@ -1,0 +1,28 @@
+"""The architecture, checked: `.importlinter` says who may import whom."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_import_contracts() -> None:
+    program = Path(sys.executable).with_name("lint-imports")
+    done = subprocess.run(
+        [program, "--no-cache"], cwd=ROOT, capture_output=True, text=True, env={**os.environ, "COLUMNS": "200"}
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_light_verbs_import_nothing_heavy() -> None:
+    """`--help` answers at once: no YAML, sh, parted or guestfs behind it."""
+    code = (
+        "import sys; from imagebuild.cli import main; code = main(['build', '--help'])\n"
+        "print(sorted({name.split('.')[0] for name in sys.modules} & {'ruamel', 'sh', 'parted', 'guestfs'}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
