@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import assert_never
 
+from imagebuild.errors import BuildError
 from imagebuild.host.guest import Acceleration, Drive, Guest, appliance
 from imagebuild.plan.steps import (
     ApplianceStep,
@@ -42,10 +43,10 @@ def _run(guest: Guest, step: ApplianceStep, stages: Mapping[str, str]) -> None:
         case CreateVolumeGroup():
             partitions = [f"/dev/sda{number}" for number in step.partition_numbers]
             for partition in partitions:
-                guest.call("pvcreate", partition)
-            guest.call("vgcreate", step.name, partitions)
+                guest.shell("lvm", "pvcreate", "--dataalignment", "1m", partition)
+            guest.shell("lvm", "vgcreate", "--physicalextentsize", "4m", step.name, *partitions)
         case CreateLogicalVolume():
-            guest.call("lvcreate", step.name, step.volume_group, step.size_bytes // MIB)
+            _create_volume(guest, step)
         case CopyOntoVolume():
             guest.call("copy_device_to_device", stages[step.stage], step.device, sparse=True)
         case MakeSwapOnVolume():
@@ -55,6 +56,26 @@ def _run(guest: Guest, step: ApplianceStep, stages: Mapping[str, str]) -> None:
             _make_and_fill(guest, step, stages[step.stage])
         case _:
             assert_never(step)
+
+
+def _create_volume(guest: Guest, step: CreateLogicalVolume) -> None:
+    """Its content may lie there already: nothing is zeroed or wiped."""
+    words = ["lvm", "lvcreate", "--yes", "--zero", "n", "--wipesignatures", "n", "--name", step.name]
+    words += ["--size", f"{step.size_bytes}b", step.volume_group]
+    if step.extents is None:
+        guest.shell(*words)
+        return
+    extents = step.extents
+    wanted = f"/dev/sda{extents.partition_number}:{extents.first}-{extents.first + extents.count - 1}"
+    guest.shell(*words, wanted)
+    path = f"{step.volume_group}/{step.name}"
+    found = guest.shell("lvm", "lvs", "--noheadings", "--options", "seg_pe_ranges", path).strip()
+    start = guest.shell("lvm", "pvs", "--noheadings", "--units", "m", "--options", "pe_start", wanted.split(":")[0])
+    if found != wanted or not start.strip().startswith("1.00m"):
+        raise BuildError(
+            f"logical volume {path} does not lie where the plan has laid its content",
+            details=f"planned: {wanted} behind 1.00m; found: {found} behind {start.strip()}",
+        )
 
 
 def _make_and_fill(guest: Guest, step: MakeAndFill, stage: str) -> None:

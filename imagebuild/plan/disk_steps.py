@@ -1,17 +1,27 @@
 """From the arrangement of the disk to the steps that make it.
 
-Which engine makes a filesystem is decided here: ext2 to ext4 on the bare disk or on a partition are laid in user
-space; what needs a kernel (volume groups, XFS, Btrfs, ReiserFS) is made in the libguestfs appliance, from a
-filesystem staged on the host, which is many times faster than sending the files one by one.
+Which engine makes a filesystem is decided here: ext2 to ext4 and swap are laid in user space wherever their place in
+the image is known, on a logical volume too (its extents are chosen in layout.py). What needs a kernel (volume groups,
+XFS, Btrfs, ReiserFS) is made in the libguestfs appliance, from a filesystem staged on the host, which is many times
+faster than sending the files one by one.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from imagebuild.plan import ext, identity
 from imagebuild.plan.facts import TreeFacts, Usage
-from imagebuild.plan.layout import Arrangement, Placed, mountpoints, partition_areas, volume_areas
+from imagebuild.plan.layout import (
+    EXTENT_BYTES,
+    PHYSICAL_VOLUME_OVERHEAD,
+    Arrangement,
+    Placed,
+    mountpoints,
+    partition_areas,
+    volume_areas,
+)
 from imagebuild.plan.rules import loader_area
 from imagebuild.plan.steps import (
     SECTOR_BYTES,
@@ -21,6 +31,7 @@ from imagebuild.plan.steps import (
     CreateLogicalVolume,
     CreateVolumeGroup,
     DiskStep,
+    Extents,
     ExtType,
     MakeAndFill,
     MakeExt,
@@ -33,6 +44,7 @@ from imagebuild.plan.steps import (
 )
 from imagebuild.recipe.model import FilesystemSpec, Recipe
 
+EXT_TYPES: Final = ("ext2", "ext3", "ext4")
 _LINUX, _SWAP, _LVM = 0x83, 0x82, 0x8E
 _UNKNOWN = Usage(path="/", content_bytes=0, inodes=0)
 
@@ -52,7 +64,7 @@ def plan_disk(
     if arrangement is None:
         areas = [area for area in (*partition_areas(recipe.disk), *volume_areas(recipe.disk)) if area.filesystem]
         return DiskPlan((), tuple(_planned(recipe, Placed(area, 0, None)) for area in areas))
-    maker = _Maker(recipe, facts, solid)
+    maker = _Maker(recipe, arrangement, facts, solid)
     steps: list[DiskStep] = [CreateDisk(size_bytes=arrangement.size_bytes)]
     if recipe.disk.layout == "hd00":
         steps.append(_partition_table(recipe, arrangement))
@@ -109,7 +121,14 @@ def _partition_table(recipe: Recipe, arrangement: Arrangement) -> WritePartition
 class _Maker:
     """Chooses the steps for one filesystem."""
 
-    def __init__(self, recipe: Recipe, facts: TreeFacts | None, solid: tuple[str, ...]) -> None:
+    def __init__(
+        self, recipe: Recipe, arrangement: Arrangement, facts: TreeFacts | None, solid: tuple[str, ...]
+    ) -> None:
+        self._physical = {
+            placed.area.volume_group: (number, placed)
+            for number, placed in enumerate(arrangement.partitions, start=1)
+            if placed.area.volume_group
+        }
         self._recipe = recipe
         self._facts = facts
         self._solid = solid
@@ -121,24 +140,35 @@ class _Maker:
         uuid = identity.uuid_for(self._recipe.name, placed.area.place)
         if spec.type == "swap":
             return [MakeSwap(region=region, uuid=uuid, label=spec.label)], []
-        if spec.type in ("ext2", "ext3", "ext4"):
+        if spec.type in EXT_TYPES:
             return [self._ext(placed, spec.type, region=region, stage=None, label=spec.label)], []
         number = int(placed.area.place.partition(",")[2] or -1) + 1
         return self._filled(placed, spec, f"/dev/sda{number}" if number else "/dev/sda")
 
     def on_volume(self, placed: Placed, spec: FilesystemSpec) -> tuple[list[DiskStep], list[ApplianceStep]]:
-        group, _, name = placed.area.place.partition("/")
         device = f"/dev/{placed.area.place}"
-        create = CreateLogicalVolume(volume_group=group, name=name, size_bytes=placed.size_bytes)
+        create = self._create_volume(placed)
+        uuid = identity.uuid_for(self._recipe.name, placed.area.place)
+        if placed.start_bytes is not None and spec.type in (*EXT_TYPES, "swap"):
+            in_place, _none = self.on_partition(placed, spec)
+            return in_place, [create]
         if spec.type == "swap":
-            uuid = identity.uuid_for(self._recipe.name, placed.area.place)
             return [], [create, MakeSwapOnVolume(device=device, uuid=uuid, label=spec.label)]
-        if spec.type in ("ext2", "ext3", "ext4"):
+        if spec.type in EXT_TYPES:
             stage = _stage_name(placed)
             staged = self._ext(placed, spec.type, region=None, stage=stage, label=spec.label)
             return [staged], [create, CopyOntoVolume(stage=stage, device=device)]
         steps, fill = self._filled(placed, spec, device)
         return steps, [create, *fill]
+
+    def _create_volume(self, placed: Placed) -> CreateLogicalVolume:
+        group, _, name = placed.area.place.partition("/")
+        extents = None
+        if placed.start_bytes is not None:
+            number, physical = self._physical[group]
+            first = (placed.start_bytes - (physical.start_bytes or 0) - PHYSICAL_VOLUME_OVERHEAD) // EXTENT_BYTES
+            extents = Extents(partition_number=number, first=first, count=placed.size_bytes // EXTENT_BYTES)
+        return CreateLogicalVolume(volume_group=group, name=name, size_bytes=placed.size_bytes, extents=extents)
 
     def _filled(self, placed: Placed, spec: FilesystemSpec, device: str) -> tuple[list[DiskStep], list[ApplianceStep]]:
         """A filesystem that a kernel must fill, by way of a staged ext4 that holds the same files."""

@@ -2,7 +2,8 @@
 
 Partitions start at whole MiB (as parted, fdisk and every cloud's block storage like it), the first at 1 MiB.
 Logical volumes are whole 4 MiB extents, LVM's default; a physical volume keeps its first MiB for metadata
-(lvm2's default data alignment).
+(lvm2's default data alignment). In a group of one physical volume each volume is given its extents here, one after
+the other: so its place in the image is known, and its filesystem is laid there without a kernel.
 """
 
 from __future__ import annotations
@@ -43,7 +44,10 @@ class Area:
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """An area with its size; `start_bytes` counts from the image's first byte, None inside a volume group."""
+    """An area with its size; `start_bytes` counts from the image's first byte.
+
+    None for a volume of a group with several physical volumes: LVM chooses where it lies.
+    """
 
     area: Area
     size_bytes: int
@@ -121,11 +125,21 @@ def _partitioned(disk: Disk, areas: tuple[Area, ...], total: int) -> Arrangement
     for group in disk.volume_groups:
         room = sum(_usable(part.size_bytes) for part in partitions if part.area.volume_group == group)
         members = tuple(area for area in volume_areas(disk) if area.place.startswith(f"{group}/"))
-        volumes += [
-            Placed(area, size, None)
-            for area, size in zip(members, share_out(members, room, EXTENT_BYTES, f"volume group {group}"), strict=True)
-        ]
+        sizes = share_out(members, room, EXTENT_BYTES, f"volume group {group}")
+        volumes += _volumes(members, sizes, [part for part in partitions if part.area.volume_group == group])
     return Arrangement(total, tuple(partitions), tuple(volumes))
+
+
+def _volumes(members: tuple[Area, ...], sizes: list[int], physical: list[Placed]) -> list[Placed]:
+    """The volumes one after the other from the first extent on, where there is one physical volume."""
+    if len(physical) != 1:
+        return [Placed(area, size, None) for area, size in zip(members, sizes, strict=True)]
+    start = (physical[0].start_bytes or 0) + PHYSICAL_VOLUME_OVERHEAD
+    placed = []
+    for area, size in zip(members, sizes, strict=True):
+        placed.append(Placed(area, size, start))
+        start += size
+    return placed
 
 
 def share_out(areas: tuple[Area, ...], room: int, quantum: int, whose: str) -> list[int]:

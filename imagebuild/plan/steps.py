@@ -200,11 +200,22 @@ class CreateVolumeGroup(_Step):
     partition_numbers: tuple[int, ...]
 
 
+class Extents(_Step):
+    """Extents of one physical volume: `count` from `first` on, in the partition `partition_number`."""
+
+    partition_number: int
+    first: int
+    count: int
+
+
 class CreateLogicalVolume(_Step):
+    """`extents`: where it lies, when the plan has laid its content there already; else LVM chooses."""
+
     kind: Literal["create-logical-volume"] = "create-logical-volume"
     volume_group: str
     name: str
     size_bytes: int
+    extents: Extents | None
 
 
 class CopyOntoVolume(_Step):

@@ -11,7 +11,15 @@ from imagebuild.formats.menu import parse_menu
 from imagebuild.plan.facts import InitrdInTree, KernelInTree, TreeFacts, Usage
 from imagebuild.plan.outline import outline
 from imagebuild.plan.planner import make_plan
-from imagebuild.plan.steps import GenerateInitrd, MakeExt, Plan, SetPassword, WritePartitionTable
+from imagebuild.plan.steps import (
+    CreateLogicalVolume,
+    GenerateInitrd,
+    MakeExt,
+    MakeSwap,
+    Plan,
+    SetPassword,
+    WritePartitionTable,
+)
 from imagebuild.recipe.model import Recipe
 
 MIB = 2**20
@@ -133,8 +141,33 @@ def test_lvm_with_a_separate_boot_partition() -> None:
     assert entry.arguments.startswith("root=/dev/vg0/root ")
     boot, root = steps_of(plan, MakeExt)
     assert (boot.mountpoint, boot.region.offset_bytes, boot.stage) == ("/boot", MIB, None)
-    assert (root.mountpoint, root.region, root.excluded) == ("/", None, ("/boot",))
+    first_extent = 258 * MIB  # behind /boot and the physical volume's first MiB
+    assert (root.mountpoint, root.region.offset_bytes, root.excluded) == ("/", first_extent, ("/boot",))
     assert root.solid == ()
+    [swap] = steps_of(plan, MakeSwap)
+    assert swap.region.offset_bytes == first_extent + root.size_bytes
+    assert [step.kind for step in plan.disk[-3:]] == [
+        "create-volume-group",
+        "create-logical-volume",
+        "create-logical-volume",
+    ]
+    on_root, on_swap = (step.extents for step in steps_of(plan, CreateLogicalVolume))
+    assert (on_root.partition_number, on_root.first, on_root.count) == (2, 0, root.size_bytes // (4 * MIB))
+    assert (on_swap.first, on_swap.count) == (on_root.count, 32)
+    assert any(edit.kind == "make-link" and edit.path == "/boot/boot" for edit in plan.edits)
+
+
+def test_a_volume_group_of_several_disks_is_left_to_lvm() -> None:
+    disk = lvm_disk(
+        partitions=[
+            {"mount": "/boot", "size": "256MiB", "filesystem": "ext3"},
+            {"size": "1GiB", "volume_group": "vg0"},
+            {"size": "rest", "volume_group": "vg0"},
+        ]
+    )
+    plan = make_plan(recipe(disk=disk), facts())
+    _boot, root = steps_of(plan, MakeExt)
+    assert (root.region, root.stage) == (None, "vg0-root.ext")
     assert [step.kind for step in plan.disk[-5:]] == [
         "create-volume-group",
         "create-logical-volume",
@@ -142,7 +175,6 @@ def test_lvm_with_a_separate_boot_partition() -> None:
         "create-logical-volume",
         "make-swap-on-volume",
     ]
-    assert any(edit.kind == "make-link" and edit.path == "/boot/boot" for edit in plan.edits)
 
 
 def test_size_is_computed_from_the_content() -> None:
