@@ -3,6 +3,7 @@
 Start here. `main` runs one command from its words to its exit code:
 
     app.py         the verbs (typer); parsing ends in a function to call, nothing runs yet
+    run.py         … which is called here
     options.py     the options that verbs share
     validate.py    validate, plan: the recipe alone
     hands.py       what does the work behind the verbs
@@ -16,7 +17,7 @@ Start here. `main` runs one command from its words to its exit code:
     doctor.py      doctor: what this machine can do
     terminal.py    progress on a terminal, progress in a pipe, the log file
     ending.py      errors as words on stderr, and exit codes
-    signals.py     Ctrl-C and SIGTERM
+    signals.py     Ctrl-C, SIGTERM, SIGHUP
 
 Everything heavy is imported inside the verb that needs it, so that `--help` and `plan` answer at once.
 """
@@ -45,7 +46,7 @@ def main(argv: Sequence[str] | None = None, hands: Hands | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     try:
-        from imagebuild.cli.app import run
+        from imagebuild.cli.run import run
 
         return run(argv, hands)
     except KeyboardInterrupt:  # before or after the command itself

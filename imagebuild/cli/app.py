@@ -1,12 +1,10 @@
-"""The verbs and their options. Parsing ends in a function to call: nothing runs inside the parser."""
+"""The verbs and their options. Parsing ends in a function to call (run.py calls it): nothing runs inside the parser."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -24,11 +22,7 @@ from imagebuild.cli.options import (
     With,
 )
 
-if TYPE_CHECKING:
-    from imagebuild.cli.hands import Hands
-
 Work = Callable[[], int]
-_BROKEN_PIPE = 128 + 13  # as the shell counts an end by SIGPIPE
 
 _ABOUT = """\
 Builds bootable disk images from declarative recipes, and boots every one under Xen and QEMU before anybody sees it.
@@ -65,59 +59,8 @@ app = typer.Typer(
 )
 
 
-@dataclass
-class _Run:
-    """What the parser found out: the function to call; and who does the work in it."""
-
-    hands: Callable[[], Hands]
-    chosen: Work | None = None
-    debug: bool = False
-
-
-def run(argv: Sequence[str] | None = None, hands: Hands | None = None) -> int:
-    """Parse the words, do the work, and return the exit code."""
-    from imagebuild.cli.ending import report
-
-    state = _Run(lambda: hands or _own_hands())
-    try:
-        app(args=list(argv) if argv is not None else None, prog_name="imagebuild", obj=state)
-    except SystemExit as end:  # typer's own way to say: help was shown, or the words were wrong
-        if state.chosen is None:
-            return int(end.code or 0)
-    assert state.chosen is not None
-    try:
-        code = state.chosen()
-        sys.stdout.flush()  # a full disk or a closed pipe shows now, not at the interpreter's end
-        return code
-    except BrokenPipeError:
-        return _BROKEN_PIPE
-    except BaseException as error:
-        return report(error, debug=state.debug)
-    finally:
-        _settle_stdout()
-
-
-def _own_hands() -> Hands:
-    from imagebuild.cli.hands import own_hands
-
-    return own_hands()
-
-
-def _settle_stdout() -> None:
-    """The reader went away (`imagebuild plan … | head`), or its disk is full: what is still in the buffer is lost.
-
-    Without this the interpreter would try again at its end, and complain.
-    """
-    import os
-
-    try:
-        sys.stdout.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
 def _do(context: typer.Context, work: Work, *, debug: bool = False) -> None:
-    context.obj.chosen, context.obj.debug = work, debug
+    context.obj.work, context.obj.debug = work, debug
 
 
 def _print_version(wanted: bool) -> None:

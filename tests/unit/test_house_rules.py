@@ -17,8 +17,8 @@ from imagebuild.host.apt_sources import APT_FOLDER, read_sources
 ROOT = Path(__file__).parents[2]
 MODULES = sorted((ROOT / "imagebuild").rglob("*.py"))
 MAX_LINES = 320
-# One language, one definition: declarations only.
-LONGER = {"recipe/model.py": 420}
+# Declarations only: one language, one vocabulary, each in one place.
+LONGER = {"recipe/model.py": 420, "plan/steps.py": 360}
 SAYS_NOTHING = {"utils", "util", "common", "helpers", "helper", "manager", "base", "misc"}
 # Programs of their own, run inside a namespace; what they print is their parent's log.
 CHILDREN = {"build/inside.py", "build/tree_edits.py", "host/lifeline.py"}

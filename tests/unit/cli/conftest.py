@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from imagebuild.cli.app import run
+from imagebuild.cli.run import run
 
 FAKE_PROGRAM = Path(__file__).with_name("fake_program.py")
 RECIPE = """\
