@@ -84,8 +84,8 @@ def placed(error: PlanError, loaded: LoadedRecipe) -> PlanError:
 
 def named(error: ImagebuildError, path: Path) -> ImagebuildError:
     """The error with the recipe's file in front, where it does not name it itself."""
-    if isinstance(error, RecipeError) or error.brief.startswith(str(path)):
-        return error
+    if isinstance(error, (RecipeError, PlanError)) or error.brief.startswith(str(path)):
+        return error  # a PlanError has its place already (see placed), perhaps in an included file
     return type(error)(f"{path}: {error.brief}", details=error.details, resolution=error.resolution)
 
 
