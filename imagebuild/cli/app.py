@@ -44,6 +44,7 @@ Exit codes:
     4  this machine lacks something; the message says what to install
     5  a step of the build failed
     6  the image could not be verified (it may be good)
+    7  bundling, uploading or registering failed (safe to run again)
    10  the image was verified, and it is bad
   130  interrupted by Ctrl-C or SIGTERM
 With several recipes: the highest of them.
@@ -270,3 +271,8 @@ def schema(context: typer.Context) -> None:
         return 0
 
     _do(context, work)
+
+
+from imagebuild.cli.ec2 import add_ec2_verbs  # noqa: E402 (last, so that --help lists them behind the others)
+
+add_ec2_verbs(app, _do)

@@ -69,6 +69,8 @@ def _tried(name: str, attempt: Callable[[], tuple[Capability, ...]]) -> tuple[Ca
     except ImagebuildError as error:
         evidence = "; ".join([error.brief, *error.details.splitlines()[-1:]])
         return (Capability(name, "lacking", f"tried: {evidence}", error.resolution),)
+    except OSError as error:
+        return (Capability(name, "lacking", f"tried: {error}"),)
 
 
 def _version(program: str, package: str, option: str) -> str:

@@ -126,7 +126,7 @@ def start(
         if on_bytes is not None:
             on_bytes(chunk if isinstance(chunk, bytes) else chunk.encode("utf-8", "surrogateescape"))
 
-    process = sh.Command(words[0])(
+    process = sh.Command(str(require(words[0], "util-linux")))(
         *words[1:],
         _bg=True,
         _bg_exc=False,
