@@ -1,0 +1,114 @@
+"""Which boot loader the guest gets under Xen: the genuine PV-GRUB wherever there is one, else the stand-in.
+
+The genuine one is GRUB 0.97 on mini-os (Xen's stubdom/grub): `pv-grub-x86_64.gz`, told by its `extra=` where the menu
+is. Amazon's images are builds of the same code with a fixed path. The stand-in is GRUB 2, made with the test host.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from imagebuild.errors import HostError
+from imagebuild.host.cache import Cache
+from imagebuild.report import Loader
+from imagebuild.verify.testhost import Layout, TestHost
+
+ENVIRONMENT_VARIABLE = "IMAGEBUILD_PV_GRUB"
+CACHE_KIND = "pv-grub"
+FILE_NAME = "pv-grub-x86_64.gz"
+# Where Debian, Xen's own `make install`, Fedora and openSUSE put Xen's firmware.
+_FIRMWARE_FOLDERS = (
+    "/usr/lib/xen/boot", "/usr/lib/xen-*/boot", "/usr/libexec/xen/boot", "/usr/lib/xen/share/boot",
+    "/usr/local/lib/xen/boot", "/usr/local/libexec/xen/boot",
+)  # fmt: skip
+_DEVICES: dict[Layout, str] = {"hd0": "(hd0)", "hd00": "(hd0,0)"}
+DEFAULT_MENU = "/boot/grub/menu.lst"
+# A PV-GRUB unpacks to some 2 MB; what claims more is not looked at.
+_MOST_UNPACKED_BYTES = 64 * 2**20
+_ELF_X86_64 = re.compile(rb"\x7fELF\x02\x01.{12}\x3e\x00", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class GuestLoader:
+    """The guest's "kernel": its file, the `extra=` that it needs (may be empty), and what the report says of it."""
+
+    path: Path
+    extra: str
+    facts: Loader
+
+
+def choose_loader(
+    host: TestHost, layout: Layout, *, menu_path: str | None, asked: Path | None, cache: Cache
+) -> GuestLoader:
+    """The genuine PV-GRUB: as asked for, of the environment, of the cache, of Xen's firmware; else the stand-in.
+
+    `menu_path` is the menu's path in the loader's filesystem; None: the usual one. Raises HostError when a file
+    that was asked for, here or in the environment, is no PV-GRUB.
+    """
+    genuine = find_pv_grub(asked, cache)
+    if genuine is not None:
+        path, facts = genuine
+        return GuestLoader(path, _DEVICES[layout] + (menu_path or DEFAULT_MENU), facts)
+    path = host.stand_in(layout)
+    version = f"GRUB {host.facts().get('loader_version', '2')}"
+    return GuestLoader(path, "", Loader(kind="stand-in", version=version, sha256=_sha256(path)))
+
+
+def find_pv_grub(asked: Path | None, cache: Cache) -> tuple[Path, Loader] | None:
+    """A genuine PV-GRUB and its facts, or None. Raises as `choose_loader` does."""
+    named = [(asked, "--pv-grub")] if asked else []
+    if value := os.environ.get(ENVIRONMENT_VARIABLE):
+        named.append((Path(value).expanduser(), ENVIRONMENT_VARIABLE))
+    for path, source in named:
+        if facts := pv_grub_facts(path):
+            return path, facts
+        raise HostError(
+            f"{path} ({source}) is no PV-GRUB for x86_64",
+            resolution=f"name a {FILE_NAME} as Xen builds it (stubdom/grub), or leave it out to use the stand-in",
+        )
+    for path in _places(cache):
+        if facts := pv_grub_facts(path):
+            return path, facts
+    return None
+
+
+def _places(cache: Cache) -> list[Path]:
+    """Where one may be, best first; of several in the cache, the one last used."""
+    kept = [*(cache.root / CACHE_KIND).glob(FILE_NAME), *(cache.root / CACHE_KIND).glob(f"*/{FILE_NAME}")]
+    kept.sort(key=lambda path: path.parent.stat().st_mtime, reverse=True)
+    firmware = [path for pattern in _FIRMWARE_FOLDERS for path in sorted(Path("/").glob(pattern[1:]), reverse=True)]
+    return kept + [folder / FILE_NAME for folder in firmware]
+
+
+def pv_grub_facts(path: Path) -> Loader | None:
+    """What the report says of a genuine PV-GRUB; None when the file is none. Never raises on bad bytes."""
+    try:
+        packed = path.read_bytes()
+    except OSError:
+        return None
+    program = _unpacked(packed)
+    if program is None or not _ELF_X86_64.match(program) or b"GNU GRUB" not in program:
+        return None
+    if b"Mini-OS" not in program and b"Xen Minimal OS" not in program:
+        return None
+    found = re.search(rb"(?<![\d.])0\.9\d(?![\d.])", program)
+    version = f"GRUB {found[0].decode() if found else '0.97'}"
+    return Loader(kind="pv-grub", version=version, sha256=hashlib.sha256(packed).hexdigest())
+
+
+def _unpacked(data: bytes) -> bytes | None:
+    if not data.startswith(b"\x1f\x8b"):
+        return data
+    try:
+        return zlib.decompressobj(wbits=31).decompress(data, _MOST_UNPACKED_BYTES)
+    except zlib.error:
+        return None
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

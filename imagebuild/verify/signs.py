@@ -1,0 +1,125 @@
+"""What a boot says on its console, as data: the milestones of each machine, and the texts that end a boot.
+
+Sources: seen on recorded consoles (tests/unit/verify/consoles); initramfs-tools' scripts (panic, ALERT!); dracut's and
+systemd's emergency shells; GRUB 0.97's stage2/common.c (err_list); GRUB 2's grub-core/normal/menu.c; Xen's xl.
+"""
+
+from __future__ import annotations
+
+import re
+
+from imagebuild.report import BootEnd
+from imagebuild.verify.console import Fatal, Sign
+
+# Milestones, in order. "guest": xl was told to create the guest. A boot may skip one (a kernel told to be quiet).
+XEN, DOM0, GUEST, LOADER, KERNEL, ROOT, INIT, LOGIN = (
+    "xen",
+    "dom0",
+    "guest",
+    "loader",
+    "kernel",
+    "root",
+    "init",
+    "login",
+)
+
+_BEFORE_GUEST = frozenset({"", XEN, DOM0})
+_BEFORE_LOADER = _BEFORE_GUEST | {GUEST}
+_IN_KERNEL = frozenset({KERNEL, ROOT, INIT})
+# A kernel told to be quiet gives up without having said a word before: right after the loader, or as the first.
+_IN_GUEST = _IN_KERNEL | {"", LOADER}
+
+
+def _sign(milestone: str, pattern: str, after: str = "") -> Sign:
+    return Sign(milestone, re.compile(pattern), after)
+
+
+def _guest_signs(start: str) -> tuple[Sign, ...]:
+    """From the kernel's first words on. `start`: the milestone before the kernel."""
+    mounted = (
+        r"EXT\d-fs \([^)]+\): (re-)?mounted|XFS \([^)]+\): (Ending clean mount|Mounting V\d)"
+        r"|BTRFS info \(device [^)]+\): (using|has|disk space)|REISERFS \([^)]+\): (using|found reiserfs)"
+        r"|VFS: Mounted root|Begin: Running /scripts/local-bottom"
+    )
+    init = r"systemd\[1\]: systemd \d+|INIT: version|Welcome to \S.*!$|OpenRC \d|init: .*runlevel"
+    return (
+        _sign(KERNEL, r"Linux version \d+\.\d+|Loading, please wait|Starting systemd-udevd version", start),
+        _sign(ROOT, mounted, KERNEL),
+        _sign(INIT, init, KERNEL),
+    )
+
+
+def qemu_signs(expect: str) -> tuple[Sign, ...]:
+    """The milestones of a boot with QEMU's own loader, the last one being the expected text."""
+    return (*_guest_signs(""), expected(expect, KERNEL))
+
+
+def xen_signs(expect: str, menu_text: str) -> tuple[Sign, ...]:
+    """The milestones of a boot under Xen.
+
+    A kernel told to be quiet says nothing before the login prompt, so that counts right after the loader's first
+    words, unless the menu itself holds the text.
+    """
+    return (
+        _sign(XEN, r"\(XEN\) Xen version |\(XEN\) Bootloader:"),
+        _sign(DOM0, r"^imagebuild: dom0 ready"),
+        _sign(GUEST, r"^imagebuild: guest starts", DOM0),
+        _sign(LOADER, r"Xen Minimal OS|imagebuild: stand-in loader|GNU GRUB +version", GUEST),
+        *_guest_signs(LOADER),
+        expected(expect, KERNEL if expect in menu_text else LOADER),
+    )
+
+
+def expected(text: str, after: str) -> Sign:
+    """The sign of success: the text anywhere but where a kernel repeats its command line."""
+    return Sign(LOGIN, re.compile(rf"^(?!.*ommand line).*{re.escape(text)}"), after)
+
+
+def _fatal(name: str, pattern: str, phases: frozenset[str], *, prompt: bool = False) -> Fatal:
+    return Fatal(name, re.compile(pattern), phases, prompt)
+
+
+def _machine_fault(name: str, pattern: str, phases: frozenset[str]) -> Fatal:
+    return Fatal(name, re.compile(pattern), phases, blames="machine")
+
+
+GUEST_FATALS = (
+    _fatal("the kernel gave up", r"Kernel panic - not syncing", _IN_GUEST),
+    _fatal("the root filesystem was not found", r"ALERT! .*does not exist", _IN_GUEST),
+    _fatal("the initial ramdisk's shell", r"^\(initramfs\) ?$", _IN_GUEST, prompt=True),
+    _fatal("the initial ramdisk's shell", r"^(dracut|switch_root):/# ?$", _IN_GUEST, prompt=True),
+    _fatal("the initial ramdisk's shell", r"Entering emergency mode\. Exit the shell", _IN_GUEST),
+    _fatal("the emergency shell", r"Give root password for (maintenance|login)", _IN_GUEST, prompt=True),
+    _fatal("the emergency shell", r"You are in (emergency|rescue) mode", _IN_GUEST),
+    _fatal("the emergency shell", r"Cannot open access to console, the root account is locked", _IN_GUEST),
+    _fatal("no init was found", r"No init found\. Try passing|Target filesystem doesn't have requested", _IN_GUEST),
+)
+
+_MACHINE_FAULTS = (
+    _machine_fault("the Xen test host failed", r"^imagebuild: dom0 failed", _BEFORE_GUEST),
+    _machine_fault("the Xen test host's kernel gave up", r"Kernel panic", _BEFORE_GUEST),
+    _machine_fault("xl could not make the guest", r"^imagebuild: guest ended|^imagebuild: dom0 failed", _BEFORE_LOADER),
+    _machine_fault("the hypervisor crashed", r"\(XEN\) Panic on CPU", _BEFORE_LOADER | _IN_KERNEL | {LOADER}),
+)
+_GUEST_ENDED = Fatal(
+    "the guest ended by itself", re.compile(r"^imagebuild: guest ended"), _IN_KERNEL | {LOADER}, end=BootEnd.CLOSED
+)
+_IN_LOADER = frozenset({LOADER})
+_BOTH_LOADERS = (
+    _fatal("the kernel is none that Xen can start", r"xc_dom_parse_image returned -1|not xen image", _IN_LOADER),
+    _fatal("the loader's own prompt", r"^ *grub(dom)?> ?", _IN_LOADER, prompt=True),
+)
+_STAND_IN = (
+    _fatal("the loader gave up", r"^imagebuild: loader gave up", _IN_LOADER),
+    _fatal("the loader gave up", r"Failed to boot both default and fallback entries", _IN_LOADER),
+)
+# GRUB 0.97 waits for a key for ever; GRUB 2 only for ten seconds.
+_PV_GRUB = (_fatal("the loader gave up", r"Press any key to continue", _IN_LOADER, prompt=True),)
+_MENU_WAITS = _fatal("menu.lst sets no timeout: the loader waits for ever", r"Press enter to boot", _IN_LOADER)
+
+
+def xen_fatals(loader: str, *, menu_waits: bool) -> tuple[Fatal, ...]:
+    """The fatal texts of a boot under Xen. `loader`: `pv-grub` or `stand-in`; `menu_waits`: it sets no timeout."""
+    own = _PV_GRUB if loader == "pv-grub" else _STAND_IN
+    waits = (_MENU_WAITS,) if menu_waits else ()
+    return (*_MACHINE_FAULTS, _GUEST_ENDED, *_BOTH_LOADERS, *own, *waits, *GUEST_FATALS)
