@@ -15,6 +15,7 @@ Start here. The user guide's list after the image exists: select the AKI, bundle
     snapshot.py       an EBS snapshot, written block by block
     upload.py         a bundle into S3
     register.py       images: found again, registered, tagged, shared
+    wishes.py         what the user wants, and every decision that follows from it
     publication.py    all of it in order, for several regions
 
 PV is the legacy path of EC2: see ec2.toml. Credentials come from boto3's own chain and from nowhere else.

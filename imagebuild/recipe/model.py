@@ -20,6 +20,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
+from imagebuild.recipe.ec2 import Ec2
 from imagebuild.recipe.units import Duration, Extent, Percent, Size
 
 Layout = Literal["hd0", "hd00"]
@@ -378,4 +379,6 @@ class Recipe(_Model):
     files: tuple[File, ...] = ()
     boot: Boot = Boot()
     verify: Verify = Verify()
+    ec2: Ec2 | None = None
+    """How `imagebuild publish` brings the image to Amazon EC2."""
     outputs: Annotated[tuple[Literal["raw"], ...], Field(min_length=1)] = ("raw",)

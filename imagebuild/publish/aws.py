@@ -1,0 +1,161 @@
+"""The one door to boto3: its clients, and all of its errors in our own words.
+
+Credentials come from boto3's own chain (environment, ~/.aws, SSO, instance role) and never pass through our hands.
+AWS_ENDPOINT_URL and its kin are honoured by boto3 itself. Throttling, 5xx and broken connections are retried by
+botocore's standard mode with growing pauses (AWS_MAX_ATTEMPTS changes how often).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore import exceptions as boto
+from botocore.config import Config
+
+from imagebuild import __version__
+from imagebuild.errors import PublishError
+
+if TYPE_CHECKING:
+    from mypy_boto3_ebs import EBSClient
+    from mypy_boto3_ec2 import EC2Client
+    from mypy_boto3_s3 import S3Client
+
+AGAIN = "run the same command again: what was done is found and kept"
+_ATTEMPTS = 8
+_MOST_MESSAGE = 400
+
+_EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"})
+_REFUSED = frozenset(
+    {"AuthFailure", "InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch",
+     "InvalidAccessKeyId", "InvalidSignatureException", "IncompleteSignature", "InvalidToken",
+     "MissingAuthenticationToken"}
+)  # fmt: skip
+_FORBIDDEN = frozenset({"UnauthorizedOperation", "AccessDenied", "AccessDeniedException", "403"})
+_THROTTLED = frozenset(
+    {"RequestLimitExceeded", "Throttling", "ThrottlingException", "ThrottledException", "RequestThrottled",
+     "RequestThrottledException", "TooManyRequestsException", "SlowDown", "BandwidthLimitExceeded",
+     "EC2ThrottledException", "PriorRequestNotComplete"}
+)  # fmt: skip
+_QUOTA = frozenset(
+    {"SnapshotLimitExceeded", "SnapshotCreationPerVolumeRateExceeded", "ServiceQuotaExceededException",
+     "ConcurrentSnapshotLimitExceeded", "ConcurrentLimitExceededException", "ResourceLimitExceeded",
+     "PendingSnapshotLimitExceeded", "AMIQuotaExceeded", "ResourceCountLimitExceeded", "TagLimitExceeded"}
+)  # fmt: skip
+_DAMAGED = frozenset(
+    {"BadDigest", "InvalidDigest", "XAmzContentSHA256Mismatch", "XAmzContentChecksumMismatch", "InvalidChecksum"}
+)
+_NO_BUCKET = frozenset({"NoSuchBucket", "404"})
+
+
+@dataclass(frozen=True, slots=True)
+class Clients:
+    """boto3's clients for one region. They may be used from several threads."""
+
+    region: str
+    ec2: EC2Client
+    ebs: EBSClient
+    s3: S3Client
+
+
+def connect(region: str, *, workers: int) -> Clients:
+    """The clients; nothing is sent yet. Raises PublishError when there are no usable settings."""
+    with translated(f"connecting to {region}"):
+        session = boto3.session.Session(region_name=region)
+        config = _config(workers)
+        return Clients(
+            region,
+            session.client("ec2", config=config),
+            session.client("ebs", config=config),
+            session.client("s3", config=config),
+        )
+
+
+def _config(workers: int) -> Config:
+    given = any(name in os.environ for name in ("AWS_MAX_ATTEMPTS", "AWS_RETRY_MODE"))
+    retries = {} if given else {"retries": {"mode": "standard", "total_max_attempts": _ATTEMPTS}}
+    return Config(
+        connect_timeout=15,
+        read_timeout=60,
+        max_pool_connections=max(10, workers),
+        user_agent_extra=f"imagebuild/{__version__}",
+        **retries,  # type: ignore[arg-type]
+    )
+
+
+@contextlib.contextmanager
+def translated(doing: str) -> Iterator[None]:
+    """Whatever boto3 raises inside becomes PublishError "<doing> failed: …", with its remedy."""
+    try:
+        yield
+    except boto.ClientError as error:
+        raise _of_client(error, doing) from error
+    except boto.ParamValidationError:
+        raise  # a fault of imagebuild's
+    except boto.BotoCoreError as error:
+        raise _of_core(error, doing) from error
+
+
+def code_of(error: boto.ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def _of_client(error: boto.ClientError, doing: str) -> PublishError:
+    code = code_of(error)
+    status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    message = str(error.response.get("Error", {}).get("Message", ""))[:_MOST_MESSAGE]
+    found = _known(code, status)
+    brief, resolution = found or (f"AWS refused it ({code})", AGAIN)
+    return PublishError(
+        f"{doing} failed: {brief}", details=f"{error.operation_name}: {code}: {message}", resolution=resolution
+    )
+
+
+def _known(code: str, status: int) -> tuple[str, str] | None:
+    """Brief and resolution for an error code of AWS."""
+    table: tuple[tuple[frozenset[str], str, str], ...] = (
+        (_EXPIRED, "the AWS credentials have expired", f"renew them (such as: aws sso login), then {AGAIN}"),
+        (_REFUSED, "AWS does not accept the credentials", "check AWS_PROFILE and the keys that boto3 finds"),
+        (_FORBIDDEN, "these credentials may not do that", f"have the operation below permitted (IAM), then {AGAIN}"),
+        (_THROTTLED, "AWS keeps throttling, after several tries", f"wait a few minutes, then {AGAIN}"),
+        (_QUOTA, "a quota of the account is used up", f"remove what is not needed, or raise it, then {AGAIN}"),
+        (_DAMAGED, "the data arrived damaged", AGAIN),
+        (_NO_BUCKET, "there is no such bucket", "make it in that region (aws s3 mb), or name another with --bucket"),
+        (frozenset({"InvalidAMIName.Duplicate"}), "the name is taken by another AMI", "choose another with --name"),
+        (frozenset({"OptInRequired"}), "the account has not enabled that region", "enable it, or choose another"),
+        (
+            frozenset({"AccessControlListNotSupported"}),
+            "the bucket has its access control lists switched off, EC2 reads bundles by them",
+            "set the bucket's object ownership to BucketOwnerPreferred, or name another with --bucket",
+        ),
+        (frozenset({"PermanentRedirect", "301"}), "the bucket is in another region", "name one of that region"),
+    )  # fmt: skip
+    for codes, brief, resolution in table:
+        if code in codes:
+            return brief, resolution
+    if status >= 500:
+        return f"AWS had an error of its own ({code or status}), after several tries", f"wait a while, then {AGAIN}"
+    return None
+
+
+def _of_core(error: boto.BotoCoreError, doing: str) -> PublishError:
+    match error:
+        case boto.NoCredentialsError() | boto.PartialCredentialsError() | boto.CredentialRetrievalError():
+            brief, resolution = "no AWS credentials were found", "set AWS_PROFILE, or run: aws configure"
+        case boto.ProfileNotFound() | boto.ConfigParseError() | boto.ConfigNotFound():
+            brief, resolution = "boto3's settings cannot be used", "check AWS_PROFILE and ~/.aws/config"
+        case boto.SSOError() | boto.TokenRetrievalError():
+            brief, resolution = "the AWS credentials have expired", f"run: aws sso login, then {AGAIN}"
+        case boto.NoRegionError() | boto.UnknownEndpointError() | boto.InvalidRegionError():
+            brief, resolution = "the region is not known to boto3", "check --region"
+        case boto.HTTPClientError() | boto.ConnectionError():
+            brief, resolution = "the connection failed, after several tries", f"check the network, then {AGAIN}"
+        case _:
+            brief, resolution = "boto3 gave up", AGAIN
+    return PublishError(
+        f"{doing} failed: {brief}", details=f"{type(error).__name__}: {error}"[:_MOST_MESSAGE], resolution=resolution
+    )

@@ -1,0 +1,70 @@
+"""The recipe's `ec2:` section: how `imagebuild publish --recipe` brings the image to Amazon EC2.
+
+It says where to and under which name; it never holds a credential or a key. Paths count from the recipe's folder.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Region = Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$", examples=["us-east-1"])]
+Account = Annotated[str, Field(pattern=r"^\d{12}$", examples=["123456789012"])]
+
+
+class Ec2(BaseModel):
+    """An AMI: where, from what, for whom."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True)
+
+    regions: Annotated[tuple[Region, ...], Field(min_length=1)]
+    """The first is written to; the others get copies."""
+    store: Literal["ebs", "instance-store"] = "ebs"
+    """ebs: a snapshot. instance-store: a bundle in S3."""
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9()\[\] ./\-'@_]{3,128}$")] | None = None
+    """The AMI's name, new for each image. Left out: recipe's name and version, and the image's sha256."""
+    description: Annotated[str, Field(max_length=255)] = ""
+    virtualization: Literal["paravirtual", "hvm"] = "paravirtual"
+    """paravirtual: started by PV-GRUB, EC2's legacy path. hvm: for images with boot code and a flagged partition."""
+    pv_grub: Annotated[str, Field(pattern=r"^\d+\.\d+$", examples=["1.05"])] | None = None
+    """The version of PV-GRUB. Left out: the newest that starts the image."""
+    loader: Literal["hd0", "hd00"] | None = None
+    """The kind of AKI. Left out: hd0 wherever it starts the image."""
+    ena: bool = False
+    """hvm only: the image's kernel has the ENA driver."""
+    volume_type: Literal["standard", "gp2", "gp3", "io1", "io2", "st1", "sc1"] = "gp2"
+    """ebs only: the root volume's type."""
+    bucket: Annotated[str, Field(pattern=r"^[a-z0-9{}.-]{3,}(/.*)?$", examples=["images-{region}/debian"])] | None = (
+        None
+    )
+    """instance-store only: BUCKET or BUCKET/FOLDER; {region} is filled in."""
+    account: Account | None = None
+    """instance-store only: the account that the bundle belongs to."""
+    certificate: str | None = None
+    """instance-store only: the account's X.509 certificate (the private key is given with --key)."""
+    ec2_certificate: str | None = None
+    """instance-store only: EC2's certificate for the region."""
+    block_devices: dict[
+        Annotated[str, Field(pattern=r"^(/dev/)?[a-z]{2,4}\d{0,2}$")],
+        Annotated[str, Field(pattern=r"^ephemeral\d{1,2}$")],
+    ] = Field(default_factory=dict)
+    """Further disks, such as `sdb: ephemeral0`."""
+    tags: dict[Annotated[str, Field(max_length=127)], Annotated[str, Field(max_length=255)]] = Field(
+        default_factory=dict
+    )
+    """For the snapshot and the AMI."""
+    launch_permissions: tuple[Account | Literal["all"], ...] = ()
+    """Accounts that may start the AMI, or all."""
+
+    @model_validator(mode="after")
+    def _fitting(self) -> Ec2:
+        if self.store == "instance-store" and (self.bucket is None or self.account is None):
+            raise ValueError("store: instance-store needs bucket and account")
+        if self.store == "ebs" and self.bucket is not None:
+            raise ValueError("bucket goes with store: instance-store")
+        if self.virtualization == "hvm" and (self.pv_grub or self.loader):
+            raise ValueError("pv_grub and loader go with virtualization: paravirtual")
+        if self.virtualization == "paravirtual" and self.ena:
+            raise ValueError("ena goes with virtualization: hvm")
+        return self
