@@ -38,9 +38,9 @@ def judge(
         result = verify(request, cache=cache, progress=progress)
     except (VerifyError, HostError) as error:
         return Judgement(describe_image(request.image), Verdict.UNVERIFIED, error.brief, error=error)
-    verdict, reason = result.verdict, ""
+    verdict, reason = result.verdict, result.unverified_because
     if verdict is Verdict.UNVERIFIED:
-        reason = "no check could be carried out"
+        reason = reason or "no check could be carried out"
     elif verdict is Verdict.PASSED and demand and not any(boot.loader.kind == demand for boot in result.boots):
         verdict, reason = Verdict.UNVERIFIED, f"--require {demand}: no genuine PV-GRUB has booted it"
     return Judgement(result.image, verdict, reason, result.checks, result.boots)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,22 +55,23 @@ def boot_settings(timeout: str | None, memory: str | None, expect: str | None) -
     from imagebuild.recipe.units import Duration, Size
     from imagebuild.verify.runner import BootSettings
 
-    given: dict[str, float | int | str] = {}
+    settings = BootSettings()
     try:
         if timeout is not None:
-            given["timeout_seconds"] = TypeAdapter(Duration).validate_python(timeout).total_seconds()
+            seconds = TypeAdapter(Duration).validate_python(timeout).total_seconds()
+            settings = replace(settings, timeout_seconds=seconds)
     except ValidationError:
         raise _misuse("--timeout", f"found {timeout!r}; write a number with a unit, such as 90s or 5min") from None
     try:
         if memory is not None:
-            given["memory_bytes"] = int(TypeAdapter(Size).validate_python(memory))
+            settings = replace(settings, memory_bytes=int(TypeAdapter(Size).validate_python(memory)))
     except ValidationError:
         raise _misuse("--memory", f"found {memory!r}; write a number with a unit, such as 512MiB") from None
     if expect is not None:
         if not expect:
             raise _misuse("--expect", "found nothing; write the text that proves the boot, such as 'login:'")
-        given["expect"] = expect
-    return BootSettings(**given)  # type: ignore[arg-type]  # each value has been given its field's type above
+        settings = replace(settings, expect=expect)
+    return settings
 
 
 def check_file(path: Path, what: str) -> None:
