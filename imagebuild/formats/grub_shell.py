@@ -8,12 +8,14 @@ come out as they are; a tab as eight spaces, whatever the column; a carriage ret
 from __future__ import annotations
 
 import re
+import zlib
 from dataclasses import dataclass
 
 _VISIBLE = bytes(byte if 0x20 <= byte <= 0x7E or byte == 0x0A else 0x3F for byte in range(256))
+_MOST_UNPACKED = 2**30
 _TAB = b" " * 8
 _WIDE = re.compile(rb"[\t\r]")
-_ERROR = re.compile(rb"\n\nError (\d+): ([^\n]*)\ngrub> quit\n*\Z")
+_ERROR = re.compile(rb"\nError (\d+): ([^\n]*)\ngrub> quit\n*\Z")
 _END = re.compile(rb"grub> quit\n*\Z")
 _ROOT_ERROR = re.compile(rb"\n\nError (\d+): ([^\n]*)\ngrub> ")
 
@@ -24,6 +26,26 @@ def mask(data: bytes) -> bytes:
     table = bytearray(_VISIBLE)
     table[0x09], table[0x0D] = 0x09, 0x0D
     return data.translate(bytes(table)).replace(b"\r", b"").replace(b"\t", _TAB)
+
+
+def unpacked(data: bytes) -> bytes:
+    """What 0.97 hands over of a file: of a gzip file its content, of any other (or a damaged one) the file itself.
+
+    All members are unpacked here. The loader unpacks the first alone, so a file of several comes out differently:
+    that is the difference to be found.
+    """
+    content = b""
+    rest = data
+    while rest[:2] == b"\x1f\x8b":
+        decompressor = zlib.decompressobj(wbits=31)
+        try:
+            content += decompressor.decompress(rest, _MOST_UNPACKED)
+        except zlib.error:
+            return data
+        if not decompressor.eof:
+            return data
+        rest = decompressor.unused_data
+    return content + rest if content else data
 
 
 def offset_in_file(data: bytes, masked_offset: int) -> int:
@@ -60,8 +82,8 @@ def read_transcript(output: bytes, path: str) -> CatResult | None:
         return None
     if refused := _ROOT_ERROR.search(output[: start + 7]):
         return CatResult(b"", int(refused[1]), refused[2].decode("ascii", "replace"))
-    if error := _ERROR.search(output, start + len(echo) - 1):
-        printed = output[start + len(echo) : error.start()] if error.start() > start + len(echo) else b""
+    if error := _ERROR.search(output, start + len(echo)):
+        printed = output[start + len(echo) : error.start()]
         return CatResult(printed, int(error[1]), error[2].decode("ascii", "replace"))
     end = _END.search(output, start + len(echo))
     return CatResult(output[start + len(echo) : end.start()]) if end else None

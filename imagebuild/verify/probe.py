@@ -17,6 +17,7 @@ from imagebuild.host import command
 
 _CHUNK = 64 * 1024
 _MEMORY_BYTES = 8 * 2**30
+_PACKAGES = {"sfdisk": "fdisk", "debugfs": "e2fsprogs", "e2fsck": "e2fsprogs"}
 _USUAL_OUTPUT_BYTES = 4 * 2**20
 
 
@@ -46,15 +47,17 @@ def look(
     folder: Path | None = None,
     timeout_seconds: float = 60,
     most_output_bytes: int = _USUAL_OUTPUT_BYTES,
-    most_file_bytes: int = 0,
+    most_file_bytes: int | None = 0,
 ) -> Looked:
     """Run a program to its end, or until it takes too long or prints too much.
 
-    `most_file_bytes` is the largest file that it may write; 0: none at all. Raises HostError when there is no such
-    program.
+    `most_file_bytes` is the largest file that it may write. 0: none at all; None: no limit, for programs that look at
+    a copy and insist. Raises HostError when there is no such program.
     """
-    command.require(argv[0], argv[0]) if "/" not in argv[0] else None
-    limits = ["prlimit", f"--fsize={most_file_bytes}", "--core=0", f"--as={_MEMORY_BYTES}", "--"]
+    if "/" not in argv[0]:
+        command.require(argv[0], _PACKAGES.get(argv[0], argv[0]))
+    size = [] if most_file_bytes is None else [f"--fsize={most_file_bytes}"]
+    limits = ["prlimit", *size, "--core=0", f"--as={_MEMORY_BYTES}", "--"]
     output = bytearray()
     ends: list[Literal["time", "output"]] = []
     too_much = threading.Event()

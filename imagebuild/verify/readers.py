@@ -55,6 +55,7 @@ class DebugfsReader:
         self._source = f"{raw.name}?offset={place.runs[0].offset_bytes}"
         self._folder = raw.parent
         self._scratch = scratch
+        self._known: dict[str, Inode | None] = {}
 
     def read(self, path: str, most_bytes: int) -> bytes:
         inode = self._resolve(path)
@@ -115,8 +116,10 @@ class DebugfsReader:
             path = f"/{path}"
         if "\n" in path or "\0" in path:
             return None  # debugfs reads its requests line by line
-        quoted = path.replace('"', '""')
-        return read_stat(self._run(f'stat "{quoted}"'))
+        if path not in self._known:
+            quoted = path.replace('"', '""')
+            self._known[path] = read_stat(self._run(f'stat "{quoted}"'))
+        return self._known[path]
 
 
 class FstestReader:

@@ -1,0 +1,171 @@
+"""Checks of the disk and its filesystems: partition-table, filesystem, loader-filesystem."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+
+from imagebuild.host import command
+from imagebuild.verify.loader_rules import OPAQUE, verdict_on
+from imagebuild.verify.places import Partition, Place, Table, copy_out
+from imagebuild.verify.probe import Looked, look, printable
+from imagebuild.verify.view import Finding, View, failed, passed, skipped, warned
+
+_FSCK_TIMEOUT_SECONDS = 600
+_EXTENDED = ("5", "f", "85")
+_PACKAGES = {
+    "e2fsck": "e2fsprogs",
+    "xfs_repair": "xfsprogs",
+    "btrfs": "btrfs-progs",
+    "reiserfsck": "reiserfsprogs",
+    "fsck.fat": "dosfstools",
+}
+
+
+def partition_table(view: View) -> Iterator[Finding]:
+    """sfdisk reads and verifies the table; the boot partition comes first; nothing overlaps or leaves the disk."""
+    subject = view.subject
+    if subject.table is None:
+        if subject.places[0].contents is None:
+            yield failed("the disk has neither a partition table nor a filesystem that is known")
+        else:
+            yield passed(f"none: {subject.places[0].type} begins with the disk (hd0)")
+        return
+    problems = list(_table_problems(subject.table, subject.size_bytes))
+    verified = look(["sfdisk", "--verify", subject.raw.name], folder=subject.raw.parent)
+    if verified.exit_code != 0:
+        problems.append(f"sfdisk --verify: {verified.last_words()}")
+    if subject.menu_at and subject.menu_at.place not in ("(hd0)", "(hd0,0)"):
+        problems.append(f"the boot partition must be the first, but the menu lies on {subject.menu_at.place}")
+    shown = f"{subject.table.label} with {len(subject.table.partitions)} partitions (hd00)"
+    if problems:
+        yield failed(f"{shown}: {'; '.join(problems)}")
+    elif subject.table.label == "gpt":
+        yield warned(f"{shown}: GPT is read by PV-GRUB 1.04 and later only")
+    else:
+        yield passed(shown)
+
+
+def _table_problems(table: Table, size_bytes: int) -> Iterator[str]:
+    if table.label not in ("dos", "gpt"):
+        yield f"a partition table of the kind {printable(table.label)}, which PV-GRUB does not know"
+    if not any(partition.number == 1 for partition in table.partitions):
+        yield "there is no first partition"
+    for partition in table.partitions:
+        if (partition.start_sector + partition.sectors) * 512 > size_bytes:
+            yield f"partition {partition.number} ends behind the disk's end"
+    solid = [item for item in table.partitions if item.type not in _EXTENDED]
+    ordered = sorted(solid, key=lambda item: item.start_sector)
+    for left, right in itertools.pairwise(ordered):
+        if _end(left) > right.start_sector:
+            yield f"partitions {left.number} and {right.number} overlap"
+
+
+def _end(partition: Partition) -> int:
+    return partition.start_sector + partition.sectors
+
+
+def filesystem(view: View) -> Iterator[Finding]:
+    """Each filesystem is clean, says its own checker, which only reads."""
+    found = [place for place in view.subject.places if place.contents is not None]
+    if not found:
+        yield failed("no filesystem was recognised anywhere in the image")
+    for place in found:
+        yield from _check_place(view, place)
+
+
+def _check_place(view: View, place: Place) -> Iterator[Finding]:
+    assert place.contents is not None
+    shown = f"{place.name} {place.type}"
+    if place.type == "swap":
+        yield passed(f"{shown}: swap space")
+    elif place.type == "LVM2_member":
+        volumes = [item.name for item in view.subject.places if item.volume]
+        yield passed(f"{shown}: {', '.join(volumes)}") if volumes else failed(f"{shown}: no readable LVM metadata")
+    elif not place.runs:
+        yield skipped(f"{shown}: it is striped over several places and cannot be taken out")
+    else:
+        yield from _fsck(view, place, shown)
+
+
+def _fsck(view: View, place: Place, shown: str) -> Iterator[Finding]:
+    assert place.contents is not None
+    program, checker = _CHECKERS[place.type]
+    is_boot = place == view.subject.boot_place
+    if unclean := place.contents.unclean:
+        message = f"{shown}: {unclean}"
+        yield failed(f"{message}, and the loader replays no journal") if is_boot else warned(message)
+        return
+    if command.find(program) is None:
+        yield skipped(f"{shown}: {program} is not installed (Debian package {_PACKAGES[program]})")
+        return
+    looked = checker(view, place)
+    if looked.end != "itself":
+        yield failed(f"{shown}: {program} did not come to an end ({looked.end})")
+    elif looked.exit_code == 0:
+        yield passed(f"{shown}: clean ({program})")
+    elif "valuable metadata changes in a log" in looked.text:
+        message = f"{shown}: its log needs a replay: it was not unmounted"
+        yield failed(f"{message}, and the loader replays no journal") if is_boot else warned(message)
+    else:
+        yield failed(f"{shown}: {program} ended with {looked.exit_code}: {looked.last_words()}")
+
+
+def _e2fsck(view: View, place: Place) -> Looked:
+    raw = view.subject.raw
+    source = f"{raw.name}?offset={place.runs[0].offset_bytes}"
+    if len(place.runs) > 1:
+        return _on_copy(view, place, ["e2fsck", "-f", "-n"])
+    return look(["e2fsck", "-f", "-n", source], folder=raw.parent, timeout_seconds=_FSCK_TIMEOUT_SECONDS)
+
+
+def _xfs_repair(view: View, place: Place) -> Looked:
+    """It insists on unlimited files (setrlimit in its main) even when it only reads."""
+    return _on_copy(view, place, ["xfs_repair", "-n", "-f"], limited=False)
+
+
+def _on_copy(view: View, place: Place, argv: list[str], *, limited: bool = True) -> Looked:
+    """For checkers that know no offset, and for one that replays a log even when it only checks."""
+    copy = copy_out(view.subject.raw, place, view.subject.scratch / "checked.raw")
+    try:
+        words = [*argv, copy.name]
+        return look(
+            words,
+            folder=copy.parent,
+            timeout_seconds=_FSCK_TIMEOUT_SECONDS,
+            most_file_bytes=place.size_bytes if limited else None,
+        )
+    finally:
+        copy.unlink(missing_ok=True)
+
+
+_Checker = Callable[[View, Place], Looked]
+_CHECKERS: dict[str, tuple[str, _Checker]] = {
+    **dict.fromkeys(("ext2", "ext3", "ext4"), ("e2fsck", _e2fsck)),
+    "xfs": ("xfs_repair", _xfs_repair),
+    "btrfs": ("btrfs", lambda view, place: _on_copy(view, place, ["btrfs", "check", "--readonly"])),
+    "reiserfs": ("reiserfsck", lambda view, place: _on_copy(view, place, ["reiserfsck", "--check", "-y"])),
+    "vfat": ("fsck.fat", lambda view, place: _on_copy(view, place, ["fsck.fat", "-n"])),
+}
+
+
+def loader_filesystem(view: View) -> Iterator[Finding]:
+    """The filesystem with menu and kernels is one that the loader can read, with its features (loader_rules.py)."""
+    places = {
+        place.name: place for place in (view.subject.boot_place, *(file.at.place for file in view.files)) if place
+    }
+    if not places:
+        yield failed("there is no place where the loader could look: no first partition")
+    for place in places.values():
+        shown = f"{place.name} {place.type}"
+        rules = verdict_on(view.loader, place.contents)
+        serious = [rule for rule in rules if rule.refused]
+        words = "; ".join(f"{rule.feature}: {rule.reason} ({rule.source})" for rule in serious or rules)
+        if serious:
+            yield failed(f"{shown}, which {view.loader} cannot read: {words}")
+        elif rules:
+            yield warned(f"{shown}: {words}")
+        elif place.type in OPAQUE:
+            yield failed(f"{shown}: {view.loader} finds no filesystem here")
+        else:
+            yield passed(f"{shown}: nothing in it that {view.loader} cannot read")

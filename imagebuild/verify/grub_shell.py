@@ -1,0 +1,102 @@
+"""Lets GRUB 0.97's own shell read files of the image: the nearest witness to PV-GRUB where no Xen is at hand.
+
+The shell mounts a filesystem without a partition table only from a floppy, so a whole disk is shown to it as `(fd0)`;
+so are copies of GPT partitions (its GPT support is PV-GRUB 1.04's, not this shell's) and of logical volumes.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+
+from imagebuild.formats.grub_shell import CatResult, commands, mask, offset_in_file, read_transcript, unpacked
+from imagebuild.verify.places import Place, copy_out
+from imagebuild.verify.probe import look, printable
+from imagebuild.verify.subject import Subject
+
+# It reads 10 to 20 MB a second; a hundredth of that is a machine under heavy load.
+_SLOWEST_BYTES_PER_SECOND = 200_000
+_LEAST_SECONDS = 30
+# Room for the banner, the echo of the commands and an error message.
+_FRAME_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How the shell's reading compares. `problem` is empty when every byte is the same."""
+
+    problem: str
+    size_bytes: int
+
+
+class GrubShell:
+    """One shell a file: it starts in some 15 ms."""
+
+    def __init__(self, subject: Subject) -> None:
+        self._subject = subject
+
+    def compare(self, place: Place, path: str, content: bytes) -> Reading:
+        """Read the file and compare it with `content`, which another reader found.
+
+        GRUB 0.97 unpacks what begins with gzip's magic, unasked (stage2/gunzip.c): then the unpacked bytes are
+        compared, and so are the offsets counted.
+        """
+        content = unpacked(content)
+        expected = mask(content)
+        result = self._cat(place, path, len(expected))
+        if isinstance(result, str):
+            return Reading(result, 0)
+        if result.printed == expected and result.error is None:
+            return Reading("", len(content))
+        offset = offset_in_file(content, _common(result.printed, expected))
+        if result.error is not None:
+            where = f" at byte {offset}" if result.printed else ""
+            return Reading(f"Error {result.error}: {result.message}{where}", offset)
+        if len(result.printed) < len(expected) and expected.startswith(result.printed):
+            return Reading(f"it ends at byte {offset} of {len(content)}", offset)
+        return Reading(f"another content from byte {offset} on", offset)
+
+    def _cat(self, place: Place, path: str, most_bytes: int) -> CatResult | str:
+        if any(char in path for char in " \t\n\r\0"):
+            return f"GRUB 0.97 ends a path at white space: {printable(path)}"
+        device, image, root = self._device(place)
+        looked = look(
+            self._subject.tools.grub_shell(),
+            stdin=commands(device, image, root, path),
+            folder=self._subject.raw.parent,
+            timeout_seconds=_LEAST_SECONDS + most_bytes / _SLOWEST_BYTES_PER_SECOND,
+            most_output_bytes=most_bytes + _FRAME_BYTES,
+        )
+        if looked.end == "time":
+            return "GRUB 0.97's shell did not come to an end in time"
+        result = read_transcript(looked.output, path) if looked.end == "itself" else None
+        if result is None:
+            return f"GRUB 0.97's shell broke off ({looked.end}, {looked.exit_code}): {looked.last_words(200)}"
+        return result
+
+    def _device(self, place: Place) -> tuple[str, str, str]:
+        """The shell's name for the disk, the image's file name, and the shell's name for the place."""
+        subject = self._subject
+        if subject.table is None and place.volume is None:
+            return "(fd0)", subject.raw.name, "(fd0)"
+        if subject.table is not None and subject.table.label == "dos" and place.partition is not None:
+            return "(hd0)", subject.raw.name, place.name
+        return "(fd0)", self._copy(place).name, "(fd0)"
+
+    @functools.cache  # noqa: B019 (a shell lives as long as one verification)
+    def _copy(self, place: Place) -> Path:
+        name = f"place-{self._subject.places.index(place)}.raw"
+        return copy_out(self._subject.raw, place, self._subject.scratch / name)
+
+
+def _common(left: bytes, right: bytes) -> int:
+    """How many bytes at the start are the same."""
+    low, high = 0, min(len(left), len(right))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if left[low:middle] == right[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low

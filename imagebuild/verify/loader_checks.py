@@ -1,0 +1,116 @@
+"""Checks of what the loader really reads: boot-files, loader-reads, holes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from imagebuild.formats.ext_blocks import unreadable
+from imagebuild.verify.boot_files import MOST_INITRD_BYTES, MOST_KERNEL_BYTES, FileAt, NoEntry
+from imagebuild.verify.grub_shell import GrubShell
+from imagebuild.verify.readers import ReadError
+from imagebuild.verify.view import Finding, ReachedEntry, View, failed, passed, skipped
+
+_BY_097 = ("ext2", "ext3", "ext4", "xfs", "reiserfs", "vfat")
+_MOST_FINDINGS_SHOWN = 4
+
+
+def boot_files(view: View) -> Iterator[Finding]:
+    """Kernel and initrd of the default entry and of every fallback are there."""
+    if not view.entries:
+        yield skipped("there is no entry")
+    for reached in view.entries:
+        problems = [*_missing(view, reached)]
+        if problems:
+            yield failed(f"{reached.shown}: {'; '.join(problems)}")
+        else:
+            sizes = [
+                f"{at.path} ({len(view.content(at, MOST_INITRD_BYTES))} bytes)"
+                for at in (reached.kernel, reached.initrd)
+                if isinstance(at, FileAt)
+            ]
+            yield passed(f"{reached.shown}: {', '.join(sizes)}")
+
+
+def _missing(view: View, reached: ReachedEntry) -> Iterator[str]:
+    for at, most_bytes in ((reached.kernel, MOST_KERNEL_BYTES), (reached.initrd, MOST_INITRD_BYTES)):
+        if isinstance(at, NoEntry):
+            yield at.reason
+        elif at is not None:
+            try:
+                if not view.content(at, most_bytes):
+                    yield f"{at.place.name}: {at.path} is empty"
+            except ReadError as error:
+                number = {"missing": "Error 15: File not found: ", "not a file": "Error 2: Bad file type: "}
+                yield f"{number.get(error.kind, '')}{at.place.name}: {error}"
+
+
+def _read_by_loader(view: View) -> list[tuple[FileAt, str]]:
+    """Menu, kernels and initrds, with a word for each."""
+    menu_at = view.subject.menu_at
+    place = view.subject.boot_place
+    files = [(FileAt(place, menu_at.path), "menu")] if menu_at and place else []
+    return [*files, *((file.at, file.role) for file in view.files)]
+
+
+def loader_reads(view: View) -> Iterator[Finding]:
+    """GRUB 0.97's own shell reads menu, kernels and initrds to the last byte as an independent reader sees them."""
+    if view.loader != "pv-grub":
+        yield skipped(f"the loader asked for is {view.loader}, which is not GRUB 0.97")
+        return
+    files = _read_by_loader(view)
+    if not files:
+        yield skipped("there is no file that the loader would read")
+    shell = GrubShell(view.subject)
+    for at, role in files:
+        yield _compared(view, shell, at, role)
+
+
+def _compared(view: View, shell: GrubShell, at: FileAt, role: str) -> Finding:
+    reader = view.subject.reader(at.place)
+    shown = f"{role} {at.place.name}{at.path}"
+    try:
+        content = view.content(at, MOST_INITRD_BYTES)
+    except ReadError as error:
+        return skipped(f"{shown}: {error}")
+    assert reader is not None
+    if at.place.type not in _BY_097:
+        return skipped(f"{shown}: GRUB 0.97 cannot read {at.place.type}; the witness is {reader.witness} alone")
+    reading = shell.compare(at.place, at.path, content)
+    if reading.problem:
+        causes = _unreadable_blocks(view, at)
+        cause = f" ({'; '.join(causes)})" if causes else ""
+        return failed(f"{shown}: GRUB 0.97 reads it wrongly: {reading.problem}{cause}")
+    return passed(f"{shown}: GRUB 0.97 and {reader.witness} read the same {reading.size_bytes} bytes")
+
+
+def holes(view: View) -> Iterator[Finding]:
+    """No file that the loader reads has a hole or an unwritten stretch in its extents."""
+    if view.loader != "pv-grub":
+        yield skipped(f"the loader asked for is {view.loader}, which reads holes rightly")
+        return
+    files = _read_by_loader(view)
+    if not files:
+        yield skipped("there is no file that the loader would read")
+    for at, role in files:
+        reader = view.subject.reader(at.place)
+        inode = reader.inode(at.path) if reader else None
+        shown = f"{role} {at.place.name}{at.path}"
+        if inode is None:
+            yield skipped(f"{shown}: no extent map of {at.place.type} is read here")
+        elif found := _unreadable_blocks(view, at):
+            yield failed(f"{shown}: {'; '.join(found)}: GRUB 0.97 answers Error 16 or takes the block behind it")
+        elif inode.inline:
+            yield failed(f"{shown}: it lies inside its inode (inline_data), where GRUB 0.97 does not look")
+        else:
+            kind = "extents without holes" if inode.blocks.extents else "a block map"
+            yield passed(f"{shown}: {kind}")
+
+
+def _unreadable_blocks(view: View, at: FileAt) -> list[str]:
+    reader = view.subject.reader(at.place)
+    inode = reader.inode(at.path) if reader else None
+    if inode is None or at.place.contents is None or not at.place.contents.block_bytes:
+        return []
+    found = unreadable(inode.blocks, inode.size_bytes, at.place.contents.block_bytes)
+    rest = len(found) - _MOST_FINDINGS_SHOWN
+    return found if rest <= 0 else [*found[:_MOST_FINDINGS_SHOWN], f"and {rest} more"]

@@ -1,0 +1,74 @@
+"""The machine that boots nothing: every check that can be made by reading the image.
+
+`CHECKS` is the list: each has a name that stays, a sentence, and a function that yields what it found, one finding
+for each thing that it looked at. A new check is a line here and a sabotaged image in the tests.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from imagebuild.report import Check, Progress
+from imagebuild.verify import disk_checks, kernel_checks, loader_checks, menu_checks, pygrub_checks, root_checks
+from imagebuild.verify.loader_rules import BootLoader
+from imagebuild.verify.subject import Subject
+from imagebuild.verify.testhost import Tools
+from imagebuild.verify.view import Finding, View
+
+
+@dataclass(frozen=True, slots=True)
+class StaticCheck:
+    """`about` says what must hold; `run` yields at least one finding."""
+
+    name: str
+    run: Callable[[View], Iterable[Finding]]
+
+    @property
+    def about(self) -> str:
+        return (self.run.__doc__ or "").strip()
+
+
+CHECKS: tuple[StaticCheck, ...] = (
+    StaticCheck("partition-table", disk_checks.partition_table),
+    StaticCheck("filesystem", disk_checks.filesystem),
+    StaticCheck("loader-filesystem", disk_checks.loader_filesystem),
+    StaticCheck("menu", menu_checks.menu),
+    StaticCheck("menu-timeout", menu_checks.menu_timeout),
+    StaticCheck("menu-default", menu_checks.menu_default),
+    StaticCheck("menu-root", menu_checks.menu_root),
+    StaticCheck("boot-files", loader_checks.boot_files),
+    StaticCheck("loader-reads", loader_checks.loader_reads),
+    StaticCheck("holes", loader_checks.holes),
+    StaticCheck("kernel", kernel_checks.kernel),
+    StaticCheck("initrd", kernel_checks.initrd),
+    StaticCheck("kernel-initrd", kernel_checks.kernel_initrd),
+    StaticCheck("root-device", root_checks.root_device),
+    StaticCheck("console", root_checks.console),
+    StaticCheck("fstab", root_checks.fstab),
+    StaticCheck("stray-configuration", menu_checks.stray_configuration),
+    StaticCheck("pygrub", pygrub_checks.pygrub),
+)
+
+
+def run_static(subject: Subject, tools: Tools, progress: Progress, loader: BootLoader = "pv-grub") -> list[Check]:
+    """Run every check; `loader` is the one that the image is meant for: what its rules refuse is a failure.
+
+    Raises HostError when a program is missing that no check can do without. `tools` are the subject's own.
+    """
+    assert tools == subject.tools
+    view = View(subject, loader)
+    checks: list[Check] = []
+    for check in CHECKS:
+        begin = time.monotonic()
+        for finding in check.run(view):
+            seconds = round(time.monotonic() - begin, 3)
+            checks.append(
+                Check(
+                    machine="static", name=check.name, outcome=finding.outcome, detail=finding.detail, seconds=seconds
+                )
+            )
+            progress.log(f"static: {check.name}: {finding.outcome}: {finding.detail} ({seconds} s)")
+            begin = time.monotonic()
+    return checks

@@ -1,0 +1,278 @@
+"""Images that are bad in one way each, and what the static checks must say to them.
+
+`SABOTAGES` is the list. A check without an image here that makes it fail or warn is found by a test.
+"""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from imagebuild.report import Outcome
+from imagebuild.verify.loader_rules import BootLoader
+from tests.images import (
+    BOOT_UUID,
+    INITRD,
+    KERNEL,
+    LOADER_CAN_READ,
+    MENU,
+    RELEASE,
+    ROOT_UUID,
+    Filesystem,
+    Link,
+    boot_files_at_root,
+    bytes_of,
+    changed,
+    initrd,
+    kernel,
+    make_image,
+    make_partitioned,
+    menu,
+    noise,
+    physical_volume,
+    root_only,
+    run,
+    separate_boot,
+    tree,
+)
+
+_MIB = 2**20
+Make = Callable[[Path], object]
+
+
+@dataclass(frozen=True)
+class Sabotage:
+    """`make` writes the image; `check` must then have `outcome` with `words` in its detail."""
+
+    name: str
+    make: Make
+    check: str
+    words: str
+    outcome: Outcome = Outcome.FAILED
+    loader: BootLoader = "pv-grub"
+
+
+def warning(name: str, make: Make, check: str, words: str, loader: BootLoader = "pv-grub") -> Sabotage:
+    return Sabotage(name, make, check, words, Outcome.WARNED, loader)
+
+
+def _files(**changes: bytes | Link | None) -> Make:
+    return lambda target: make_image(target, Filesystem(tree(**changes)))
+
+
+def _also(name: str, content: bytes) -> Make:
+    return lambda target: make_image(target, Filesystem({**tree(), name: content}))
+
+
+def _menu(**changes: str) -> Make:
+    return _files(menu=menu(**changes).encode())
+
+
+def _made(**changes: object) -> Make:
+    return lambda target: make_image(target, changed(Filesystem(), **changes))
+
+
+def _two(boot: Filesystem | None = None, root: Filesystem | None = None) -> Make:
+    return lambda target: make_partitioned(target, boot or separate_boot(), root or root_only())
+
+
+def _boot_menu(text: str) -> Make:
+    return _two(boot=separate_boot(menu=text.encode()))
+
+
+def debugfs(request: str, filesystem: Filesystem | None = None) -> Make:
+    """An image on which debugfs then did something."""
+
+    def make(target: Path) -> None:
+        make_image(target, filesystem)
+        run("debugfs", "-w", "-R", request, str(target))
+
+    return make
+
+
+def _unwritten(target: Path) -> None:
+    """A kernel whose second stretch is allocated and never written: its blocks are punched out and allocated anew."""
+    make_image(target)
+    run("debugfs", "-w", "-R", f"punch /{KERNEL} 4 6", str(target))
+    run("debugfs", "-w", "-R", f"fallocate /{KERNEL} 4 6", str(target))
+
+
+def _cut(target: Path) -> None:
+    """A partitioned image whose end is missing."""
+    make_partitioned(target, separate_boot(), root_only())
+    with target.open("r+b") as file:
+        file.truncate(40 * _MIB)
+
+
+def _overlapping(target: Path) -> None:
+    """The second partition of the table begins one MiB into the first."""
+    make_partitioned(target, separate_boot(), root_only())
+    with target.open("r+b") as file:
+        file.seek(446 + 16 + 8)
+        file.write((2 * _MIB // 512).to_bytes(4, "little"))
+
+
+def _nothing(target: Path) -> None:
+    target.write_bytes(noise(4 * _MIB, 9))
+
+
+def _huge_menu(target: Path) -> None:
+    """2 GiB of menu.lst, in a filesystem that could not hold a tenth of it."""
+    make_image(target)
+    run("debugfs", "-w", "-R", f"set_inode_field /{MENU} size {2 * 2**30}", str(target))
+
+
+def second_partition_boots(target: Path) -> None:
+    make_partitioned(target, root_only(), separate_boot(menu=menu(root="(hd0,1)", folder="").encode()))
+
+
+def logical_root(target: Path, *, with_lvm: bool = True, boot_menu: str = "", contents: bytes | None = None) -> Path:
+    """hd00: a boot partition, and the root on a logical volume."""
+    text = boot_menu or menu(root="(hd0,0)", folder="", device="/dev/vg0/root")
+    modules = ("xen-blkfront", "ext4", *(("dm-mod",) if with_lvm else ()))
+    boot = separate_boot(menu=text.encode(), initrd=initrd(modules=modules, lvm=with_lvm))
+    fstab = b"/dev/vg0/root / ext4 defaults 0 1\n" + f"UUID={BOOT_UUID} /boot ext3 defaults 0 2\n".encode()
+    inside = contents or bytes_of(changed(Filesystem({"etc/fstab": fstab}), size_bytes=16 * _MIB))
+    volume = physical_volume(inside)
+    raw = Filesystem(None, "raw", raw=volume, size_bytes=len(volume), partition_type="8e")
+    return make_partitioned(target, boot, raw)
+
+
+def holed_kernel(blocks: int = 8) -> bytes:
+    """A kernel with zeros in its payload, of which mke2fs -d makes holes."""
+    return kernel(payload=b"\xfd7zXZ\x00" + noise(20_000) + bytes(blocks * 4096) + noise(20_000))
+
+
+SMALL_BLOCKS = changed(Filesystem(), block_bytes=1024)
+V5 = "-m crc=1 -b size=4096"
+V4 = "-m crc=0 -n ftype=0"
+_FALLBACK = f"title Second\nroot (hd0)\nkernel /boot/nothing root=UUID={ROOT_UUID}\n"
+_SECOND = f"\ntitle Second\nroot (hd0)\nkernel /{KERNEL} root=UUID={ROOT_UUID}\ninitrd /{INITRD}\n"
+_TWO_ENTRIES = menu(more=_SECOND)
+_STRAY = b"set default=0\nmenuentry 'Stray' {\n linux /boot/stray root=/dev/xvda\n}\n"
+_LZ4 = b"\x02\x21\x4c\x18" + noise(40_000)
+_ONE_BLOCK = (_TWO_ENTRIES + "#" * (4096 - len(_TWO_ENTRIES) - 1) + "\n").encode()
+
+SABOTAGES: tuple[Sabotage, ...] = (
+    # the disk
+    Sabotage("nothing", _nothing, "partition-table", "neither a partition table nor a filesystem"),
+    Sabotage("boot-second", second_partition_boots, "partition-table", "the boot partition must be the first"),
+    Sabotage("cut", _cut, "partition-table", "partition 2 ends behind the disk's end"),
+    Sabotage("overlap", _overlapping, "partition-table", "partitions 1 and 2 overlap"),
+    warning("gpt", lambda target: make_partitioned(target, separate_boot(), root_only(), label="gpt"),
+            "partition-table", "1.04 and later only"),
+    # filesystems
+    Sabotage("dirty", debugfs("feature needs_recovery"), "filesystem", "its journal needs recovery"),
+    Sabotage("dirty-flag", debugfs("set_super_value state 0"), "filesystem", "not cleanly unmounted"),
+    Sabotage("damaged", debugfs(f"clri /{KERNEL}"), "filesystem", "e2fsck ended with 4"),
+    Sabotage("no-filesystem", _nothing, "filesystem", "no filesystem was recognised"),
+    Sabotage("64bit", _made(features=f"{LOADER_CAN_READ},64bit"), "loader-filesystem", "64bit"),
+    Sabotage("inline-data", _made(features=f"{LOADER_CAN_READ},inline_data"), "loader-filesystem", "inline_data"),
+    warning("metadata-csum", _made(features=f"{LOADER_CAN_READ},metadata_csum"), "loader-filesystem", "metadata_csum"),
+    Sabotage("xfs-ftype", _made(type="xfs", features="-m crc=0 -n ftype=1", size_bytes=320 * _MIB),
+             "loader-filesystem", "-n ftype=0"),
+    Sabotage("xfs-v5", _made(type="xfs", features=V5, size_bytes=320 * _MIB), "loader-filesystem", "V4 only"),
+    warning("btrfs", _made(type="btrfs", size_bytes=128 * _MIB), "loader-filesystem", "beta"),
+    Sabotage("btrfs-for-pygrub", _made(type="btrfs", size_bytes=128 * _MIB), "loader-filesystem", "no reader",
+             loader="pygrub"),
+    # the menu
+    Sabotage("no-menu", _files(menu=None), "menu", "does not exist"),
+    Sabotage("menu-dangling", _files(menu=Link("/mnt/menu.lst")), "menu", "through a symbolic link to /mnt/menu.lst"),
+    Sabotage("menu-loop", _files(menu=Link("menu.lst")), "menu", "more than 8 symbolic links"),
+    Sabotage("menu-folder", lambda target: make_image(target, Filesystem({**tree(menu=None), f"{MENU}/x": b"x"})),
+             "menu", "not a regular file"),
+    Sabotage("menu-huge", _huge_menu, "menu", "more than 1048576"),
+    Sabotage("menu-binary", _files(menu=b"title\0" + noise(4000, 5)), "menu", "zero byte at 5"),
+    Sabotage("menu-empty", _files(menu=b"default 0\ntimeout 3\ntitle nothing below\n"), "menu", "no entry"),
+    warning("menu-at-root", _two(boot=changed(separate_boot(), files={
+        key: value for key, value in boot_files_at_root(tree(menu=menu(root="(hd0,0)", folder="").encode())).items()
+        if key != "boot"})), "menu", "1.04 and later only"),
+    Sabotage("no-timeout", _menu(head="default 0\n"), "menu-timeout", "waits at the menu for ever"),
+    warning("long-timeout", _menu(head="timeout 600\n"), "menu-timeout", "600"),
+    warning("default-past-end", _menu(head="default 7\ntimeout 3\n"), "menu-default", "default 7 does not exist"),
+    warning("fallback-past-end", _menu(head="default 0\ntimeout 3\nfallback 4\n"), "menu-default", "fallback 4"),
+    warning("savedefault", _menu(more="savedefault\n"), "menu-default", "savedefault"),
+    warning("loaders-differ", _menu(head="default 1\ntimeout 3\ntitle Empty\n", more=_SECOND),
+            "menu-default", "pygrub starts entry 1"),
+    Sabotage("pause", _menu(more="pause\n"), "menu-default", "waits for a key"),
+    Sabotage("lock", _menu(head="password secret\ntimeout 3\n", more="lock\n"), "menu-default", "Error 32"),
+    Sabotage("root-hd0-partitioned", _boot_menu(menu(folder="")), "menu-root", "Error 17"),
+    Sabotage("root-hd1", _menu(root="(hd1)"), "menu-root", "Error 21"),
+    Sabotage("root-hd00-whole", _menu(root="(hd0,0)"), "menu-root", "Error 22"),
+    Sabotage("root-third", _boot_menu(menu(root="(hd0,2)", folder="")), "menu-root", "Error 22"),
+    warning("no-root-line", _files(menu=menu().replace("root (hd0)\n", "").encode()), "menu-root", "no root line"),
+    warning("stray-grub-cfg", _also("boot/grub/grub.cfg", _STRAY), "stray-configuration", "/boot/grub/grub.cfg"),
+    Sabotage("stray-for-pygrub", _also("boot/grub/grub.cfg", _STRAY), "stray-configuration", "/boot/grub/grub.cfg",
+             loader="pygrub"),
+    # what the loader reads
+    Sabotage("no-kernel", _files(kernel=None), "boot-files", "Error 15"),
+    Sabotage("no-initrd", _files(initrd=None), "boot-files", "Error 15"),
+    Sabotage("empty-kernel", _files(kernel=b""), "boot-files", "is empty"),
+    Sabotage("wrong-case", _files(menu=menu().replace("vmlinuz", "VMLINUZ").encode()), "boot-files", "Error 15"),
+    Sabotage("fallback-broken", _menu(head="default 0\nfallback 1\ntimeout 3\n", more=_FALLBACK), "boot-files",
+             "fallback entry 1 (Second): Error 15"),
+    Sabotage("no-kernel-line", _files(menu=b"timeout 3\ntitle x\nroot (hd0)\nchainloader +1\n"), "boot-files",
+             "no kernel line"),
+    Sabotage("holed-kernel", _made(block_bytes=1024, files=tree(kernel=holed_kernel())), "loader-reads", "Error 16"),
+    Sabotage("holes", _made(block_bytes=1024, files=tree(kernel=holed_kernel())), "holes", "hole at blocks"),
+    Sabotage("holed-menu", lambda target: make_image(target, Filesystem(tree(
+        menu=_ONE_BLOCK + bytes(4096) + b"# end\n"))), "loader-reads", "menu (hd0)/boot/grub/menu.lst"),
+    Sabotage("unwritten", _unwritten, "holes", "unwritten extent at blocks 4-6"),
+    Sabotage("xfs-v5-unread", _made(type="xfs", features=V5, size_bytes=320 * _MIB), "loader-reads", "Error 17"),
+    # kernels and initrds
+    Sabotage("lz4-kernel", _files(kernel=kernel(payload=_LZ4)), "kernel", "cannot unpack lz4"),
+    Sabotage("zstd-kernel", _files(kernel=kernel(payload=b"\x28\xb5\x2f\xfd" + noise(9000))), "kernel", "zstd"),
+    Sabotage("truncated-kernel", _files(kernel=kernel()[:-500]), "kernel", "truncated"),
+    Sabotage("no-bzimage", _files(kernel=noise(9000)), "kernel", "no Linux kernel"),
+    Sabotage("old-protocol", _files(kernel=kernel(protocol=(2, 6), release="2.6.18")), "kernel", "older than 2.08"),
+    Sabotage("i386-new", _files(kernel=kernel(flags=0, release="6.1.0")), "kernel", "cannot be a 32-bit Xen PV guest"),
+    warning("i386-old", _files(kernel=kernel(flags=0, release="4.9.0")), "kernel", "needs the i386 PV-GRUB"),
+    warning("xsave", _files(kernel=kernel(release="2.6.35.14")), "kernel", "XSAVE"),
+    Sabotage("no-xen-pv", _also(f"boot/config-{RELEASE}", b"CONFIG_XEN=y\n# CONFIG_XEN_PV is not set\n"), "kernel",
+             "CONFIG_XEN_PV"),
+    Sabotage("no-blkfront", _files(initrd=initrd(modules=("ext4",))), "initrd", "it lacks xen-blkfront"),
+    Sabotage("truncated-initrd", _files(initrd=initrd()[:-40]), "initrd", "damaged gzip"),
+    Sabotage("not-an-initrd", _files(initrd=noise(5000)), "initrd", "neither a cpio archive"),
+    Sabotage("no-initrd-line", _files(menu=menu().partition("initrd")[0].encode()), "initrd", "no initrd"),
+    warning("no-ext4", _files(initrd=initrd(modules=("xen-blkfront",))), "initrd", "no module for ext4"),
+    Sabotage("no-lvm", lambda target: logical_root(target, with_lvm=False), "initrd", "dm-mod, lvm"),
+    Sabotage("other-release", _files(initrd=initrd(release="5.10.0-1-amd64")), "kernel-initrd", "for 5.10.0-1-amd64"),
+    # after the loader
+    Sabotage("wrong-root", _menu(device=f"UUID={ROOT_UUID[:-1]}0"), "root-device", "nothing in the image has it"),
+    Sabotage("wrong-volume", lambda target: logical_root(
+        target, boot_menu=menu(root="(hd0,0)", folder="", device="/dev/vg0/rooot")), "root-device", "/dev/vg0/root"),
+    Sabotage("no-root", _files(menu=menu().replace(f"root=UUID={ROOT_UUID}", "").encode()), "root-device", "no root="),
+    warning("root-sda1", _menu(device="/dev/sda1"), "root-device", "device names shift"),
+    warning("no-console", _files(menu=menu().replace("console=hvc0", "console=tty0").encode()), "console", "tty0"),
+    Sabotage("fstab", _files(fstab=b"UUID=dead-beef /data ext4 defaults 0 2\n"), "fstab", "nowhere in the image"),
+    warning("fstab-nofail", _files(fstab=b"LABEL=data /data ext4 nofail 0 2\n"), "fstab", "LABEL=data"),
+    warning("pygrub-misled", _also("boot/grub/grub.cfg", _STRAY), "pygrub", "by /boot/grub/grub.cfg"),
+    Sabotage("pygrub-asked", _also("boot/grub/grub.cfg", _STRAY), "pygrub", "by /boot/grub/grub.cfg", loader="pygrub"),
+)  # fmt: skip
+
+_THREE = menu(
+    head="default 2\nfallback 1 0\ntimeout 3\n",
+    more=f"\ntitle Second\nroot (hd0)\nkernel (hd0)/odd/place/linux root=LABEL=top console=hvc0\ninitrd /{INITRD}\n"
+    f"\ntitle Third\nroot (hd0)\nkernel /link root=UUID={ROOT_UUID.upper()} console=hvc0\ninitrd /{INITRD}\n",
+)
+GOOD: dict[str, Make] = {
+    "hd0-ext4": make_image,
+    "hd0-ext2-holed-kernel": lambda target: make_image(target, Filesystem(
+        tree(kernel=holed_kernel()), "ext2", features="", block_bytes=1024)),
+    "hd0-ext3": _made(type="ext3", features=""),
+    "hd0-xfs-v4": _made(
+        type="xfs", features=V4, size_bytes=320 * _MIB, files=tree(initrd=initrd(modules=("xen-blkfront", "xfs")))),
+    "hd0-links": lambda target: make_image(target, Filesystem({
+        **tree(kernel=Link("../store/linux"), menu=None), "store/linux": kernel(),
+        "boot/grub": Link("./grub1"), "boot/grub1/menu.lst": menu().encode()})),
+    "hd0-three-entries": lambda target: make_image(target, Filesystem({
+        **tree(menu=_THREE.encode()), "odd/place/linux": kernel(), "link": Link(KERNEL)}, label="top")),
+    "hd0-old-xen-kernel": lambda target: make_image(target, Filesystem(tree(
+        kernel=gzip.compress(b"\x7fELF\x02\x01\x01" + bytes(11) + b"\x3e\x00" + noise(9000) + b"Linux version 6.1.0 "),
+        initrd=initrd(release="6.1.0")))),
+    "hd00-ext3-boot": _two(),
+    "hd00-one-ext4": lambda target: make_partitioned(target, Filesystem(tree(menu=menu(root="(hd0,0)").encode()))),
+    "hd00-lvm": logical_root,
+}  # fmt: skip
