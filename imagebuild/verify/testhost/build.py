@@ -197,8 +197,8 @@ def module_order(modules_dep: str, wanted: tuple[str, ...]) -> list[str]:
     by_name = {Path(path).stem.replace("-", "_"): path for path in needs}
     ordered: list[str] = []
     for name in wanted:
-        path = by_name.get(name.replace("-", "_"))
-        ordered += [need for need in (needs[path] if path else []) if need not in ordered]
+        found = by_name.get(name.replace("-", "_"))
+        ordered += [need for need in (needs[found] if found else []) if need not in ordered]
     return ordered
 
 
