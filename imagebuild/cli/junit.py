@@ -7,6 +7,7 @@ must not look like a passed one: its reason is a testcase of its own, an error, 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from xml.etree import ElementTree
 
 from imagebuild.report import MACHINES, Boot, Check, MachineName, Outcome, Report
@@ -49,8 +50,11 @@ def _suite(report: Report, machine: MachineName, checks: list[Check], boots: lis
     _property(properties, "imagebuild.version", report.imagebuild_version)
     for boot in boots:
         _boot_properties(properties, boot)
+    seen: Counter[str] = Counter()
     for check in checks:
-        suite.append(_case(report, check))
+        seen[check.name] += 1  # CI systems take two cases of one name for the same: the second is "name 2"
+        name = check.name if seen[check.name] == 1 else f"{check.name} {seen[check.name]}"
+        suite.append(_case(report, check, name))
     return suite
 
 
@@ -69,11 +73,11 @@ def _property(parent: ElementTree.Element, name: str, value: str) -> None:
     ElementTree.SubElement(parent, "property", name=_clean(name), value=_clean(value))
 
 
-def _case(report: Report, check: Check) -> ElementTree.Element:
+def _case(report: Report, check: Check, name: str) -> ElementTree.Element:
     case = ElementTree.Element(
         "testcase",
         classname=_clean(f"{report.name}.{check.machine}"),
-        name=_clean(check.name),
+        name=_clean(name),
         time=f"{check.seconds:.3f}",
     )
     detail = _clean(check.detail)

@@ -62,15 +62,16 @@ def _checks(checks: Iterable[Check]) -> list[Line]:
     return lines
 
 
-def _counts(checks: Iterable[Check]) -> str:
+def _counts(checks: Sequence[Check]) -> str:
     outcomes = [check.outcome for check in checks]
-    return ", ".join(f"{outcomes.count(outcome)} {outcome}" for outcome in Outcome if outcome in outcomes)
+    counts = ", ".join(f"{outcomes.count(outcome)} {outcome}" for outcome in Outcome if outcome in outcomes)
+    return f"{counts} ({', '.join(dict.fromkeys(check.machine for check in checks))})"
 
 
 def _boot(boot: Boot) -> str:
     last = boot.milestones[-1] if boot.milestones else None
-    kind = {"pv-grub": "PV-GRUB", "stand-in": "a stand-in for PV-GRUB", "direct": "QEMU itself"}[boot.loader.kind]
-    loader = f"loaded by {kind} {boot.loader.version}".rstrip()
+    kind = {"pv-grub": "PV-GRUB", "stand-in": "a stand-in for PV-GRUB:", "direct": "QEMU itself:"}[boot.loader.kind]
+    loader = f"loaded by {kind} {boot.loader.version.partition(' (')[0]}".rstrip(": ")
     if boot.end is BootEnd.REACHED:
         return f"{boot.machine}: booted in {duration(boot.seconds)}, {loader}; {boot.console}"
     reached = f"last reached: {last.name} at {duration(last.seconds)}" if last else "nothing reached"

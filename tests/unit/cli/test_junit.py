@@ -44,6 +44,11 @@ def test_one_suite_for_each_machine_and_the_evidence_of_each_check() -> None:
     assert [out.text for out in root.iter("system-out")] == ["3 entries", "warning: took long"]
 
 
+def test_cases_have_names_of_their_own() -> None:
+    check = Check(machine="static", name="holes", outcome=Outcome.PASSED, detail="")
+    assert [case.get("name") for case in parse(report(check, check)).iter("testcase")] == ["holes", "holes 2"]
+
+
 def test_a_boot_is_told_as_properties() -> None:
     boot = Boot(
         machine="xen", end=BootEnd.REACHED, milestones=(Milestone(name="login", seconds=55.1),),
