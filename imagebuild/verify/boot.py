@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from imagebuild.errors import Interrupted
-from imagebuild.report import BootEnd
+from imagebuild.report import Boot, BootEnd, Outcome
+from imagebuild.verify import signs
 from imagebuild.verify.console import Console, Ending
 from imagebuild.verify.machine import Machine
 
@@ -96,3 +97,18 @@ class Follower:
             complaints = self.machine.complaints().replace("\n", "; ")
             return self.console.close(BootEnd.CLOSED, "machine", f"QEMU ended with {code}: {complaints}", now)
         return self.console.close(BootEnd.CLOSED, None, "the machine switched itself off or restarted", now)
+
+
+def outcome_of(boot: Boot, ending: Ending) -> Outcome | None:
+    """Passed, failed, or None where the boot says nothing about the image.
+
+    A machine that switched itself off is the image's doing only once its kernel had started.
+    """
+    if boot.end is BootEnd.REACHED:
+        return Outcome.PASSED
+    if ending.blames == "image":
+        return Outcome.FAILED
+    started = any(milestone.name in (signs.KERNEL, signs.ROOT, signs.INIT) for milestone in boot.milestones)
+    if boot.machine == "qemu" and boot.end is BootEnd.CLOSED and ending.blames is None and started:
+        return Outcome.FAILED
+    return None

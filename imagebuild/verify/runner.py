@@ -1,0 +1,317 @@
+"""Verifies one image: static checks and boots side by side, one verdict. Start here: `verify_image`.
+
+The static checks run on the calling thread, each boot on its own. That an image is bad is a failed check. That nothing
+decisive was seen (a limit, a fault of the machine that should have judged) is a skipped one, and leaves the image
+unverified: a busy computer must not turn a good image into a bad one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import re
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from imagebuild.errors import VerifyError
+from imagebuild.host import command
+from imagebuild.host.acceleration import PACKAGE, PROGRAM, Accelerator, accelerator
+from imagebuild.host.cache import Cache
+from imagebuild.report import (
+    MACHINES,
+    Boot,
+    Check,
+    ImageFacts,
+    MachineName,
+    Outcome,
+    Progress,
+    Stage,
+    Verdict,
+    stage,
+    verdict_of,
+)
+from imagebuild.verify import xen
+from imagebuild.verify.boot import Pace, outcome_of
+from imagebuild.verify.boot_files import NoEntry, default_entry_files
+from imagebuild.verify.console import Ending
+from imagebuild.verify.digest import image_sha256
+from imagebuild.verify.loaders import choose_loader
+from imagebuild.verify.qemu import QemuBoot, boot_under_qemu, why_not
+from imagebuild.verify.static import run_static
+from imagebuild.verify.subject import Subject, open_subject
+from imagebuild.verify.testhost import TestHost, prepare
+from imagebuild.verify.threads import threads, wait_for
+
+BOOT_CHECK = "boot"
+# What must be left for everybody else when two machines run at once.
+_SPARE_MEMORY_BYTES = 512 * 2**20
+_QEMU_OVERHEAD_BYTES = 256 * 2**20
+
+
+@dataclass(frozen=True)
+class BootSettings:
+    """How one machine boots the image. `timeout_seconds` is for a quiet two-core machine without KVM: it grows with
+    how slow this one is. `expect` is the text that proves the boot."""
+
+    timeout_seconds: float = 300
+    memory_bytes: int = 512 * 2**20
+    expect: str = "login:"
+
+
+@dataclass(frozen=True)
+class Request:
+    """`output` is an existing folder for the console logs. `pv_grub`: a genuine PV-GRUB to use under Xen."""
+
+    image: Path
+    output: Path
+    machines: tuple[MachineName, ...]
+    qemu: BootSettings = BootSettings()
+    xen: BootSettings = BootSettings()
+    pv_grub: Path | None = None
+
+
+@dataclass(frozen=True)
+class Verification:
+    """`unverified_because` is empty unless the verdict is UNVERIFIED."""
+
+    image: ImageFacts
+    checks: tuple[Check, ...]
+    boots: tuple[Boot, ...]
+    stages: tuple[Stage, ...]
+    verdict: Verdict
+    unverified_because: str = ""
+
+
+@dataclass
+class _Run:
+    """What the parts of one verification share; `undecided` maps a machine to why it could not judge."""
+
+    request: Request
+    cache: Cache
+    progress: Progress
+    host: TestHost
+    subject: Subject
+    scratch: Path
+    accelerator: Accelerator
+    pace: Pace = field(default_factory=Pace)
+    stop: threading.Event = field(default_factory=threading.Event)
+    stages: list[Stage] = field(default_factory=list)
+    checks: dict[MachineName, list[Check]] = field(default_factory=dict)
+    boots: dict[MachineName, Boot] = field(default_factory=dict)
+    undecided: dict[MachineName, str] = field(default_factory=dict)
+
+
+def verify_image(request: Request, *, cache: Cache, progress: Progress) -> Verification:
+    """Verify the image on the machines that are asked for; the image is never written.
+
+    Raises VerifyError or HostError when there is nothing to judge by: no image that can be opened, no test host, no
+    QEMU, no genuine PV-GRUB where one was named; and KeyboardInterrupt, with nothing left behind.
+    """
+    stages: list[Stage] = []
+    with stage(_Recorder(progress, stages), "Xen test host") as mark:
+        host, mark.cached = prepare(cache, progress)
+    accel: Accelerator = "tcg"
+    if request.machines != ("static",):
+        command.require(PROGRAM, PACKAGE)
+        accel = accelerator(cache)
+    with (
+        tempfile.TemporaryDirectory(prefix="imagebuild-") as folder,
+        open_subject(request.image, host.tools, Path(folder)) as subject,
+    ):
+        run = _Run(request, cache, progress, host, subject, Path(folder), accel, stages=stages)
+        before = _carry_out(run)
+    return _result(run, before)
+
+
+def _carry_out(run: _Run) -> str:
+    """All machines; returns the image's sha256, which is the same before and after."""
+    image = run.request.image
+    with threads(run.stop) as start:
+        boots = [start(job) for job in _boot_jobs(run)]
+        hashing = start(lambda: image_sha256(image, run.stop))
+        if "static" in run.request.machines:
+            _static(run)
+        wait_for([hashing, *boots])
+        before = hashing.result()
+        with stage(_Recorder(run.progress, run.stages), "image unchanged"):
+            again = start(lambda: image_sha256(image, run.stop))
+            wait_for([again])
+    if before != again.result():
+        raise VerifyError(
+            f"{image} has changed while it was verified",
+            details=f"sha256 before: {before}\nsha256 after:  {again.result()}",
+            resolution="verify it again while nothing else writes it",
+        )
+    return before
+
+
+def _boot_jobs(run: _Run) -> list[Callable[[], None]]:
+    """What each boot thread does: one boot each where both fit at once, else one thread that does both.
+
+    What a boot needs from the image is read here: the subject's readers are one thread's.
+    """
+    jobs: list[Callable[[], None]] = []
+    if "xen" in run.request.machines:
+        jobs.append(functools.partial(_boot_xen, run, _xen_task(run)))
+    if "qemu" in run.request.machines and (task := _qemu_task(run)):
+        jobs.append(functools.partial(_boot_qemu, run, task))
+    if len(jobs) > 1 and not _fit_side_by_side(run.request):
+        run.progress.log("one boot after the other: too few processors or too little memory for two at once")
+
+        def all_of_them() -> None:
+            for job in jobs:
+                job()
+
+        return [all_of_them]
+    return jobs
+
+
+def _fit_side_by_side(request: Request) -> bool:
+    needed = xen.machine_memory_bytes(request.xen.memory_bytes) + request.qemu.memory_bytes + _QEMU_OVERHEAD_BYTES
+    found = re.search(r"^MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text(encoding="ascii"), re.MULTILINE)
+    available = int(found[1]) * 1024 if found else 0
+    return len(os.sched_getaffinity(0)) >= 2 and available >= needed + _SPARE_MEMORY_BYTES
+
+
+def _static(run: _Run) -> None:
+    with stage(_Recorder(run.progress, run.stages), "static checks"):
+        checks = run_static(run.subject, run.host.tools, run.progress)
+        run.checks["static"] = checks
+    for check in checks:
+        if check.outcome in (Outcome.FAILED, Outcome.WARNED):
+            run.progress.note(f"{check.outcome} static {check.name}: {check.detail}")
+
+
+def _qemu_task(run: _Run) -> QemuBoot | None:
+    """The boot to do, or None, with a check that says why there is none."""
+    settings = run.request.qemu
+    files = default_entry_files(run.subject)
+    if isinstance(files, NoEntry):
+        reason = f"the image's menu names nothing that can be started: {files.reason}"
+        _judged(run, Check(machine="qemu", name=BOOT_CHECK, outcome=Outcome.FAILED, detail=reason))
+        return None
+    task = QemuBoot(
+        run.subject.raw, files.kernel, files.initrd, files.command_line,
+        settings.memory_bytes, settings.timeout_seconds, settings.expect,
+    )  # fmt: skip
+    if reason := why_not(task) or "":
+        _judged(run, Check(machine="qemu", name=BOOT_CHECK, outcome=Outcome.SKIPPED, detail=reason))
+        return None
+    return task
+
+
+def _boot_qemu(run: _Run, task: QemuBoot) -> None:
+    with _booting(run, "qemu") as (note, scratch):
+        boot, ending = boot_under_qemu(task, run.accelerator, run.request.output, scratch, run.pace, note, run.stop)
+        _judge_boot(run, boot, ending)
+
+
+def _xen_task(run: _Run) -> xen.XenBoot:
+    settings, subject = run.request.xen, run.subject
+    known = subject.menu_at is not None and subject.menu_at.place in ("(hd0)", "(hd0,0)")
+    loader = choose_loader(
+        run.host, subject.layout, menu_path=subject.menu_path if known else None,
+        asked=run.request.pv_grub, cache=run.cache,
+    )  # fmt: skip
+    menu = subject.menu
+    return xen.XenBoot(
+        image=subject.raw,
+        loader=loader,
+        memory_bytes=settings.memory_bytes,
+        timeout_seconds=settings.timeout_seconds,
+        expect=settings.expect,
+        menu_text=subject.menu_text,
+        menu_waits=menu is not None and menu.timeout is None,
+    )
+
+
+def _boot_xen(run: _Run, task: xen.XenBoot) -> None:
+    with _booting(run, "xen") as (note, scratch):
+        boot, ending = xen.boot_under_xen(
+            task, run.host, run.accelerator, run.request.output, scratch, run.pace, note, run.stop
+        )
+        _judge_boot(run, boot, ending)
+
+
+@contextlib.contextmanager
+def _booting(run: _Run, machine: MachineName) -> Iterator[tuple[Callable[[str, float], None], Path]]:
+    """A boot as a stage: what to tell of its milestones, and a folder for its files. A machine that could not be run
+    leaves the image unverified; other machines go on."""
+
+    def note(milestone: str, seconds: float) -> None:
+        run.progress.note(f"{machine}: {milestone} after {seconds:.1f} s")
+
+    folder = run.scratch / machine
+    folder.mkdir()
+    try:
+        with stage(_Recorder(run.progress, run.stages), f"{machine} boot"):
+            yield note, folder
+    except VerifyError as error:
+        run.progress.log(f"{machine}: {error.brief}: {error.details}")
+        _undecided(run, machine, error.brief)
+
+
+def _judge_boot(run: _Run, boot: Boot, ending: Ending) -> None:
+    run.boots[boot.machine] = boot
+    verdict = outcome_of(boot, ending)
+    if verdict is None:
+        _undecided(run, boot.machine, boot.detail, boot.seconds)
+        return
+    detail = f"{boot.detail} (loader: {boot.loader.kind}, {boot.loader.version})"
+    check = Check(machine=boot.machine, name=BOOT_CHECK, outcome=verdict, detail=detail, seconds=boot.seconds)
+    _judged(run, check)
+
+
+def _judged(run: _Run, check: Check) -> None:
+    run.checks[check.machine] = [check]
+    run.progress.note(f"{check.outcome} {check.machine} {check.name}: {check.detail}")
+
+
+def _undecided(run: _Run, machine: MachineName, reason: str, seconds: float = 0.0) -> None:
+    run.undecided[machine] = reason
+    detail = f"could not verify: {reason}"
+    _judged(run, Check(machine=machine, name=BOOT_CHECK, outcome=Outcome.SKIPPED, detail=detail, seconds=seconds))
+
+
+def _result(run: _Run, sha256: str) -> Verification:
+    image = run.request.image
+    checks = tuple(check for machine in MACHINES for check in run.checks.get(machine, ()))
+    verdict = verdict_of(checks)
+    reason = ""
+    if verdict is not Verdict.FAILED and run.undecided:
+        verdict = Verdict.UNVERIFIED
+        reason = "; ".join(f"{machine}: {why}" for machine, why in run.undecided.items())
+    elif verdict is Verdict.UNVERIFIED:
+        reason = "; ".join(f"{check.machine}: {check.detail}" for check in checks) or "no check was asked for"
+    return Verification(
+        image=ImageFacts(
+            path=str(image),
+            sha256=sha256,
+            size_bytes=run.subject.size_bytes,
+            real_bytes=image.stat().st_blocks * 512,
+        ),
+        checks=checks,
+        boots=tuple(run.boots[machine] for machine in MACHINES if machine in run.boots),
+        stages=tuple(run.stages),
+        verdict=verdict,
+        unverified_because=reason,
+    )
+
+
+class _Recorder:
+    """A Progress that keeps the finished stages, too."""
+
+    def __init__(self, progress: Progress, stages: list[Stage]) -> None:
+        self._progress = progress
+        self._stages = stages
+        self.stage_started = progress.stage_started
+        self.log = progress.log
+        self.note = progress.note
+
+    def stage_finished(self, stage: Stage) -> None:
+        self._stages.append(stage)
+        self._progress.stage_finished(stage)
