@@ -26,8 +26,9 @@ _LOG_END = b"\n[imagebuild: the rest of this console was not kept]\n"
 
 # ECMA-48: control sequences, operating system commands, character set choices, other two-byte sequences.
 _SEQUENCE = re.compile(
-    r"\x1b(?:\[[0-?]*[ -/]*(?P<final>[@-~])|\][^\x07\x1b]*(?:\x07|\x1b\\)|[ -/]+[0-~]|[0-Z\\^-~])", re.ASCII
+    r"\x1b(?:\[[0-?]*[ -/]*(?P<final>[@-~])|\][^\x07\x1b\n]*(?:\x07|\x1b\\)|[ -/]+[0-~]|[0-Z\\^-~])", re.ASCII
 )
+_UNFINISHED_SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*|\][^\x07\x1b\n]*\x1b?|[ -/]*)\Z", re.ASCII)
 # Cursor movements and erasures begin another line; all else (colours) is within one.
 _LINE_BREAKING = frozenset("ABEFHJdf")
 _INVISIBLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
@@ -82,9 +83,8 @@ class Text:
         """The lines that `data` finishes, in order, without their ends; `line` holds what is not finished."""
         text = self._held + self._decode(data)
         self._held = ""
-        escape = text.rfind("\x1b")
-        if escape >= 0 and len(text) - escape < _LONGEST_SEQUENCE and not _SEQUENCE.match(text, escape):
-            text, self._held = text[:escape], text[escape:]
+        if unfinished := _UNFINISHED_SEQUENCE.search(text, max(len(text) - _LONGEST_SEQUENCE, 0)):
+            text, self._held = text[: unfinished.start()], unfinished[0]
         text = _SEQUENCE.sub(lambda match: "\n" if match["final"] in _LINE_BREAKING else "", text)
         text = _INVISIBLE.sub("", text.replace("\r", "\n"))
         *lines, self.line = (self.line + text).split("\n")
@@ -118,12 +118,15 @@ class Console:
     `expected` is the sign of the last milestone: reaching it is the boot's success.
     """
 
-    def __init__(self, signs: Sequence[Sign], fatals: Sequence[Fatal], log: Log) -> None:
+    def __init__(
+        self, signs: Sequence[Sign], fatals: Sequence[Fatal], log: Log, log_limit_bytes: int = LOG_LIMIT_BYTES
+    ) -> None:
         self._signs = tuple(signs)
         self._order = ("", *(sign.milestone for sign in signs))
         self._fatals = tuple(fatals)
         self._text = Text()
         self._log = log
+        self._log_limit_bytes = log_limit_bytes
         self._logged_bytes = 0
         self._phase = 0
         self.milestones: list[Milestone] = []
@@ -166,12 +169,12 @@ class Console:
         return f"{reached}; last words: {last[:160]!r}" if last else f"{reached}; nothing was heard"
 
     def _keep(self, data: bytes) -> None:
-        if self._logged_bytes >= LOG_LIMIT_BYTES:
+        room = self._log_limit_bytes - self._logged_bytes
+        if room <= 0:
             return
-        part = data[: LOG_LIMIT_BYTES - self._logged_bytes]
-        self._log.write(part)
-        self._logged_bytes += len(part)
-        if self._logged_bytes >= LOG_LIMIT_BYTES:
+        self._log.write(data[:room])
+        self._logged_bytes += len(data)
+        if self._logged_bytes >= self._log_limit_bytes:
             self._log.write(_LOG_END)
 
     def _look(self, line: str, seconds: float, *, finished: bool) -> None:
