@@ -140,7 +140,7 @@ def _differences(image: Any, wanted: Registration) -> list[str]:
 
 
 def _wait(clients: Clients, image_id: str, pause: Pause) -> None:
-    waited, step = 0.0, 0.5
+    waited, step = 0.0, 0.25
     while True:
         with translated(f"waiting for {image_id} in {clients.region}"):
             images = clients.ec2.describe_images(ImageIds=[image_id])["Images"]

@@ -271,7 +271,7 @@ def _state(clients: Clients, snapshot_id: str) -> str:
 
 def _wait(clients: Clients, snapshot_id: str, pause: Pause, *, limit_seconds: float = _WAIT_SECONDS) -> bool:
     """Until the snapshot is completed (True), or in error or gone (False). Raises PublishError at the limit."""
-    waited, step = 0.0, 0.5
+    waited, step = 0.0, 0.25
     while True:
         with translated(f"waiting for the snapshot {snapshot_id} in {clients.region}"):
             state = _state(clients, snapshot_id)

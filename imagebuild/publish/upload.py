@@ -67,7 +67,7 @@ def _ensure_object(s3: S3Client, bucket: str, prefix: str, path: Path) -> tuple[
     key = prefix + path.name
     if _is_there(s3, bucket, key, len(data), checksum):
         return len(data), False
-    s3.put_object(Bucket=bucket, Key=key, Body=data, ACL=_ACL, ChecksumSHA256=checksum)
+    s3.put_object(Bucket=bucket, Key=key, Body=data, ACL=_ACL, ChecksumAlgorithm="SHA256", ChecksumSHA256=checksum)
     return len(data), True
 
 

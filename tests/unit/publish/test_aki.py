@@ -56,7 +56,8 @@ def test_the_user_guides_table() -> None:
     ],
 )
 def test_choice(kind: ImageKind, wishes: dict[str, str], expected: str) -> None:
-    assert aki.choose(kind, "us-east-1", **wishes).aki.id == expected
+    version, layout = wishes.get("version"), wishes.get("layout")
+    assert aki.choose(kind, "us-east-1", version=version, layout=layout).aki.id == expected
 
 
 @pytest.mark.parametrize(
