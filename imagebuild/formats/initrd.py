@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import bz2
 import lzma
+import re
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,8 +19,11 @@ import zstandard
 
 _MAGIC = (b"070701", b"070702")
 _HEADER = 110
+_NOT_ZERO = re.compile(rb"[^\0]")
 # A hostile initrd may claim to unpack to anything; the largest real ones (firmware included) stay below this.
 _MOST_UNPACKED = 2 * 2**30
+# Real ones have two or three (microcode, the system, what a boot loader appends).
+_MOST_SEGMENTS = 64
 _LZ4_LEGACY = b"\x02\x21\x4c\x18"
 _LZ4_LEGACY_BLOCK = 8 * 2**20
 _ZSTD_BITE = 4096
@@ -74,9 +78,15 @@ def _module(path: str) -> str:
 
 def _segments(data: bytes) -> Iterator[tuple[bytes, str]]:
     rest = data
+    count = 0
     while rest := rest.lstrip(b"\0"):
+        count += 1
+        if count > _MOST_SEGMENTS:
+            raise InitrdError(f"it is made of more than {_MOST_SEGMENTS} archives")
         if rest[:6] in _MAGIC:
             end = _archive_end(rest)
+            if end == 0:
+                raise InitrdError(f"byte {len(data) - len(rest)}: a cpio archive ends within its first header")
             yield rest[:end], "none"
             rest = rest[end:]
             continue
@@ -125,7 +135,8 @@ def _walk(data: bytes) -> Iterator[tuple[str, bytes, int]]:
         name = data[offset + _HEADER : name_end - 1].decode("utf-8", "surrogateescape")
         if name == "TRAILER!!!":
             yield "", b"", min(end, len(data))
-            if data[end : end + 6] not in _MAGIC and data[end:].lstrip(b"\0")[:6] not in _MAGIC:
+            following = _NOT_ZERO.search(data, end)
+            if following is None or data[following.start() : following.start() + 6] not in _MAGIC:
                 return
         else:
             yield name.removeprefix("./").lstrip("/"), data[start : start + size], end

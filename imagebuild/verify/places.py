@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from imagebuild.formats import lvm, superblocks
@@ -90,23 +90,32 @@ def _partition(table: dict[str, str], item: dict[str, str]) -> Partition:
     return Partition(number, int(item["start"]) * scale, int(item["size"]) * scale, item.get("type", ""), partuuid)
 
 
-def find_places(raw: Path, table: Table | None) -> tuple[Place, ...]:
-    """The whole disk, or the partitions, and the volumes on them."""
-    size = raw.stat().st_size
+def look_at_disk(raw: Path) -> tuple[Table | None, tuple[Place, ...]]:
+    """The partition table and the places: the whole disk or its partitions, and the volumes on them.
+
+    A table without partitions counts as none where a filesystem begins with the disk (sfdisk takes a FAT boot sector
+    for an empty table).
+    """
+    table = read_table(raw)
     with raw.open("rb") as image:
-        if table is None:
-            whole = Run(0, size)
-            contents = superblocks.identify(_read(image.fileno(), (whole,), superblocks.PROBE_BYTES))
-            areas = [Place("(hd0)", None, size, (whole,), contents, "(loop0)")]
+        whole = _place(image.fileno(), "(hd0)", None, Run(0, raw.stat().st_size), "(loop0)")
+        if table is None or (not table.partitions and whole.contents):
+            table, areas = None, [whole]
         else:
-            word = {"dos": "msdos"}.get(table.label, table.label)
-            areas = []
-            for item in table.partitions:
-                run = Run(item.start_sector * _SECTOR, item.sectors * _SECTOR)
-                contents = superblocks.identify(_read(image.fileno(), (run,), superblocks.PROBE_BYTES))
-                name, grub2 = f"(hd0,{item.number - 1})", f"(loop0,{word}{item.number})"
-                areas.append(Place(name, item.number - 1, run.size_bytes, (run,), contents, grub2, item.partuuid))
-        return (*areas, *_volumes(image.fileno(), areas))
+            areas = [_partition_place(image.fileno(), table, item) for item in table.partitions]
+        return table, (*areas, *_volumes(image.fileno(), areas))
+
+
+def _partition_place(handle: int, table: Table, item: Partition) -> Place:
+    word = {"dos": "msdos"}.get(table.label, table.label)
+    run = Run(item.start_sector * _SECTOR, item.sectors * _SECTOR)
+    place = _place(handle, f"(hd0,{item.number - 1})", item.number - 1, run, f"(loop0,{word}{item.number})")
+    return replace(place, partuuid=item.partuuid)
+
+
+def _place(handle: int, name: str, partition: int | None, run: Run, grub2: str) -> Place:
+    contents = superblocks.identify(_read(handle, (run,), superblocks.PROBE_BYTES))
+    return Place(name, partition, run.size_bytes, (run,), contents, grub2)
 
 
 def _volumes(handle: int, areas: list[Place]) -> list[Place]:

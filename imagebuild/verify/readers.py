@@ -5,6 +5,7 @@ A reader follows symbolic links as a boot loader does: an absolute one starts at
 
 from __future__ import annotations
 
+import itertools
 import posixpath
 import re
 from pathlib import Path
@@ -17,6 +18,7 @@ from imagebuild.verify.testhost import Tools
 
 _MOST_LINKS = 8
 _TIMEOUT_SECONDS = 60
+_numbers = itertools.count()
 _LISTED = re.compile(r"^(?:DIR|\d+)\s+\d{14}\s(?P<name>.*)$", re.M)
 
 
@@ -51,10 +53,9 @@ class DebugfsReader:
 
     witness = "debugfs"
 
-    def __init__(self, raw: Path, place: Place, scratch: Path) -> None:
+    def __init__(self, raw: Path, place: Place) -> None:
         self._source = f"{raw.name}?offset={place.runs[0].offset_bytes}"
         self._folder = raw.parent
-        self._scratch = scratch
         self._known: dict[str, Inode | None] = {}
 
     def read(self, path: str, most_bytes: int) -> bytes:
@@ -86,10 +87,8 @@ class DebugfsReader:
         return looked.text
 
     def _dump(self, inode: Inode, most_bytes: int) -> bytes:
-        target = self._scratch / "debugfs-dump"
-        target.unlink(missing_ok=True)
-        output = self._run(f"dump <{inode.number}> {target.name}", most_bytes + 1)
-        found = self._folder / target.name
+        found = _new_file(self._folder)
+        output = self._run(f"dump <{inode.number}> {found.name}", most_bytes + 1)
         content = found.read_bytes() if found.is_file() else b""
         found.unlink(missing_ok=True)
         if len(content) != inode.size_bytes:
@@ -127,17 +126,15 @@ class FstestReader:
 
     witness = "grub-fstest"
 
-    def __init__(self, raw: Path, place: Place, scratch: Path, tools: Tools) -> None:
+    def __init__(self, raw: Path, place: Place, tools: Tools) -> None:
         self._raw = raw
+        self._folder = raw.parent
         self._place = place
-        self._scratch = scratch
         self._tools = tools
 
     def read(self, path: str, most_bytes: int) -> bytes:
-        target = self._scratch / "grub-fstest-copy"
-        target.unlink(missing_ok=True)
-        looked = self._run(["cp", self._place.grub2 + _absolute(path), target.name], most_bytes + 1)
-        found = self._raw.parent / target.name
+        found = _new_file(self._folder)
+        looked = self._run(["cp", self._place.grub2 + _absolute(path), found.name], most_bytes + 1)
         size = found.stat().st_size if found.is_file() else 0
         content = found.read_bytes() if size <= most_bytes and found.is_file() else b""
         found.unlink(missing_ok=True)
@@ -160,19 +157,22 @@ class FstestReader:
 
     def _run(self, words: list[str], most_file_bytes: int = 0) -> str:
         argv = [*self._tools.grub_fstest(), self._raw.name, *words]
-        return look(
-            argv, folder=self._raw.parent, timeout_seconds=_TIMEOUT_SECONDS, most_file_bytes=most_file_bytes
-        ).text
+        return look(argv, folder=self._folder, timeout_seconds=_TIMEOUT_SECONDS, most_file_bytes=most_file_bytes).text
+
+
+def _new_file(folder: Path) -> Path:
+    """A name for a file that a program is to write: static checks and boots read side by side."""
+    return folder / f"read-{next(_numbers)}"
 
 
 def _absolute(path: str) -> str:
     return path if path.startswith("/") else f"/{path}"
 
 
-def reader_of(raw: Path, place: Place, scratch: Path, tools: Tools) -> Reader | None:
-    """The reader for a place; None where there is no filesystem that one of them reads."""
+def reader_of(raw: Path, place: Place, tools: Tools) -> Reader | None:
+    """The reader for a place of `raw`, beside which it may write; None where none of them reads what is there."""
     if place.type in ("ext2", "ext3", "ext4") and len(place.runs) == 1:
-        return DebugfsReader(raw, place, scratch)
+        return DebugfsReader(raw, place)
     if place.type in ("ext2", "ext3", "ext4", "xfs", "btrfs", "reiserfs", "vfat"):
-        return FstestReader(raw, place, scratch, tools)
+        return FstestReader(raw, place, tools)
     return None

@@ -18,7 +18,7 @@ from pathlib import Path
 from imagebuild.errors import VerifyError
 from imagebuild.formats.menu import Menu, parse_menu
 from imagebuild.host import command
-from imagebuild.verify.places import Place, Table, find_places, read_table
+from imagebuild.verify.places import Place, Table, look_at_disk
 from imagebuild.verify.readers import Reader, ReadError, reader_of
 from imagebuild.verify.testhost import Layout, Tools
 
@@ -102,7 +102,7 @@ class Subject:
     def reader(self, place: Place) -> Reader | None:
         """A reader for the place that is not GRUB 0.97's; None where no filesystem is known."""
         if place.name not in self._readers:
-            self._readers[place.name] = reader_of(self.raw, place, self.scratch, self.tools)
+            self._readers[place.name] = reader_of(self.raw, place, self.tools)
         return self._readers[place.name]
 
     def read(self, place: Place, path: str, most_bytes: int) -> bytes:
@@ -127,8 +127,7 @@ def open_subject(image: Path, tools: Tools, scratch: Path) -> Iterator[Subject]:
     with tempfile.TemporaryDirectory(prefix="subject-", dir=scratch) as name:
         folder = Path(name)
         raw = _raw_view(image, folder)
-        table = read_table(raw)
-        places = find_places(raw, table)
+        table, places = look_at_disk(raw)
         bare = Subject(image, raw, folder, tools, raw.stat().st_size, table, places)
         yield _with_menu(bare)
 
