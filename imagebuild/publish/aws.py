@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
     from mypy_boto3_s3 import S3Client
 
+Refused = boto.ClientError
+"""What boto3 raises when AWS answers with an error: for those who know what to do about its `code_of`."""
+
 AGAIN = "run the same command again: what was done is found and kept"
 _ATTEMPTS = 8
 _MOST_MESSAGE = 400
@@ -114,12 +117,17 @@ def translated(doing: str) -> Iterator[None]:
         raise _of_core(error, doing) from error
 
 
-def code_of(error: boto.ClientError) -> str:
+def code_of(error: BaseException | None) -> str | None:
+    """AWS' error code, of what boto3 raised or of the PublishError made from it; None where AWS said nothing."""
+    if isinstance(error, PublishError):
+        error = error.__cause__
+    if not isinstance(error, boto.ClientError):
+        return None
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
 def _of_client(error: boto.ClientError, doing: str) -> PublishError:
-    code = code_of(error)
+    code = code_of(error) or ""
     status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
     message = str(error.response.get("Error", {}).get("Message", ""))[:_MOST_MESSAGE]
     found = _known(code, status)

@@ -6,8 +6,6 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from imagebuild.errors import PublishError
 from imagebuild.publish.aki import Aki, from_description
 from imagebuild.publish.aws import AGAIN, Clients, code_of, translated
@@ -60,8 +58,7 @@ def ensure_image(
         with translated(f"registering {wanted.name!r} in {clients.region}"):
             image_id = clients.ec2.register_image(**register_request(wanted))["ImageId"]
     except PublishError as error:
-        cause = error.__cause__
-        if not isinstance(cause, ClientError) or code_of(cause) != "InvalidAMIName.Duplicate":
+        if code_of(error) != "InvalidAMIName.Duplicate":
             raise
         # a retried request whose first answer was lost, or another process: look whose name it is
         taken = find_image(clients, wanted)

@@ -19,10 +19,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
-
 from imagebuild.errors import PublishError
-from imagebuild.publish.aws import AGAIN, Clients, code_of, translated
+from imagebuild.publish.aws import AGAIN, Clients, Refused, code_of, translated
 from imagebuild.publish.bundle import Meter
 from imagebuild.publish.gate import RawImage
 from imagebuild.publish.holes import data_extents
@@ -197,7 +195,7 @@ def _finished(
                 ChecksumAggregationMethod="LINEAR",
             )
     except PublishError as error:
-        if not _says_closed(error):
+        if code_of(error) not in _CLOSED:
             raise
         with translated(f"looking for the snapshot {snapshot_id} in {clients.region}"):
             state = _state(clients, snapshot_id)
@@ -210,10 +208,6 @@ def _finished(
     completed = _wait(clients, snapshot_id, pause)
     journal.remove()
     return completed
-
-
-def _says_closed(error: PublishError) -> bool:
-    return isinstance(error.__cause__, ClientError) and code_of(error.__cause__) in _CLOSED
 
 
 def _write_blocks(
@@ -262,7 +256,7 @@ def _state(clients: Clients, snapshot_id: str) -> str:
     """`completed`, `pending`, `error`, or `gone`."""
     try:
         found = clients.ec2.describe_snapshots(SnapshotIds=[snapshot_id])["Snapshots"]
-    except ClientError as error:
+    except Refused as error:
         if code_of(error) == "InvalidSnapshot.NotFound":
             return "gone"
         raise

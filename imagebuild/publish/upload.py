@@ -8,10 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from botocore.exceptions import ClientError
-
 from imagebuild.errors import PublishError
-from imagebuild.publish.aws import Clients, code_of, translated
+from imagebuild.publish.aws import Clients, Refused, code_of, translated
 from imagebuild.publish.bundle import Bundle, Meter
 from imagebuild.report import Progress
 
@@ -74,7 +72,7 @@ def _ensure_object(s3: S3Client, bucket: str, prefix: str, path: Path) -> tuple[
 def _is_there(s3: S3Client, bucket: str, key: str, length: int, checksum: str) -> bool:
     try:
         found = s3.head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED")
-    except ClientError as error:
+    except Refused as error:
         if code_of(error) in ("404", "NoSuchKey", "NotFound"):
             return False
         raise

@@ -22,7 +22,8 @@ MIB = 2**20
 
 
 @pytest.fixture(scope="session")
-def front_of_moto() -> Iterator[Front]:
+def front_of_moto(needs: Callable[..., None]) -> Iterator[Front]:
+    needs("mke2fs", "openssl")
     from moto.server import ThreadedMotoServer
 
     moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
