@@ -4,22 +4,29 @@ KeyboardInterrupt, because no `except Exception` on the way swallows it; the bor
 Further signals while things are cleaned up are answered with a line; the third ends the process on the spot
 (its children die with it, see host/command.py, and the next run removes what is left of a partial file).
 
-Python runs a signal handler only between two bytecodes, so a long call into a C library (guestfs waiting for its
-appliance) would sit out any Ctrl-C. A watching thread hears of the signal through `signal.set_wakeup_fd` and, when
-the main thread does not react, ends our child processes: the call then fails at once and the handler gets its turn.
+Python runs a signal handler only between two bytecodes of the main thread. A signal that comes just before a system
+call, or on another thread, does not end that call: the main thread would sleep on. And a long call into a C library
+(guestfs waiting for its appliance) would sit out any Ctrl-C. So a watching thread hears of the signal through
+`signal.set_wakeup_fd`; while the main thread does not react, it is nudged with the signal again, and in the end our
+child processes are ended: the call then fails at once and the handler gets its turn.
 """
 
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import signal
 import socket
 import threading
+import time
 from pathlib import Path
 from types import FrameType
 
-_GRACE_SECONDS = 1.0
+_NUDGE_SECONDS = 0.1
+_NUDGES = 10
+# One key press may arrive twice: from the terminal, and passed on by a wrapper such as timeout(1).
+_ONE_PRESS_SECONDS = 0.2
 _CAUGHT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _SHOW_CURSOR = b"\x1b[?25h"  # the live display hides it (ECMA-48, DECTCEM)
 
@@ -29,6 +36,7 @@ class Signals:
 
     def __init__(self) -> None:
         self._count = 0
+        self._last = -math.inf
         self._heard = threading.Event()
         self._reader, self._writer = socket.socketpair()
         self._writer.setblocking(False)  # set_wakeup_fd demands it
@@ -48,6 +56,10 @@ class Signals:
         signal.set_wakeup_fd(-1)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
+        now = time.monotonic()
+        if now - self._last < _ONE_PRESS_SECONDS:
+            return
+        self._last = now
         self._count += 1
         self._heard.set()
         if self._count == 1:
@@ -64,10 +76,18 @@ class Signals:
 
     def _watch(self) -> None:
         while data := self._reader.recv(64):
-            if not any(number in data for number in _CAUGHT):
-                continue  # another signal, such as SIGCHLD
-            if not self._heard.wait(_GRACE_SECONDS):
-                _kill_children()
+            for number in _CAUGHT:
+                if number in data and not self._heard.is_set():
+                    self._nudge(number)
+
+    def _nudge(self, number: int) -> None:
+        main = threading.main_thread().ident
+        for _ in range(_NUDGES):
+            if self._heard.wait(_NUDGE_SECONDS):
+                return
+            if main is not None:
+                signal.pthread_kill(main, number)
+        _kill_children()
 
 
 def take_signals() -> Signals:
