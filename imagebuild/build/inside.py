@@ -1,22 +1,24 @@
 """Runs as root in a private namespace: unpacks the tree, edits it, lays the filesystems.
 
 Started by image.py as `python -m imagebuild.build.inside`, with a Job as JSON on standard input; ends with exit code
-0, or with FAILED and the reason in the job's failure file. Device nodes of the tree's /dev are left out: they cannot be
-made in a user namespace, and every kernel that boots here mounts devtmpfs there.
+0, or with FAILED and the reason in the job's failure file.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from imagebuild.build import ext
-from imagebuild.build.tree_edits import apply_edits, unmount_tools
+from imagebuild.build import archive, ext, privileged
+from imagebuild.build.initrd_tools import unmount_tools
+from imagebuild.build.tree_edits import apply_edits
 from imagebuild.errors import BuildError, ImagebuildError
 from imagebuild.host import command, lifeline
+from imagebuild.plan.facts import Attribute, DeviceNode
 from imagebuild.plan.steps import Edit, MakeExt
 
 FAILED = 8
@@ -34,6 +36,9 @@ class Job(BaseModel):
     lock: Path
     memory: bool
     tree: Path
+    devices: tuple[DeviceNode, ...] = ()
+    attributes: tuple[Attribute, ...] = ()
+    highest_id: int = 0
     recipe_folder: Path
     edits: tuple[Edit, ...]
     filesystems: tuple[MakeExt, ...]
@@ -76,7 +81,9 @@ def _run(job: Job) -> None:
         lifeline.mount_memory(area)
     tree = area / "tree"
     tree.mkdir()
-    unpack(job.tree, tree)
+    check_owners(job.highest_id)
+    left = privileged.left_for_later(area, job.devices, job.attributes)
+    unpack(job.tree, tree, privileged.exclusions(left.devices))
     apply_edits(tree, job.edits, recipe_folder=job.recipe_folder, secrets=job.secrets)
     unmount_tools(tree)
     folders = split(tree, area, job.filesystems)
@@ -86,13 +93,35 @@ def _run(job: Job) -> None:
             with target.open("wb") as file:
                 file.truncate(step.size_bytes)
         ext.make_ext(step, folders[step.mountpoint], target)
+        privileged.put_into(step, folders[step.mountpoint], left, target, job.workspace)
 
 
-def unpack(archive: Path, tree: Path) -> None:
+def check_owners(
+    highest_id: int, id_maps: tuple[Path, ...] = (Path("/proc/self/uid_map"), Path("/proc/self/gid_map"))
+) -> None:
+    """Raises BuildError when the tree has an owner or group whose number does not exist in this namespace."""
+    for path in id_maps:
+        # user_namespaces(7): the first number inside, the first outside, how many.
+        known = max(int(line.split()[0]) + int(line.split()[2]) for line in path.read_text().splitlines())
+        if highest_id >= known:
+            raise BuildError(
+                f"the tree has a file of owner or group {highest_id}, and an ordinary user's namespace here ends at "
+                f"{known - 1}",
+                resolution="build as root, or let an administrator give this user a larger range in /etc/subuid and "
+                "/etc/subgid",
+            )
+
+
+def unpack(path: Path, tree: Path, exclusions: Sequence[str] = ()) -> None:
     """Everything that tar keeps: owners by number, modes, times, hard links, xattrs, ACLs, sparse files."""
-    words = ["tar", "--extract", f"--file={archive}", f"--directory={tree}", "--numeric-owner", "--same-owner"]
+    with path.open("rb") as file:
+        compression = archive.compression_of(file.read(8))
+    if compression != "none":
+        command.require(*archive.PROGRAMS[compression])
+    words = ["tar", "--extract", f"--file={path}", f"--directory={tree}", "--numeric-owner", "--same-owner"]
     words += ["--preserve-permissions", "--xattrs", "--xattrs-include=*", "--acls", "--sparse"]
-    command.run([*words, "--exclude=./dev/*", "--exclude=dev/*"], doing="unpacking the root tree", log=print)
+    words += [] if compression == "none" else [f"--{compression}"]
+    command.run([*words, *exclusions], doing="unpacking the root tree", log=print)
 
 
 def split(tree: Path, area: Path, filesystems: tuple[MakeExt, ...]) -> dict[str, Path]:

@@ -9,18 +9,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import assert_never
 
+from imagebuild.build.initrd_tools import generate_initrd, tool_configuration
 from imagebuild.errors import BuildError
-from imagebuild.host import command
 from imagebuild.plan.steps import CopyFile, Edit, GenerateInitrd, MakeFolder, MakeLink, SetPassword, WriteFile
-
-_DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
-_MODULES_FILE = "/etc/initramfs-tools/modules"
 
 
 def apply_edits(tree: Path, edits: tuple[Edit, ...], *, recipe_folder: Path, secrets: Mapping[str, str]) -> None:
     """Apply all edits in order. Raises BuildError. `secrets`: crypt(5) hashes by the names that the plan uses."""
     for edit in edits:
         if isinstance(edit, GenerateInitrd):
+            _in_chroot(tree, tool_configuration(edit, tree), b"", {})
             generate_initrd(tree, edit)
         else:
             content = (recipe_folder / edit.source).read_bytes() if isinstance(edit, CopyFile) else b""
@@ -89,62 +87,3 @@ def _set_password(user: str, crypted: str) -> None:
     if not found:
         raise OSError(2, f"no user {user} in it", str(path))
     path.write_text("\n".join(lines) + "\n")
-
-
-def generate_initrd(tree: Path, step: GenerateInitrd) -> None:
-    """Run the distribution's own tool inside the tree; its choice of modules is extended, never replaced.
-
-    initramfs-tools' list of modules is extended for good, so that the next kernel's initrd holds them as well.
-    """
-    _mount_for_tools(tree)
-    match step.tool:
-        case "initramfs-tools":
-            _in_chroot(tree, _modules_list(tree, step), b"", {})
-            argv = ["mkinitramfs", "-o", step.path, step.kernel_version]
-        case "dracut":
-            argv = ["dracut", "--force", "--no-hostonly", "--add-drivers", " ".join(step.modules)]
-            argv += [step.path, step.kernel_version]
-        case _:
-            assert_never(step.tool)
-    command.run(["chroot", str(tree), *argv], doing=f"generating {step.path}", log=print)
-
-
-def _modules_list(tree: Path, step: GenerateInitrd) -> Edit:
-    path = tree / _MODULES_FILE.lstrip("/")
-    before = path.read_text() if path.is_file() and not path.is_symlink() else ""
-    present = set(before.split())
-    more = [name for name in step.modules if name not in present]
-    text = before + ("# what the image's root needs (imagebuild)\n" + "\n".join(more) + "\n" if more else "")
-    return WriteFile(path=_MODULES_FILE, content=text)
-
-
-def _mount_for_tools(tree: Path) -> None:
-    """/proc and a few devices, in our private mount namespace only. Device nodes cannot be made there, so bind them."""
-    if (tree / "proc/self").exists():
-        return
-    for name in ("proc", "dev", "run", "tmp"):
-        _real_folder(tree, name)
-    command.run(["mount", "-t", "proc", "proc", str(tree / "proc")], doing="mounting /proc in the tree")
-    command.run(["mount", "-t", "tmpfs", "-o", "mode=755", "dev", str(tree / "dev")], doing="mounting /dev in the tree")
-    for device in _DEVICES:
-        (tree / "dev" / device).touch()
-        command.run(["mount", "--bind", f"/dev/{device}", str(tree / "dev" / device)], doing=f"binding /dev/{device}")
-    (tree / "dev/fd").symlink_to("/proc/self/fd")
-
-
-def unmount_tools(tree: Path) -> None:
-    """Undo `_mount_for_tools`, so that the filesystems are laid from the tree's own files."""
-    if (tree / "proc/self").exists():
-        command.run(["umount", str(tree / "proc")], doing="unmounting /proc of the tree")
-        for device in _DEVICES:
-            command.run(["umount", str(tree / "dev" / device)], doing=f"unmounting /dev/{device} of the tree")
-        command.run(["umount", str(tree / "dev")], doing="unmounting /dev of the tree")
-
-
-def _real_folder(tree: Path, name: str) -> None:
-    folder = tree / name
-    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
-        raise BuildError(
-            f"/{name} of the tree is no folder", resolution="a root tree has /proc, /dev, /run and /tmp as folders"
-        )
-    folder.mkdir(exist_ok=True)

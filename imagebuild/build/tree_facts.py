@@ -2,37 +2,24 @@
 
 from __future__ import annotations
 
-import re
+import base64
 import tarfile
 from collections import defaultdict
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
+from urllib.parse import quote_from_bytes
 
 from imagebuild.build import archive
+from imagebuild.build.archive import Members, printable
+from imagebuild.build.kernels_found import KernelsFound
 from imagebuild.build.packages import DPKG_STATUS
-from imagebuild.errors import BuildError
-from imagebuild.formats.bzimage import KernelFacts, read_kernel
-from imagebuild.formats.initrd import InitrdError, holds_lvm, holds_module, read_initrd
-from imagebuild.plan.facts import InitrdInTree, InitrdTool, KernelInTree, TreeFacts, Usage
+from imagebuild.build.tree_names import TreeNames
+from imagebuild.plan.facts import Attribute, DeviceNode, TreeFacts, Usage
+from imagebuild.plan.families import RELEASE_FILES, TOOLS, family_name
 
-# The modules that a plan may ask about (planner.py).
-ASKED_MODULES = (
-    "xen-blkfront", "virtio_blk", "virtio_pci", "dm-mod", "ext2", "ext4", "xfs", "btrfs", "reiserfs",
-)  # fmt: skip
-_KERNEL = re.compile(r"boot/vmlinu[zx]-(?P<version>[^/]+)")
-# Debian and Ubuntu; dracut (Fedora, RHEL, CentOS, Oracle, SUSE since 12.3); mkinitrd (older RHEL; SUSE).
-_INITRD = re.compile(r"boot/(?:initrd\.img-(?P<debian>[^/]+)|initramfs-(?P<dracut>[^/]+)\.img|initrd-(?P<suse>[^/]+))")
-_BUILTIN = re.compile(r"(?:usr/)?lib/modules/(?P<version>[^/]+)/modules\.builtin")
-_TOOLS: dict[str, InitrdTool] = {
-    "usr/sbin/mkinitramfs": "initramfs-tools",
-    "usr/bin/dracut": "dracut",
-    "usr/sbin/dracut": "dracut",
-    "sbin/dracut": "dracut",
-}
+_XATTR = "SCHILY.xattr."
 _BLOCK = 4096
 _DEPTH = 3
-_MOST_KERNEL_BYTES = 256 * 2**20
-_MOST_INITRD_BYTES = 512 * 2**20
 _MOST_TEXT_BYTES = 64 * 2**20
 
 
@@ -40,13 +27,15 @@ _MOST_TEXT_BYTES = 64 * 2**20
 class _Found:
     """Gathered while the archive passes by."""
 
-    kernels: dict[str, tuple[str, int, KernelFacts]] = field(default_factory=dict)
-    initrds: dict[str, InitrdInTree] = field(default_factory=dict)
-    builtin: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    tools: list[InitrdTool] = field(default_factory=list)
-    family: str = "unknown"
+    kernels: KernelsFound = field(default_factory=KernelsFound)
+    names: TreeNames = field(default_factory=TreeNames)
+    tools: set[str] = field(default_factory=set)
+    releases: dict[str, str] = field(default_factory=dict)
     dpkg_status: str = ""
     user_xattrs: bool = False
+    highest_id: int = 0
+    devices: dict[str, DeviceNode] = field(default_factory=dict)
+    attributes: list[Attribute] = field(default_factory=list)
     content: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     inodes: dict[str, int] = field(default_factory=lambda: defaultdict(int))
 
@@ -54,114 +43,91 @@ class _Found:
 def read_tree(path: Path, digest: str) -> tuple[TreeFacts, str]:
     """The facts of the tree in the archive `path`, and dpkg's status file (empty where there is none).
 
-    Raises BuildError when the archive, or a kernel or an initrd in /boot, cannot be read.
+    Raises BuildError when the archive, or a kernel or an initrd in /boot, cannot be read, or when a name in it leads
+    out of the tree.
     """
     found = _Found()
+    programs = {program for program, _tool in TOOLS}
     with archive.opened(path) as members:
         for member in members:
-            name = archive.clean_name(member.name)
-            if name and not name.startswith("dev/"):
-                _count(found, name, member)
+            if member.type == b"V":
+                continue  # an archive's label
+            name = found.names.place(member)
+            _count(found, name, member)
+            _note_privileges(found, name, member)
+            if name in programs:
+                found.tools.add(name)
+            found.kernels.look_at(name, member, members)
+            if member.isreg():
                 _look_into(found, name, member, members)
     return _facts(found, digest), found.dpkg_status
 
 
 def _count(found: _Found, name: str, member: tarfile.TarInfo) -> None:
     parts = name.split("/")[:-1] if not member.isdir() else name.split("/")
-    folder = "/" + "/".join(parts[:_DEPTH])
+    folder = "/" + "/".join(printable(part) for part in parts[:_DEPTH])
     if not member.islnk():
         found.inodes[folder] += 1
     if member.isreg():
-        found.content[folder] += -(-member.size // _BLOCK) * _BLOCK
+        found.content[folder] += -(-archive.content_bytes(member) // _BLOCK) * _BLOCK
     elif member.isdir():
         found.content[folder] += _BLOCK
+    found.highest_id = max(found.highest_id, member.uid, member.gid)
 
 
-def _look_into(found: _Found, name: str, member: tarfile.TarInfo, members: tarfile.TarFile) -> None:
-    if any(key.startswith("SCHILY.xattr.user.") for key in member.pax_headers):
-        found.user_xattrs = True
-    if name in _TOOLS:
-        found.tools.append(_TOOLS[name])
-    if not member.isreg():
-        return
-    if match := _KERNEL.fullmatch(name):
-        data = _content(members, member, _MOST_KERNEL_BYTES)
-        if facts := read_kernel(data):
-            found.kernels[match["version"]] = (f"/{name}", member.size, facts)
-    elif match := _INITRD.fullmatch(name):
-        version = match["debian"] or match["dracut"] or match["suse"]
-        found.initrds[version] = _initrd(f"/{name}", _content(members, member, _MOST_INITRD_BYTES))
-    elif match := _BUILTIN.fullmatch(name):
-        lines = _text(members, member).split()
-        found.builtin[match["version"]] = tuple(sorted(PurePosixPath(line).name.split(".ko")[0] for line in lines))
-    elif name in ("etc/os-release", "usr/lib/os-release"):
-        for line in _text(members, member).splitlines():
-            if line.startswith("ID="):
-                found.family = line[3:].strip("\"'")
+def _note_privileges(found: _Found, name: str, member: tarfile.TarInfo) -> None:
+    """What an ordinary user's namespace cannot make."""
+    path = _encoded("/" + name)
+    attributes = {key.removeprefix(_XATTR): value for key, value in member.pax_headers.items() if _XATTR in key}
+    found.user_xattrs |= any(key.startswith("user.") for key in attributes)
+    device = member.ischr() or member.isblk()
+    for key, value in attributes.items():
+        if device or key.startswith("trusted.") or (key.startswith("security.") and key != "security.capability"):
+            data = base64.b64encode(value.encode("utf-8", "surrogateescape")).decode("ascii")
+            found.attributes.append(Attribute(path=path, name=key, value=data))
+    if device:
+        before = found.devices.get(path)
+        found.devices[path] = DeviceNode(
+            path=path,
+            members=(*(before.members if before else ()), _encoded(member.name)),
+            kind="c" if member.ischr() else "b",
+            major=member.devmajor,
+            minor=member.devminor,
+            mode=member.mode & 0o7777,
+            uid=member.uid,
+            gid=member.gid,
+            mtime=int(member.mtime),
+        )
+
+
+def _encoded(name: str) -> str:
+    return quote_from_bytes(name.encode("utf-8", "surrogateescape"))
+
+
+def _look_into(found: _Found, name: str, member: tarfile.TarInfo, members: Members) -> None:
+    if name in RELEASE_FILES:
+        found.releases[name] = _text(members, member)
     elif name == DPKG_STATUS:
         found.dpkg_status = _text(members, member)
 
 
-def _content(members: tarfile.TarFile, member: tarfile.TarInfo, most: int) -> bytes:
-    if member.size > most:
-        raise BuildError(f"/{archive.clean_name(member.name)} of the tree has {member.size} bytes, {most} at the most")
-    file = members.extractfile(member)
-    return file.read() if file else b""
-
-
-def _text(members: tarfile.TarFile, member: tarfile.TarInfo) -> str:
-    return _content(members, member, _MOST_TEXT_BYTES).decode("utf-8", "replace")
-
-
-def _initrd(path: str, data: bytes) -> InitrdInTree:
-    try:
-        facts = read_initrd(data)
-    except InitrdError as error:
-        raise BuildError(f"{path} of the tree is no initrd that can be read: {error}") from error
-    held = tuple(name for name in ASKED_MODULES if holds_module(facts, name))
-    return InitrdInTree(path=path, size_bytes=len(data), modules=held, holds_lvm=holds_lvm(facts))
+def _text(members: Members, member: tarfile.TarInfo) -> str:
+    return members.content(member, _MOST_TEXT_BYTES).decode("utf-8", "replace")
 
 
 def _facts(found: _Found, digest: str) -> TreeFacts:
-    kernels = [
-        KernelInTree(
-            path=path,
-            version=version,
-            release=facts.release,
-            size_bytes=size,
-            architecture=facts.architecture,
-            compression=facts.compression,
-            builtin=tuple(
-                name for name in ASKED_MODULES if name.replace("-", "_") in _plain(found.builtin.get(version, ()))
-            ),
-            initrd=found.initrds.get(version),
-        )
-        for version, (path, size, facts) in found.kernels.items()
-    ]
+    family = family_name(found.releases)
     return TreeFacts(
         digest=digest,
-        family=found.family,
-        initrd_tool=found.tools[0] if found.tools else None,
-        kernels=tuple(sorted(kernels, key=lambda kernel: version_key(kernel.version), reverse=True)),
+        family=family,
+        initrd_tool=next((tool for program, tool in TOOLS if program in found.tools), None),
+        kernels=found.kernels.facts(),
         user_xattrs=found.user_xattrs,
+        highest_id=found.highest_id,
+        devices=tuple(found.devices.values()),
+        attributes=tuple(found.attributes),
         usage=tuple(
             Usage(path=path, content_bytes=found.content[path], inodes=found.inodes[path])
             for path in sorted(set(found.content) | set(found.inodes))
         ),
     )
-
-
-def _plain(names: tuple[str, ...]) -> set[str]:
-    return {name.replace("-", "_") for name in names}
-
-
-def version_key(version: str) -> list[tuple[int, int, str]]:
-    """Sorts kernel versions by age: numbers count as numbers, and 6.1-rc2 comes before 6.1."""
-    parts = re.findall(r"\d+|~|-rc|[^\d~]+", version)
-    key = []
-    for part in parts:
-        if part.isdigit():
-            key.append((2, int(part), ""))
-        else:
-            key.append((0, 0, "") if part in ("~", "-rc") else (1 if part.startswith((".", "-")) else 3, 0, part))
-    return [*key, (1, 0, "")]

@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from imagebuild.errors import PlanError
 from imagebuild.formats.menu import Menu, MenuEntry, write_menu
 from imagebuild.plan.facts import KernelInTree, TreeFacts
+from imagebuild.plan.families import conventions, initrd_path
 from imagebuild.plan.rules import check_kernel
 from imagebuild.plan.steps import CopyFile, Edit, GenerateInitrd, PlannedEntry
 from imagebuild.recipe.model import Boot, Kernel, Recipe
@@ -29,9 +30,13 @@ class BootChoice:
 
 @dataclass(frozen=True, slots=True)
 class Needed:
-    """What the initrds must hold for the root to be found."""
+    """What the initrds must hold for the root to be found.
 
-    modules: tuple[str, ...]
+    `modules`: for each need the drivers that meet it, any one of them: Linux' ext4 driver also mounts ext2 and ext3,
+    and the classic Xen kernels (RHEL 5, SUSE 11) call xen-blkfront xenblk.
+    """
+
+    modules: tuple[tuple[str, ...], ...]
     lvm: bool
 
 
@@ -131,23 +136,56 @@ def _matching(wanted: Kernel, facts: TreeFacts, entries: list[PlannedEntry]) -> 
 
 
 def _initrd_for(kernel: KernelInTree, needed: Needed, facts: TreeFacts) -> tuple[str | None, list[Edit]]:
-    built_in = {_plain(name) for name in kernel.builtin}
-    must_hold = [name for name in needed.modules if _plain(name) not in built_in]
-    held = {_plain(name) for name in kernel.initrd.modules} if kernel.initrd else set()
-    lacking = [name for name in must_hold if _plain(name) not in held]
+    must_hold = [drivers for drivers in needed.modules if not _holds(kernel.builtin, drivers)]
+    held = kernel.initrd.modules if kernel.initrd else ()
+    lacking = [drivers[0] for drivers in must_hold if not _holds(held, drivers)]
     lvm_lacking = needed.lvm and not (kernel.initrd and kernel.initrd.holds_lvm)
     if not lacking and not lvm_lacking:
         return (kernel.initrd.path if kernel.initrd else None), []
-    what = ", ".join([*lacking, *(["the lvm tools"] if lvm_lacking else [])])
+    modules = tuple(_available(kernel, drivers) for drivers in must_hold)
     if facts.initrd_tool is None:
-        has = f"{kernel.initrd.path} lacks" if kernel.initrd else f"{kernel.path} has no initrd and does not hold"
+        what = ", ".join([*lacking, *(["the lvm tools"] if lvm_lacking else [])])
         raise PlanError(
-            f"rootfs: {has} {what}, and the tree has no tool to make an initrd",
-            resolution="install one in the tree (Debian: initramfs-tools, and lvm2 for a root on LVM)",
+            f"rootfs: {_initrd_words(kernel)} {what}, and the tree has no tool to make an initrd",
+            resolution=f"install one in the tree: {conventions(facts.family).advice}",
         )
-    path = kernel.initrd.path if kernel.initrd else f"/boot/initrd.img-{kernel.version}"
-    step = GenerateInitrd(tool=facts.initrd_tool, kernel_version=kernel.version, path=path, modules=tuple(must_hold))
+    path = kernel.initrd.path if kernel.initrd else initrd_path(facts.family, facts.initrd_tool, kernel.version)
+    step = GenerateInitrd(
+        tool=facts.initrd_tool,
+        kernel=kernel.path,
+        kernel_version=kernel.version,
+        path=path,
+        modules=modules,
+        lvm=needed.lvm,
+    )
     return path, [step]
+
+
+def _initrd_words(kernel: KernelInTree) -> str:
+    if kernel.initrd is None:
+        return f"{kernel.path} has no initrd and does not hold"
+    if kernel.initrd.damage:
+        return f"{kernel.initrd.path} cannot be read ({kernel.initrd.damage}): it would have to hold"
+    return f"{kernel.initrd.path} lacks"
+
+
+def _available(kernel: KernelInTree, drivers: tuple[str, ...]) -> str:
+    """The driver that the kernel has as a module. Raises PlanError when it has none of them."""
+    if kernel.modules is None:
+        return drivers[0]
+    for name in drivers:
+        if _plain(name) in map(_plain, kernel.modules):
+            return name
+    raise PlanError(
+        f"boot.kernels: {kernel.path} has no driver {' or '.join(drivers)}, neither built in nor as a module: "
+        "it would not find the root filesystem",
+        resolution="use a kernel of another flavour"
+        + ("; or leave that machine out: verify: {qemu: false}" if drivers[0].startswith("virtio") else ""),
+    )
+
+
+def _holds(names: tuple[str, ...], drivers: tuple[str, ...]) -> bool:
+    return not {_plain(name) for name in names}.isdisjoint(_plain(name) for name in drivers)
 
 
 def _plain(module: str) -> str:

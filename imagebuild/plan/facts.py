@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-InitrdTool = Literal["initramfs-tools", "dracut"]
+from imagebuild.plan.families import InitrdTool
 
 
 class _Fact(BaseModel):
@@ -15,16 +15,25 @@ class _Fact(BaseModel):
 
 
 class InitrdInTree(_Fact):
-    """An initrd: its path, and which of the modules asked about it holds (built-in ones count)."""
+    """An initrd: its path, and which of the modules asked about it holds (built-in ones count).
+
+    `damage`: why it cannot be read; then it holds nothing.
+    """
 
     path: str
     size_bytes: int
     modules: tuple[str, ...]
     holds_lvm: bool
+    damage: str | None = None
 
 
 class KernelInTree(_Fact):
-    """A kernel: `version` as in its file's name, `release` as its header says; `compression` of the payload."""
+    """A kernel: `version` as in its file's name, `release` as its header says; `compression` of the payload.
+
+    `builtin` and `modules`: which of the modules asked about it has built in, and beside it; `modules` None: nobody
+    looked. `xen_pv`: whether its configuration makes it a Xen PV guest; None where there is no configuration.
+    `lies_at`: where it lies in the tree, when that is not yet `path` (below /lib/modules, in newer releases).
+    """
 
     path: str
     version: str
@@ -33,6 +42,9 @@ class KernelInTree(_Fact):
     architecture: Literal["x86_64", "i386"]
     compression: str
     builtin: tuple[str, ...] = ()
+    modules: tuple[str, ...] | None = None
+    xen_pv: bool | None = None
+    lies_at: str | None = None
     initrd: InitrdInTree | None = None
 
 
@@ -44,10 +56,36 @@ class Usage(_Fact):
     inodes: int
 
 
+class DeviceNode(_Fact):
+    """A device node, which an ordinary user's namespace cannot make: it is put into the finished filesystem then.
+
+    `path` is absolute in the tree, `members` the archive's own names for it; each is percent-encoded (a name is bytes).
+    """
+
+    path: str
+    members: tuple[str, ...]
+    kind: Literal["b", "c"]
+    major: int
+    minor: int
+    mode: int
+    uid: int
+    gid: int
+    mtime: int
+
+
+class Attribute(_Fact):
+    """An extended attribute that only the machine's own root may set. `path` percent-encoded, `value` in base64."""
+
+    path: str
+    name: str
+    value: str
+
+
 class TreeFacts(_Fact):
     """`kernels` newest first; `usage` of folders down to three levels, each without its listed children.
 
     `user_xattrs`: some file has an extended attribute of the class user, which tmpfs keeps only since Linux 6.6.
+    `highest_id`: the largest number of an owner or group.
     """
 
     digest: str
@@ -56,6 +94,9 @@ class TreeFacts(_Fact):
     kernels: tuple[KernelInTree, ...]
     usage: tuple[Usage, ...]
     user_xattrs: bool = False
+    highest_id: int = 0
+    devices: tuple[DeviceNode, ...] = ()
+    attributes: tuple[Attribute, ...] = ()
 
     @property
     def content_bytes(self) -> int:

@@ -106,10 +106,12 @@ def _needed(recipe: Recipe) -> Needed:
         for area in (*partition_areas(recipe.disk), *volume_areas(recipe.disk))
         if area.mount == "/" and area.filesystem
     )
-    modules = ["xen-blkfront", {"ext3": "ext4"}.get(root_type, root_type)]  # Linux has no ext3 driver since 4.3
+    # Debian and others build no drivers for ext2 and ext3 (ext3's left Linux in 4.3): ext4's mounts both.
+    modules: list[tuple[str, ...]] = [("xen-blkfront", "xenblk")]
+    modules.append((root_type, "ext4") if root_type in ("ext2", "ext3") else (root_type,))
     if recipe.verify.qemu is not None:
-        modules += ["virtio_blk", "virtio_pci"]
-    return Needed((*modules, *(["dm-mod"] if on_lvm else [])), lvm=on_lvm)
+        modules += [("virtio_blk",), ("virtio_pci",)]
+    return Needed((*modules, *([("dm-mod",)] if on_lvm else [])), lvm=on_lvm)
 
 
 def _with_room_for(choice: BootChoice, facts: TreeFacts | None) -> TreeFacts | None:

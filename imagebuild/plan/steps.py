@@ -20,6 +20,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from imagebuild.plan.families import InitrdTool
 from imagebuild.recipe.model import Architecture, Layout
 
 SECTOR_BYTES = 512
@@ -93,13 +94,18 @@ class MakeFolder(_Step):
 
 
 class GenerateInitrd(_Step):
-    """Generate the kernel's initrd inside the tree with the distribution's own tool, holding `modules`."""
+    """Generate the kernel's initrd inside the tree with the distribution's own tool, holding `modules`.
+
+    `lvm`: and the lvm tools, for a root on LVM.
+    """
 
     kind: Literal["generate-initrd"] = "generate-initrd"
-    tool: Literal["initramfs-tools", "dracut"]
+    tool: InitrdTool
+    kernel: str
     kernel_version: str
     path: str
     modules: tuple[str, ...]
+    lvm: bool = False
 
 
 class SetPassword(_Step):

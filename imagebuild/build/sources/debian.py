@@ -1,0 +1,109 @@
+"""A Debian tree, bootstrapped with mmdebstrap in a namespace of its own."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from imagebuild.errors import BuildError
+from imagebuild.host import command, namespace
+from imagebuild.host.apt_sources import debian_mirrors
+from imagebuild.host.cache import Cache
+from imagebuild.plan.steps import BootstrapDebian
+from imagebuild.report import Progress
+
+_DEBIAN_NAMES = {"x86_64": "amd64", "i386": "i386"}
+# apt gives up on a mirror that is silent for so long; without it a dead mirror holds a build for minutes.
+_APT_TIMEOUT_SECONDS = 30
+# What a bootstrap needs at the same time: the tree and the packages (Debian 12 with a kernel: 0.9 GiB).
+_BOOTSTRAP_BYTES = 2 * 2**30
+_SIGNS = {
+    "Could not resolve": ("the mirror's name cannot be resolved", "check the network, or rootfs.debian.mirror"),
+    "Could not connect": ("the mirror cannot be reached", "check the network, or rootfs.debian.mirror"),
+    "Connection timed out": ("the mirror does not answer", "check the network, or rootfs.debian.mirror"),
+    "does not have a Release file": (
+        "the mirror does not have this suite",
+        "check rootfs.debian.suite (a code name such as bookworm) and rootfs.debian.mirror",
+    ),
+    "Unable to locate package": (
+        "a package does not exist in this suite",
+        "check the names in rootfs.debian.packages, and rootfs.debian.components",
+    ),
+    "has no installation candidate": (
+        "a package cannot be installed from this suite",
+        "check the names in rootfs.debian.packages, and rootfs.debian.components",
+    ),
+    "NO_PUBKEY": (
+        "the mirror's signature cannot be checked",
+        "install the Debian package debian-archive-keyring, or check the mirror",
+    ),
+    "No space left on device": (
+        "there is no space left",
+        "free some space, or choose other places with TMPDIR and IMAGEBUILD_CACHE",
+    ),
+}
+
+
+def apt_sources(step: BootstrapDebian) -> tuple[str, ...]:
+    """The one-line entries of apt's sources: the recipe's mirror, or this machine's own."""
+    if step.mirror is not None:
+        return (f"deb {step.mirror} {step.suite} {' '.join(step.components)}",)
+    more = " ".join(component for component in step.components if component != "main")
+    return tuple(f"{line} {more}".rstrip() for line in debian_mirrors(step.suite))
+
+
+def bootstrap(
+    step: BootstrapDebian, apt_sources: tuple[str, ...], archive: Path, cache: Cache, progress: Progress
+) -> str:
+    """Let mmdebstrap make the tree into the tar file `archive`; returns the archive's index of its packages.
+
+    Raises BuildError with mmdebstrap's words, HostError when it is not installed.
+    """
+    command.require("mmdebstrap", "mmdebstrap")
+    with namespace.workspace(cache.root / "work") as space:
+        index = space.folder / "index"
+        index.touch()
+        argv = [
+            "mmdebstrap", "--mode=root", f"--variant={step.variant}", "--format=tar",
+            f"--architectures={_DEBIAN_NAMES[step.architecture]}", f"--components={','.join(step.components)}",
+            f"--aptopt=Acquire::http::Timeout \"{_APT_TIMEOUT_SECONDS}\"",
+            f"--aptopt=Acquire::https::Timeout \"{_APT_TIMEOUT_SECONDS}\"",
+            "--dpkgopt=force-unsafe-io",  # the tree is copied out in the end: fsync protects nothing
+            f"--customize-hook={_note_digests(index)}",
+            # mmdebstrap leaves this machine's own name and resolver in the tree
+            '--customize-hook=cd "$1/etc" && rm -f resolv.conf hostname && echo localhost >hostname',
+            *([f"--include={','.join(step.packages)}"] if step.packages else []),
+            step.suite, str(archive), *apt_sources,
+        ]  # fmt: skip
+        finished = namespace.attempt_program(
+            argv, space, memory=namespace.fits_in_memory(_BOOTSTRAP_BYTES), log=progress.log
+        )
+        if finished.exit_code != 0:
+            raise _failed(step, finished)
+        return index.read_text(encoding="utf-8", errors="replace")
+
+
+def _note_digests(index: Path) -> str:
+    """A hook that saves the archive's records of just the packages that were installed."""
+    installed = "$(dpkg-query --admindir=\"$1/var/lib/dpkg\" -W -f '${Package}:${Architecture}=${Version} ')"
+    return f'APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" apt-cache show {installed} >{shlex.quote(str(index))}'
+
+
+def _failed(step: BootstrapDebian, finished: command.Finished) -> BuildError:
+    for sign, (what, cure) in _SIGNS.items():
+        if sign in finished.output:
+            return BuildError(
+                f"bootstrapping Debian {step.suite} failed: {what}", details=_errors_of(finished), resolution=cure
+            )
+    return BuildError(
+        f"bootstrapping Debian {step.suite} failed (mmdebstrap ended with {finished.exit_code})",
+        details=finished.tail(),
+    )
+
+
+def _errors_of(finished: command.Finished) -> str:
+    """The lines that say what is wrong, without the hundreds that do not."""
+    lines = [
+        line for line in finished.output.splitlines() if line.startswith(("E:", "W: Failed", "Err:", "dpkg: error"))
+    ]
+    return "\n".join(dict.fromkeys(lines[-12:])) or finished.tail()
