@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,10 +49,12 @@ def block(report: Report, folder: Path, seconds: float) -> list[Line]:
     return lines + [[(f"  {word:<8}", "dim"), (text, "")] for word, text in rows]
 
 
-def _checks(checks: Iterable[Check]) -> list[Line]:
-    """The checks that want a reader: failures first, then warnings and what was skipped."""
+def _checks(checks: Sequence[Check]) -> list[Line]:
+    """The checks that want a reader: failures, then warnings. What was skipped matters only where nothing failed:
+    most checks are skipped because an earlier one failed."""
     lines: list[Line] = []
-    for outcome in (Outcome.FAILED, Outcome.WARNED, Outcome.SKIPPED):
+    failed = any(check.outcome is Outcome.FAILED for check in checks)
+    for outcome in (Outcome.FAILED, Outcome.WARNED, *(() if failed else (Outcome.SKIPPED,))):
         for check in checks:
             if check.outcome is outcome:
                 first, *rest = check.detail.splitlines() or [""]
