@@ -24,18 +24,23 @@ FILE_KEYS = (
     "boot.kernels.*.initrd",
 )
 
+# And those that hold a folder's.
+FOLDER_KEYS = ("rootfs.directory",)
+
 
 def resolve_files(root: Mapping, recipe: Path) -> tuple[Mapping, list[Problem]]:
     """The recipe with all paths counted from its own folder; and the files that are not there."""
     problems: list[Problem] = []
 
     def change(steps: Steps, scalar: Scalar) -> Scalar:
-        if not isinstance(scalar.value, str) or _pattern(steps) not in FILE_KEYS:
+        pattern = _pattern(steps)
+        if not isinstance(scalar.value, str) or pattern not in FILE_KEYS + FOLDER_KEYS:
             return scalar
         folder = Path(scalar.place.file).parent
-        if (reason := _missing(folder / scalar.value)) or not scalar.value:
+        kind = "folder" if pattern in FOLDER_KEYS else "file"
+        if (reason := _missing(folder / scalar.value, kind)) or not scalar.value:
             message = (
-                f"found {shown(scalar.value)}; {reason}" if scalar.value else "found ''; needed: the name of a file"
+                f"found {shown(scalar.value)}; {reason}" if scalar.value else f"found ''; needed: the name of a {kind}"
             )
             problems.append(scalar.place.problem(dotted(steps), message))
             return scalar
@@ -50,14 +55,16 @@ def _pattern(steps: Steps) -> str:
     return ".".join("*" if isinstance(step, int) else step for step in steps)
 
 
-def _missing(path: Path) -> str | None:
+def _missing(path: Path, kind: str) -> str | None:
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
-        return f"there is no file {path}: a path counts from the folder of the recipe it is written in"
+        return f"there is no {kind} {path}: a path counts from the folder of the recipe it is written in"
     except OSError as error:
         return f"{path} cannot be read: {error.strerror}"
-    return f"{path} is a folder: name a file" if stat.S_ISDIR(mode) else None
+    if stat.S_ISDIR(mode) == (kind == "folder"):
+        return None
+    return f"{path} is a folder: name a file" if kind == "file" else f"{path} is no folder: name a folder"
 
 
 def _from(base: Path, folder: Path, name: str) -> str:

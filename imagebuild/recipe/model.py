@@ -15,67 +15,32 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, model_validator
 
+from imagebuild.recipe.disk import (
+    Disk,
+    FilesystemSpec,
+    FilesystemType,
+    Layout,
+    LogicalVolume,
+    Partition,
+)
 from imagebuild.recipe.ec2 import Ec2
-from imagebuild.recipe.units import Duration, Extent, Percent, Size
+from imagebuild.recipe.units import Duration, Size
+from imagebuild.recipe.words import ImagePath, Name, PackageName, Sha256
+from imagebuild.recipe.words import Model as _Model
+from imagebuild.recipe.words import text as _text
 
-Layout = Literal["hd0", "hd00"]
+__all__ = ["Architecture", "Boot", "BootLoader", "Debian", "Disk", "Ec2", "File", "FilesystemSpec", "FilesystemType",
+           "Kernel", "Layout", "LogicalVolume", "Machine", "Partition", "Password", "Recipe", "Rootfs", "System", "Tar",
+           "Verify"]  # fmt: skip
+
 Architecture = Literal["x86_64", "i386"]
 # crypt(5): "$id$…". The old DES form (13 characters) is refused: Debian 12 still reads it, but it is broken.
 _CRYPT = re.compile(r"^\$[0-9a-z]{1,3}\$[^\s:]+$")
-FilesystemType = Literal["ext2", "ext3", "ext4", "xfs", "btrfs", "reiserfs", "swap"]
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True)
-
-
-def _absolute(value: str) -> str:
-    path = PurePosixPath(value)
-    if not path.is_absolute() or ".." in path.parts or "\n" in value or "\0" in value:
-        raise ValueError("a path inside the image starts with / and holds neither .. nor a line break")
-    return str(path)
-
-
-def _mountpoint(value: str) -> str:
-    if any(character.isspace() for character in value):
-        raise ValueError("a mountpoint holds no white space")
-    return _absolute(value)
-
-
-def _text(pattern: str, words: str, **limits: Any) -> Any:
-    """A text with a pattern. `words` says what it allows, to people: in our messages and in their editors."""
-    return Field(pattern=pattern, json_schema_extra={"patternErrorMessage": words}, **limits)
-
-
-ImagePath = Annotated[str, AfterValidator(_absolute), Field(examples=["/etc/motd"])]
-Mountpoint = Annotated[str, AfterValidator(_mountpoint), Field(examples=["/boot"])]
-Name = Annotated[
-    str,
-    _text(
-        r"^[A-Za-z0-9][A-Za-z0-9._-]*$", "a name starts with a letter or digit and holds letters, digits and . _ -",
-        max_length=64,
-    ),
-]  # fmt: skip
-PackageName = Annotated[
-    str,
-    _text(
-        r"^[a-z0-9][a-z0-9+.-]+(:[a-z0-9]+)?(=[A-Za-z0-9.+:~-]+|/[a-z0-9-]+)?$",
-        "a package is NAME, NAME=VERSION or NAME/SUITE, its name in lower case",
-    ),
-]
-LvmName = Annotated[
-    str,
-    _text(
-        r"^[A-Za-z0-9_+.][A-Za-z0-9_+.-]*$", "a name in LVM holds letters, digits and _ + . -, not - first",
-        max_length=100,
-    ),
-]  # fmt: skip
-Sha256 = Annotated[str, _text(r"^[0-9a-f]{64}$", "a SHA-256 is 64 digits, 0-9 and a-f, as sha256sum prints")]
+BootLoader = Literal["pv-grub", "pygrub", "pvgrub2"]
 
 
 class Debian(_Model):
@@ -120,110 +85,16 @@ class Rootfs(_Model):
 
     debian: Debian | None = None
     tar: Annotated[Tar, BeforeValidator(_tar, json_schema_input_type=str | Tar)] | None = None
+    directory: Annotated[str, Field(min_length=1)] | None = None
+    """A folder that holds the tree. Root builds it with its owners; of an ordinary user, own files become root's."""
 
     @model_validator(mode="after")
     def _one_source(self) -> Rootfs:
         given = [name for name in type(self).model_fields if getattr(self, name) is not None]
         if len(given) != 1:
+            *first, last = type(self).model_fields
             found = " and ".join(given) if given else "none"
-            raise ValueError(f"exactly one source is needed (debian or tar), found {found}")
-        return self
-
-
-def _filesystem(value: Any) -> Any:
-    return {"type": value} if isinstance(value, str) else value
-
-
-class FilesystemSpec(_Model):
-    """A filesystem, or swap."""
-
-    type: FilesystemType
-    label: (
-        Annotated[str, _text(r"^[A-Za-z0-9_.-]+$", "a label holds letters, digits and _ . -", max_length=16)] | None
-    ) = None
-    """At most 16 characters (ext2 to ext4, reiserfs; XFS takes 12)."""
-    mount_options: (
-        Annotated[str, _text(r"^[^\s]+$", "mount options are separated by commas, without white space")] | None
-    ) = None
-    """The fourth field of /etc/fstab."""
-
-
-Filesystem = Annotated[
-    FilesystemSpec, BeforeValidator(_filesystem, json_schema_input_type=FilesystemType | FilesystemSpec)
-]
-
-
-class Partition(_Model):
-    """One partition: a filesystem (with a mountpoint unless it is swap), or a volume group's physical volume."""
-
-    size: Extent
-    mount: Mountpoint | None = None
-    filesystem: Filesystem | None = None
-    volume_group: LvmName | None = None
-
-    @model_validator(mode="after")
-    def _one_use(self) -> Partition:
-        if (self.filesystem is None) == (self.volume_group is None):
-            raise ValueError("a partition has either a filesystem or a volume_group")
-        if self.volume_group is not None and self.mount is not None:
-            raise ValueError("a partition of a volume group is not mounted itself: mount its logical volumes")
-        _check_mount(self.filesystem, self.mount)
-        return self
-
-
-class LogicalVolume(_Model):
-    """One logical volume, with its filesystem."""
-
-    name: LvmName
-    size: Extent
-    filesystem: Filesystem
-    mount: Mountpoint | None = None
-
-    @model_validator(mode="after")
-    def _mounted(self) -> LogicalVolume:
-        _check_mount(self.filesystem, self.mount)
-        return self
-
-
-def _check_mount(filesystem: FilesystemSpec | None, mount: str | None) -> None:
-    if filesystem is None:
-        return
-    if filesystem.type == "swap" and mount is not None:
-        raise ValueError("swap is not mounted: leave mount out")
-    if filesystem.type != "swap" and mount is None:
-        raise ValueError("a filesystem needs a mountpoint: add mount")
-
-
-class Disk(_Model):
-    """The disk's layout, from which the EC2 loader (hd0 or hd00) follows."""
-
-    layout: Layout
-    """hd0: one filesystem fills the disk. hd00: a partition table, the boot partition first."""
-    size: Size | None = None
-    """The whole disk. Left out: computed from the content."""
-    free: Percent = 20.0
-    """Room left in the root filesystem when `size` is left out, as a share of its content."""
-    filesystem: Filesystem | None = None
-    """hd0 only: the root filesystem."""
-    table: Literal["mbr"] | None = None
-    """hd00 only: the kind of partition table."""
-    partitions: tuple[Partition, ...] = ()
-    """hd00 only."""
-    volume_groups: dict[LvmName, tuple[LogicalVolume, ...]] = Field(default_factory=dict)
-    """hd00 only: the logical volumes of each volume group."""
-
-    @model_validator(mode="after")
-    def _layout_keys(self) -> Disk:
-        if self.layout == "hd0":
-            if self.filesystem is None:
-                raise ValueError("layout hd0 needs filesystem: the one that fills the disk")
-            if self.table or self.partitions or self.volume_groups:
-                raise ValueError("layout hd0 has no partition table: leave table, partitions and volume_groups out")
-        else:
-            if self.filesystem is not None:
-                raise ValueError("layout hd00 takes its filesystems from partitions: leave filesystem out")
-            if not self.partitions:
-                raise ValueError("layout hd00 needs partitions")
+            raise ValueError(f"exactly one source is needed ({', '.join(first)} or {last}), found {found}")
         return self
 
 
@@ -294,6 +165,8 @@ class File(_Model):
 class Boot(_Model):
     """/boot/grub/menu.lst, as PV-GRUB (GRUB 0.97) reads it."""
 
+    loader: BootLoader = "pv-grub"
+    """The loader that is to read the image: each reads other filesystems and features, and the image is made for it."""
     timeout: Annotated[int, Field(ge=0, le=3600)] = 3
     """Seconds before the default entry starts."""
     default: Annotated[int, Field(ge=0)] = 0
