@@ -12,6 +12,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
@@ -183,21 +184,25 @@ def _encrypted(chunks: Iterable[bytes], session: SessionKey) -> Iterator[bytes]:
 
 def _cut_into_parts(chunks: Iterable[bytes], folder: Path) -> list[_WrittenPart]:
     parts: list[_WrittenPart] = []
-    buffer = bytearray()
-
-    def write(data: bytes) -> None:
-        path = folder / str(len(parts))
-        path.write_bytes(data)
-        parts.append(_WrittenPart(path, hashlib.sha1(data).hexdigest(), len(data)))
-
-    for chunk in chunks:
-        buffer += chunk
-        while len(buffer) >= PART_BYTES:
-            write(bytes(buffer[:PART_BYTES]))
-            del buffer[:PART_BYTES]
-    if buffer:
-        write(bytes(buffer))
+    rest = memoryview(b"")
+    chunks = (chunk for chunk in chunks if chunk)  # a cipher may hold back all of a short chunk
+    while rest or (rest := memoryview(next(chunks, b""))):
+        path, digest, length = folder / str(len(parts)), hashlib.sha1(), 0  # the format's
+        with path.open("wb", buffering=0) as file:
+            while length < PART_BYTES and (rest or (rest := memoryview(next(chunks, b"")))):
+                taken, rest = rest[: PART_BYTES - length], rest[PART_BYTES - length :]
+                digest.update(taken)
+                length += _written(file, taken)
+        parts.append(_WrittenPart(path, digest.hexdigest(), length))
     return parts
+
+
+def _written(file: FileIO, data: memoryview) -> int:
+    """Write all of it (write(2) may take less) and return its length."""
+    done = 0
+    while done < len(data):
+        done += file.write(data[done:])
+    return done
 
 
 def _move_parts(parts: list[_WrittenPart], prefix: str, folder: Path) -> tuple[Part, ...]:
