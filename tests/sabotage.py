@@ -234,6 +234,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
              "CONFIG_XEN_PV"),
     Sabotage("no-blkfront", _files(initrd=initrd(modules=("ext4",))), "initrd", "it lacks xen-blkfront"),
     Sabotage("truncated-initrd", _files(initrd=initrd()[:-40]), "initrd", "damaged gzip"),
+    Sabotage("two-gzip-members", _files(initrd=initrd() + initrd(modules=("more",))), "initrd", "bytes follow"),
     Sabotage("not-an-initrd", _files(initrd=noise(5000)), "initrd", "neither a cpio archive"),
     Sabotage("no-initrd-line", _files(menu=menu().partition("initrd")[0].encode()), "initrd", "no initrd"),
     warning("no-ext4", _files(initrd=initrd(modules=("xen-blkfront",))), "initrd", "no module for ext4"),

@@ -27,6 +27,7 @@ _MOST_SEGMENTS = 64
 _LZ4_LEGACY = b"\x02\x21\x4c\x18"
 _LZ4_LEGACY_BLOCK = 8 * 2**20
 _ZSTD_BITE = 4096
+_GZIP_BITE = 16 * 2**20
 
 
 class InitrdError(ValueError):
@@ -59,6 +60,25 @@ def read_initrd(data: bytes) -> InitrdFacts:
     if not names:
         raise InitrdError("it holds no cpio archive")
     return InitrdFacts(frozenset(names), tuple(compressions), frozenset(builtin))
+
+
+def behind_gzip(data: bytes) -> int:
+    """How many bytes follow the first gzip member of an initrd that begins with one; 0 for all others.
+
+    GRUB 0.97 unpacks a gzip initrd itself and takes its length from the file's last four bytes (stage2/gunzip.c): a
+    second member cuts the first, padding makes the initrd empty (both seen in its shell). The kernel minds neither.
+    """
+    if data[:2] != b"\x1f\x8b":
+        return 0
+    decompressor = zlib.decompressobj(wbits=31)
+    pending = data
+    while pending and not decompressor.eof:
+        try:
+            decompressor.decompress(pending, _GZIP_BITE)
+        except zlib.error:
+            return 0
+        pending = decompressor.unconsumed_tail
+    return len(decompressor.unused_data)
 
 
 def holds_module(facts: InitrdFacts, name: str) -> bool:

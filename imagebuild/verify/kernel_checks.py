@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from imagebuild.formats.bzimage import KernelFacts
-from imagebuild.formats.initrd import InitrdError, InitrdFacts, holds_lvm, holds_module, read_initrd
+from imagebuild.formats.initrd import InitrdError, InitrdFacts, behind_gzip, holds_lvm, holds_module, read_initrd
 from imagebuild.verify.boot_files import FileAt
 from imagebuild.verify.loader_rules import BootLoader
 from imagebuild.verify.probe import printable
@@ -131,6 +131,8 @@ def initrd(view: View) -> Iterator[Finding]:
         shown = f"{file.shown}: {len(facts.names)} files, {'+'.join(facts.compressions)}"
         if lacks:
             yield failed(f"{shown}: it lacks {', '.join(lacks)}")
+        elif view.loader == "pv-grub" and (behind := behind_gzip(content)):
+            yield failed(f"{shown}: {behind} bytes follow its gzip data, so GRUB 0.97 takes its length wrongly")
         elif unsure:
             yield warned(f"{shown}: no module for {', '.join(unsure)}; the kernel must have it built in")
         else:

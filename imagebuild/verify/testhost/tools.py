@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+GRUB_SHELL = "usr/sbin/grub"
 _XEN = "usr/lib/xen-4.17"
 _XEN_LIBRARIES = f"{_XEN}/lib/x86_64-linux-gnu"
 
@@ -35,7 +36,7 @@ class Tools:
         """
         libraries = f"{self.root / 'lib32'}:{self.root / 'usr/lib32'}"
         loader = str(self.root / "lib32/ld-linux.so.2")
-        program = str(self.root / "usr/sbin/grub")
+        program = str(self.root / GRUB_SHELL)
         return [loader, "--library-path", libraries, program, "--batch", "--device-map=/dev/null"]
 
     def pygrub(self) -> tuple[list[str], dict[str, str]]:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imagebuild.formats.bzimage import read_kernel
-from imagebuild.formats.initrd import InitrdError, holds_lvm, holds_module, read_initrd
+from imagebuild.formats.initrd import InitrdError, behind_gzip, holds_lvm, holds_module, read_initrd
 from imagebuild.formats.kernel_file import unwrap
 from imagebuild.verify.testhost import initramfs
 from tests.images import initrd, kernel, noise
@@ -71,6 +71,13 @@ def test_what_an_initrd_holds() -> None:
     facts = read_initrd(initrd(modules=("ext4",), lvm=True))
     assert holds_lvm(facts)
     assert not holds_module(facts, "xen-blkfront")
+
+
+def test_what_follows_a_gzip_member_is_counted() -> None:
+    packed = gzip.compress(_PLAIN)
+    assert [behind_gzip(data) for data in (packed, packed + bytes(512), packed + packed, _PLAIN, packed[:-9])] == [
+        0, 512, len(packed), 0, 0,
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("packed", [gzip.compress(_PLAIN)[:-30], b"", b"nothing", zstandard.compress(_PLAIN)[:-9]])
