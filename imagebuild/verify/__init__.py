@@ -4,6 +4,7 @@ runner.py       verify_image: all three machines, one verdict (start here)
 subject.py      the image, opened: places.py (where things lie), readers.py (files out of it), probe.py (limits)
 static.py       the machine that boots nothing: a list of checks, by topic in disk_checks.py, menu_checks.py,
                 loader_checks.py, kernel_checks.py, root_checks.py, pygrub_checks.py
+view.py         what those checks share; loader_rules.py: what each loader can read, as data; grub_shell.py: the witness
 boot_files.py   kernel, initrd and command line that the image's own menu names
 testhost/       the Xen test host, and the unpacked programs that the static checks use
 """
