@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from imagebuild.errors import Interrupted
 from imagebuild.report import Boot, BootEnd, Outcome
@@ -29,17 +30,12 @@ class Pace:
         self.factor = min(max(self.factor, seconds / nominal_seconds), _SLOWEST)
 
 
-@dataclass(frozen=True, slots=True)
-class Yardstick:
-    """The seconds that a milestone takes nominally: what the pace is measured by."""
-
-    milestone: str
-    nominal_seconds: float
-
-
 @dataclass
 class Follower:
-    """Feeds a console from its machine. `note` is told of each milestone; `stop` ends it from another thread."""
+    """Feeds a console from its machine. `note` is told of each milestone; `stop` ends it from another thread.
+
+    `yardsticks`: the seconds that a milestone takes nominally, by which the pace is measured.
+    """
 
     console: Console
     machine: Machine
@@ -47,37 +43,54 @@ class Follower:
     pace: Pace
     note: Callable[[str, float], None]
     stop: threading.Event
-    yardstick: Yardstick | None = None
+    yardsticks: Mapping[str, float] = field(default_factory=dict)
     _told: int = 0
     _heard_at: float = 0.0
 
-    def follow(self, until: str | None = None) -> Ending | None:
-        """To the boot's end, or (returning None) to the milestone `until`. Raises Interrupted when told to stop."""
+    def follow(self) -> Ending:
+        """To the boot's end. Raises Interrupted when told to stop."""
         while self.console.ending is None:
-            if self.stop.is_set():
-                raise Interrupted("the boot was stopped")
-            data = self.machine.hear()
-            now = self.machine.seconds()
-            if data is None:
-                return self._ended(now)
-            if data:
-                self._heard_at = now
-                self.console.feed(data, now)
-                self._tell()
-                if until is not None and self.console.phase == until and self.console.ending is None:
-                    return None
-            self._check_limits(now)
+            self._hear()
         return self.console.ending
+
+    def follow_to(self, milestone: str, limit_seconds: float = math.inf) -> bool:
+        """To that milestone: whether it was reached within the limit, the boot being undecided. Raises as `follow`."""
+        deadline = self.machine.seconds() + limit_seconds
+        while self.console.ending is None and self.machine.seconds() < deadline:
+            if self.console.reached(milestone):
+                return True
+            self._hear()
+        return False
+
+    def reach(self, *milestones: str) -> None:
+        """Note milestones that are known to be reached without the console's word."""
+        for milestone in milestones:
+            self.console.reach(milestone, self.machine.seconds())
+        self._told = len(self.console.milestones)
 
     def listen_again(self) -> None:
         """The machine was silent for a good reason: that does not count."""
         self._heard_at = self.machine.seconds()
 
+    def _hear(self) -> None:
+        if self.stop.is_set():
+            raise Interrupted("the boot was stopped")
+        data = self.machine.hear()
+        now = self.machine.seconds()
+        if data is None:
+            self._ended(now)
+            return
+        if data:
+            self._heard_at = now
+            self.console.feed(data, now)
+            self._tell()
+        self._check_limits(now)
+
     def _tell(self) -> None:
         for milestone in self.console.milestones[self._told :]:
             self.note(milestone.name, milestone.seconds)
-            if self.yardstick and milestone.name == self.yardstick.milestone:
-                self.pace.measured(milestone.seconds, self.yardstick.nominal_seconds)
+            if milestone.name in self.yardsticks:
+                self.pace.measured(milestone.seconds, self.yardsticks[milestone.name])
         self._told = len(self.console.milestones)
 
     def _check_limits(self, now: float) -> None:
@@ -90,13 +103,14 @@ class Follower:
             return
         self.console.close(BootEnd.TIMEOUT, None, why, now)
 
-    def _ended(self, now: float) -> Ending:
+    def _ended(self, now: float) -> None:
         """QEMU has ended: by the guest's own doing (exit code 0), or by a fault of its own."""
         code = self.machine.exit_code()
-        if code != 0:
-            complaints = self.machine.complaints().replace("\n", "; ")
-            return self.console.close(BootEnd.CLOSED, "machine", f"QEMU ended with {code}: {complaints}", now)
-        return self.console.close(BootEnd.CLOSED, None, "the machine switched itself off or restarted", now)
+        if code == 0:
+            self.console.close(BootEnd.CLOSED, None, "the machine switched itself off or restarted", now)
+            return
+        complaints = self.machine.complaints().replace("\n", "; ")
+        self.console.close(BootEnd.CLOSED, "machine", f"QEMU ended with {code}: {complaints}", now)
 
 
 def outcome_of(boot: Boot, ending: Ending) -> Outcome | None:

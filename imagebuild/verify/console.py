@@ -31,6 +31,8 @@ _SEQUENCE = re.compile(
 _UNFINISHED_SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*|\][^\x07\x1b\n]*\x1b?|[ -/]*)\Z", re.ASCII)
 # Cursor movements and erasures begin another line; all else (colours) is within one.
 _LINE_BREAKING = frozenset("ABEFHJdf")
+# A loader's "Error 15: File not found", "error: file not found"; a kernel's "Cannot open root device".
+_CAUSE = re.compile(r"^Error \d+: |^error: |: Cannot open ")
 _INVISIBLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
@@ -154,6 +156,15 @@ class Console:
             self._phase = self._order.index(milestone)
             self.milestones.append(Milestone(name=milestone, seconds=round(seconds, 2)))
 
+    def reached(self, milestone: str) -> bool:
+        """Whether that milestone, or a later one, was reached."""
+        return self._phase >= self._order.index(milestone)
+
+    def recall(self, *parts: bytes) -> None:
+        """Put what was said earlier, elsewhere, into the log only."""
+        for part in parts:
+            self._keep(part)
+
     def close(self, end: BootEnd, blames: Blame | None, why: str, seconds: float) -> Ending:
         """End the boot from outside; the unfinished line is looked at first. Returns the ending."""
         if self.ending is None:
@@ -184,12 +195,17 @@ class Console:
             if self.phase in fatal.phases and (finished or fatal.prompt) and fatal.pattern.search(line):
                 said = f"the console said {line.strip()[:240]!r} ({fatal.name})"
                 reached = f"last milestone: {self.phase}" if self.phase else "no milestone was reached"
-                self.ending = Ending(fatal.end, fatal.blames, f"{said}; {reached}")
+                self.ending = Ending(fatal.end, fatal.blames, f"{said}{self._cause(line)}; {reached}")
                 break
         else:
             self._advance(line, seconds)
         if finished and line.strip():
             self.recent.append(line.strip())
+
+    def _cause(self, line: str) -> str:
+        """An error that was said shortly before is often nearer to the cause."""
+        causes = [text for text in self.recent if _CAUSE.search(text) and text not in line]
+        return f", after {causes[0][:160]!r}" if causes else ""
 
     def _advance(self, line: str, seconds: float) -> None:
         last = len(self._order) - 1

@@ -16,15 +16,15 @@ from imagebuild.formats.initrd import InitrdError, holds_module, read_initrd
 from imagebuild.host.acceleration import Accelerator, qemu_version
 from imagebuild.report import Boot, Loader
 from imagebuild.verify import signs
-from imagebuild.verify.boot import Follower, Pace, Yardstick
+from imagebuild.verify.boot import Follower, Pace
 from imagebuild.verify.console import Console, Ending
 from imagebuild.verify.machine import base_arguments, machine, option_value, untouched_disk
 
 CONSOLE_LOG = "console-qemu.log"
 ADDED_ARGUMENT = "console=ttyS0"
 _CPUS = 1
-# On a quiet machine with two cores and no KVM.
-_YARDSTICK = Yardstick(signs.KERNEL, 2.5)
+# Seconds on a quiet machine with two cores and no KVM.
+_YARDSTICKS = {signs.KERNEL: 2.5, signs.INIT: 15.0}
 _XEN_ONLY_ROOT = re.compile(r"(?:^|\s)root=(/dev/xvd\S+)")
 
 
@@ -91,10 +91,9 @@ def boot_under_qemu(
     Raises VerifyError or HostError when QEMU cannot be run, Interrupted when `stop` is set.
     """
     arguments = [*base_arguments(accelerator, _CPUS, task.memory_bytes), *_attached(task, scratch)]
-    with (output / CONSOLE_LOG).open("wb") as log, machine(arguments) as running:
+    with (output / CONSOLE_LOG).open("wb", buffering=0) as log, machine(arguments) as running:
         console = Console(signs.qemu_signs(task.expect), signs.GUEST_FATALS, log)
-        ending = Follower(console, running, task.timeout_seconds, pace, note, stop, _YARDSTICK).follow()
-        assert ending is not None
+        ending = Follower(console, running, task.timeout_seconds, pace, note, stop, _YARDSTICKS).follow()
         boot = Boot(
             machine="qemu",
             end=ending.end,

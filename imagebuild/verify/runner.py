@@ -230,10 +230,9 @@ def _xen_task(run: _Run) -> xen.XenBoot:
 
 
 def _boot_xen(run: _Run, task: xen.XenBoot) -> None:
+    host = xen.XenHost(run.host, run.accelerator, run.cache, run.pace, run.stop)
     with _booting(run, "xen") as (note, scratch):
-        boot, ending = xen.boot_under_xen(
-            task, run.host, run.accelerator, run.request.output, scratch, run.pace, note, run.stop
-        )
+        boot, ending = xen.boot_under_xen(task, host, run.request.output, scratch, note)
         _judge_boot(run, boot, ending)
 
 

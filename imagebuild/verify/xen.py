@@ -4,35 +4,46 @@
     2. The image and the job (a tar file with the guest's configuration and its loader) are plugged in as SCSI disks.
     3. dom0 finds them by their product names and runs `xl create -c`: from here on the console is the guest's.
 
-The state of a ready dom0 is kept (state.py), so that step 1 is done once.
+The state of a ready dom0 is kept (state.py), so that step 1 is done once; where it cannot be taken up, it is done anew.
 """
 
 from __future__ import annotations
 
+import contextlib
 import io
 import tarfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
+from imagebuild.errors import HostError, VerifyError
 from imagebuild.host.acceleration import Accelerator
+from imagebuild.host.cache import Cache
 from imagebuild.report import Boot
 from imagebuild.verify import signs
-from imagebuild.verify.boot import Follower, Pace, Yardstick
+from imagebuild.verify.boot import Follower, Pace
 from imagebuild.verify.console import Console, Ending
 from imagebuild.verify.loaders import GuestLoader
 from imagebuild.verify.machine import Machine, base_arguments, machine, untouched_disk
+from imagebuild.verify.state import INCOMING, KeptState, StateStore, take_up
 from imagebuild.verify.testhost import TestHost, definition
 
 CONSOLE_LOG = "console-xen.log"
 # Xen, what QEMU's firmware keeps, and some air.
 _XEN_MEMORY_BYTES = 192 * 2**20
+# One processor for dom0 and the guest: with two, every disk request waits for both of the host's to be free.
 _CPUS = 1
-# On a quiet machine with two cores and no KVM.
-_YARDSTICK = Yardstick(signs.DOM0, 12.0)
+# Seconds on a quiet machine with two cores and no KVM: from the start, and from a kept state.
+_BOOTED = {signs.DOM0: 10.0, signs.LOADER: 16.0}
+_TAKEN_UP = {signs.GUEST: 2.5, signs.LOADER: 9.0}
+# How long a dom0 that was taken up may need to say its first word.
+_FIRST_WORD_SECONDS = 20.0
 _SECTOR_BYTES = 512
+_JOB = "job.tar"
+_TAKEN_UP_NOTE = b"\r\n[imagebuild: what is above was said when this dom0 was booted; here it goes on]\r\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,35 +74,57 @@ def machine_arguments(accelerator: Accelerator, memory_bytes: int) -> list[str]:
     ]  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class XenHost:
+    """What boots can share: the test host, how QEMU runs it, the cache for the state of a ready dom0."""
+
+    files: TestHost
+    accelerator: Accelerator
+    cache: Cache
+    pace: Pace
+    stop: threading.Event
+
+
 def boot_under_xen(
-    task: XenBoot,
-    host: TestHost,
-    accelerator: Accelerator,
-    output: Path,
-    scratch: Path,
-    pace: Pace,
-    note: Callable[[str, float], None],
-    stop: threading.Event,
+    task: XenBoot, host: XenHost, output: Path, scratch: Path, note: Callable[[str, float], None]
 ) -> tuple[Boot, Ending]:
     """Boot the image and say how it ended. The console log goes to `output`, temporary files to `scratch`.
 
-    Raises VerifyError or HostError when QEMU cannot be run, Interrupted when `stop` is set.
+    Raises VerifyError or HostError when QEMU cannot be run, Interrupted when told to stop.
     """
-    job = scratch / "job.tar"
-    job.write_bytes(job_archive(task))
-    arguments = [*machine_arguments(accelerator, machine_memory_bytes(task.memory_bytes)), *_disks(task.image, job)]
-    with (output / CONSOLE_LOG).open("wb") as log, machine(arguments, folder=host.folder) as running:
-        console = Console(
-            signs.xen_signs(task.expect, task.menu_text),
-            signs.xen_fatals(task.loader.facts.kind, menu_waits=task.menu_waits),
-            log,
-        )
-        follower = Follower(console, running, task.timeout_seconds, pace, note, stop, _YARDSTICK)
-        ending = follower.follow(until=signs.DOM0)
-        if ending is None:
-            _plug_in(running)
-            ending = follower.follow()
-        assert ending is not None
+    (scratch / _JOB).write_bytes(job_archive(task))
+    bare = machine_arguments(host.accelerator, machine_memory_bytes(task.memory_bytes))
+    store = StateStore.of(host.cache, bare, host.files.folder)
+    if kept := store.find():
+        with contextlib.suppress(VerifyError):
+            if result := _boot(task, host, bare, output, scratch, note, _TakenUp(kept)):
+                return result
+        store.forget()
+    result = _boot(task, host, bare, output, scratch, note, _Booted(store))
+    assert result is not None
+    return result
+
+
+def _boot(
+    task: XenBoot,
+    host: XenHost,
+    bare: list[str],
+    output: Path,
+    scratch: Path,
+    note: Callable[[str, float], None],
+    way: _Way,
+) -> tuple[Boot, Ending] | None:
+    """One boot; None when dom0 did not come to life in this way."""
+    path = output / CONSOLE_LOG
+    disks = [*untouched_disk("image", task.image), *untouched_disk("job", scratch / _JOB)]
+    arguments = [*bare, *disks, *way.arguments]
+    with path.open("wb", buffering=0) as log, machine(arguments, folder=host.files.folder) as running:
+        fatals = signs.xen_fatals(task.loader.facts.kind, menu_waits=task.menu_waits)
+        console = Console(signs.xen_signs(task.expect, task.menu_text), fatals, log)
+        follower = Follower(console, running, task.timeout_seconds, host.pace, note, host.stop, way.yardsticks)
+        if not way.prepare(follower, path):
+            return None
+        ending = follower.follow()
         boot = Boot(
             machine="xen",
             end=ending.end,
@@ -104,15 +137,55 @@ def boot_under_xen(
     return boot, ending
 
 
-def _disks(image: Path, job: Path) -> list[str]:
-    return [*untouched_disk("image", image), *untouched_disk("job", job)]
+class _Way(Protocol):
+    """How dom0 gets ready. `prepare` returns whether it did, or the boot is decided already."""
+
+    arguments: tuple[str, ...]
+    yardsticks: Mapping[str, float]
+
+    def prepare(self, follower: Follower, log: Path) -> bool: ...
+
+
+class _Booted:
+    """From the start; the state is kept for the next time."""
+
+    arguments: tuple[str, ...] = ()
+    yardsticks: Mapping[str, float] = _BOOTED
+
+    def __init__(self, store: StateStore) -> None:
+        self._store = store
+
+    def prepare(self, follower: Follower, log: Path) -> bool:
+        if follower.follow_to(signs.DOM0):
+            with contextlib.suppress(VerifyError, HostError, OSError):  # no state then: only time is lost
+                self._store.keep(follower.machine, log, follower.stop)
+            follower.listen_again()
+            _plug_in(follower.machine)
+        return True
+
+
+class _TakenUp:
+    """From a kept state."""
+
+    arguments: tuple[str, ...] = INCOMING
+    yardsticks: Mapping[str, float] = _TAKEN_UP
+
+    def __init__(self, kept: KeptState) -> None:
+        self._kept = kept
+
+    def prepare(self, follower: Follower, log: Path) -> bool:
+        take_up(follower.machine, self._kept, follower.stop)
+        follower.console.recall(self._kept.console.read_bytes(), _TAKEN_UP_NOTE)
+        follower.reach(signs.XEN, signs.DOM0)
+        follower.machine.execute("cont")
+        _plug_in(follower.machine)
+        return follower.follow_to(signs.GUEST, _FIRST_WORD_SECONDS * follower.pace.factor)
 
 
 def _plug_in(running: Machine) -> None:
     for name in ("image", "job"):
-        running.execute(
-            "device_add", driver="scsi-hd", id=name, drive=name, bus="scsi.0", product=name, vendor="imgbuild"
-        )
+        identity = {"id": name, "drive": name, "product": name, "vendor": "imgbuild"}
+        running.execute("device_add", driver="scsi-hd", bus="scsi.0", **identity)
 
 
 def guest_configuration(task: XenBoot) -> str:
