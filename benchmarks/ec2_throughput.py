@@ -156,6 +156,7 @@ class Sink(BaseHTTPRequestHandler):
     """Takes every request of the EBS direct API and of EC2 that a snapshot needs, and keeps nothing."""
 
     protocol_version = "HTTP/1.1"
+    wbufsize = 65536  # one packet for headers and body: two would wait for each other (Nagle, delayed ACK)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (the parent's name)
         pass

@@ -148,6 +148,7 @@ class Front:
 class _Handler(BaseHTTPRequestHandler):
     owner: Front
     protocol_version = "HTTP/1.1"
+    wbufsize = 65536  # one packet for headers and body: two would wait for each other (Nagle, delayed ACK)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (the parent's name)
         pass
