@@ -149,6 +149,7 @@ def _request(job: Job, folder: OutputFolder, options: BuildOptions) -> Request:
         qemu=_boot_settings(verify.qemu),
         xen=_boot_settings(verify.xen),
         pv_grub=options.pv_grub,
+        loader=job.loaded.recipe.boot.loader,
     )
 
 

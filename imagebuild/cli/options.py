@@ -26,6 +26,10 @@ PvGrub = Annotated[
         help="Boot under Xen with this genuine PV-GRUB, not with the stand-in.",
     ),
 ]  # fmt: skip
+ForLoader = Annotated[
+    Literal["pv-grub", "pygrub", "pvgrub2"],
+    typer.Option("--loader", help="The boot loader that the image is meant for: its rules are the judge's."),
+]
 Demand = Annotated[
     Literal["pv-grub"] | None,
     typer.Option("--require", metavar="pv-grub", help="Call nothing passed that only the stand-in has booted."),

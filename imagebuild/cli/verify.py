@@ -22,6 +22,7 @@ from imagebuild.host.cache import Cache
 from imagebuild.report import MACHINES, MachineName, Report
 
 if TYPE_CHECKING:
+    from imagebuild.verify.loader_rules import BootLoader
     from imagebuild.verify.runner import BootSettings
 
 
@@ -32,6 +33,7 @@ class VerifyOptions:
     machines: tuple[MachineName, ...]
     boot: BootSettings
     output: Path | None = None
+    loader: BootLoader = "pv-grub"
     pv_grub: Path | None = None
     demand: LoaderDemand = None
     debug: bool = False
@@ -125,6 +127,7 @@ def _verify(
         qemu=options.boot,
         xen=options.boot,
         pv_grub=options.pv_grub,
+        loader=options.loader,
     )
     with showing(choose_display()) as display:
         watcher = Watcher(display, log)

@@ -54,6 +54,11 @@ def choose_loader(
     if genuine is not None:
         path, facts = genuine
         return GuestLoader(path, _DEVICES[layout] + (menu_path or DEFAULT_MENU), facts)
+    return stand_in_loader(host, layout)
+
+
+def stand_in_loader(host: TestHost, layout: Layout) -> GuestLoader:
+    """GRUB 2: in place of a PV-GRUB, and itself where the image is meant for it."""
     path = host.stand_in(layout)
     version = f"GRUB {host.facts().get('loader_version', '2')}"
     return GuestLoader(path, "", Loader(kind="stand-in", version=version, sha256=_sha256(path)))

@@ -39,7 +39,8 @@ from imagebuild.verify.boot import Pace, outcome_of
 from imagebuild.verify.boot_files import NoEntry, default_entry_files
 from imagebuild.verify.console import Ending
 from imagebuild.verify.digest import image_sha256
-from imagebuild.verify.loaders import choose_loader
+from imagebuild.verify.loader_rules import BootLoader
+from imagebuild.verify.loaders import choose_loader, stand_in_loader
 from imagebuild.verify.qemu import QemuBoot, boot_under_qemu, why_not
 from imagebuild.verify.static import run_static
 from imagebuild.verify.subject import Subject, open_subject
@@ -64,7 +65,10 @@ class BootSettings:
 
 @dataclass(frozen=True)
 class Request:
-    """`output` is an existing folder for the console logs. `pv_grub`: a genuine PV-GRUB to use under Xen."""
+    """`output` is an existing folder for the console logs. `pv_grub`: a genuine PV-GRUB to use under Xen.
+
+    `loader`: the one that the image is meant for, whose rules the static checks judge by.
+    """
 
     image: Path
     output: Path
@@ -72,6 +76,7 @@ class Request:
     qemu: BootSettings = BootSettings()
     xen: BootSettings = BootSettings()
     pv_grub: Path | None = None
+    loader: BootLoader = "pv-grub"
 
 
 @dataclass(frozen=True)
@@ -179,7 +184,7 @@ def _fit_side_by_side(request: Request) -> bool:
 
 def _static(run: _Run) -> None:
     with stage(_Recorder(run.progress, run.stages), "static checks"):
-        checks = run_static(run.subject, run.host.tools, run.progress)
+        checks = run_static(run.subject, run.host.tools, run.progress, run.request.loader)
         run.checks["static"] = checks
     for check in checks:
         if check.outcome in (Outcome.FAILED, Outcome.WARNED):
@@ -213,10 +218,11 @@ def _boot_qemu(run: _Run, task: QemuBoot) -> None:
 def _xen_task(run: _Run) -> xen.XenBoot:
     settings, subject = run.request.xen, run.subject
     known = subject.menu_at is not None and subject.menu_at.place in ("(hd0)", "(hd0,0)")
-    loader = choose_loader(
-        run.host, subject.layout, menu_path=subject.menu_path if known else None,
-        asked=run.request.pv_grub, cache=run.cache,
-    )  # fmt: skip
+    if run.request.loader == "pv-grub":
+        path = subject.menu_path if known else None
+        loader = choose_loader(run.host, subject.layout, menu_path=path, asked=run.request.pv_grub, cache=run.cache)
+    else:  # a PV-GRUB's word says nothing about an image that is meant for another loader
+        loader = stand_in_loader(run.host, subject.layout)
     menu = subject.menu
     return xen.XenBoot(
         image=subject.raw,
