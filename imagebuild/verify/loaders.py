@@ -16,6 +16,7 @@ from pathlib import Path
 from imagebuild.errors import HostError
 from imagebuild.host.cache import Cache
 from imagebuild.report import Loader
+from imagebuild.verify.loader_rules import BootLoader
 from imagebuild.verify.testhost import Layout, TestHost
 
 ENVIRONMENT_VARIABLE = "IMAGEBUILD_PV_GRUB"
@@ -43,22 +44,24 @@ class GuestLoader:
 
 
 def choose_loader(
-    host: TestHost, layout: Layout, *, menu_path: str | None, asked: Path | None, cache: Cache
+    host: TestHost,
+    layout: Layout,
+    *,
+    menu_path: str | None,
+    asked: Path | None,
+    cache: Cache,
+    meant_for: BootLoader = "pv-grub",
 ) -> GuestLoader:
     """The genuine PV-GRUB: as asked for, of the environment, of the cache, of Xen's firmware; else the stand-in.
 
-    `menu_path` is the menu's path in the loader's filesystem; None: the usual one. Raises HostError when a file
+    What is meant for another loader gets the stand-in: a PV-GRUB's word says nothing about it. `menu_path` is the
+    menu's path in the loader's filesystem; None: the usual one. Raises HostError when a file
     that was asked for, here or in the environment, is no PV-GRUB.
     """
-    genuine = find_pv_grub(asked, cache)
+    genuine = find_pv_grub(asked, cache) if meant_for == "pv-grub" else None
     if genuine is not None:
         path, facts = genuine
         return GuestLoader(path, _DEVICES[layout] + (menu_path or DEFAULT_MENU), facts)
-    return stand_in_loader(host, layout)
-
-
-def stand_in_loader(host: TestHost, layout: Layout) -> GuestLoader:
-    """GRUB 2: in place of a PV-GRUB, and itself where the image is meant for it."""
     path = host.stand_in(layout)
     version = f"GRUB {host.facts().get('loader_version', '2')}"
     return GuestLoader(path, "", Loader(kind="stand-in", version=version, sha256=_sha256(path)))
