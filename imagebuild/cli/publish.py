@@ -130,6 +130,11 @@ def _wishes(words: PublishWords, loaded: LoadedRecipe | None, section: Ec2 | Non
             given[key] = value
     if words.mappings:
         given["mappings"] = tuple(parse_mapping(word) for word in words.mappings)
+    if loaded is not None and given.get("virtualization") != "hvm" and loaded.recipe.boot.loader != "pv-grub":
+        raise PublishError(
+            f"the recipe's image is made for {loaded.recipe.boot.loader}: EC2 starts PV images by PV-GRUB only",
+            resolution="set boot.loader: pv-grub in the recipe, build and verify again",
+        )
     given["tags"] = {**given.get("tags", {}), **_tags(words.tags)}
     return Wishes(**given)
 

@@ -7,27 +7,44 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-Region = Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$", examples=["us-east-1"])]
-Account = Annotated[str, Field(pattern=r"^\d{12}$", examples=["123456789012"])]
+from imagebuild.recipe.words import Model, text
+
+Region = Annotated[str, text(r"^[a-z]{2}(-[a-z]+)+-\d$", "a region is written like us-east-1", examples=["us-east-1"])]
+Account = Annotated[str, text(r"^\d{12}$", "an account id has 12 digits, in quotes", examples=["123456789012"])]
+AmiName = Annotated[
+    str,
+    text(
+        r"^[A-Za-z0-9()\[\] ./\-'@_]{3,128}$",
+        "an AMI's name has 3 to 128 letters, digits and ( ) [ ] space . / - ' @ _",
+    ),
+]
+Bucket = Annotated[
+    str,
+    text(
+        r"^[a-z0-9{}.-]{3,}(/.*)?$", "a bucket is BUCKET or BUCKET/FOLDER; {region} may stand in it",
+        examples=["images-{region}/debian"],
+    ),
+]  # fmt: skip
+Version = Annotated[str, text(r"^\d+\.\d+$", "a version of PV-GRUB is written like 1.05, in quotes", examples=["1.05"])]
+Device = Annotated[str, text(r"^(/dev/)?[a-z]{2,4}\d{0,2}$", "a device is written like sdb or /dev/sdb")]
+Ephemeral = Annotated[str, text(r"^ephemeral\d{1,2}$", "an instance's own disk is ephemeral0, ephemeral1 …")]
 
 
-class Ec2(BaseModel):
+class Ec2(Model):
     """An AMI: where, from what, for whom."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True)
 
     regions: Annotated[tuple[Region, ...], Field(min_length=1)]
     """The first is written to; the others get copies."""
     store: Literal["ebs", "instance-store"] = "ebs"
     """ebs: a snapshot. instance-store: a bundle in S3."""
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9()\[\] ./\-'@_]{3,128}$")] | None = None
+    name: AmiName | None = None
     """The AMI's name, new for each image. Left out: recipe's name and version, and the image's sha256."""
     description: Annotated[str, Field(max_length=255)] = ""
     virtualization: Literal["paravirtual", "hvm"] = "paravirtual"
     """paravirtual: started by PV-GRUB, EC2's legacy path. hvm: for images with boot code and a flagged partition."""
-    pv_grub: Annotated[str, Field(pattern=r"^\d+\.\d+$", examples=["1.05"])] | None = None
+    pv_grub: Version | None = None
     """The version of PV-GRUB. Left out: the newest that starts the image."""
     loader: Literal["hd0", "hd00"] | None = None
     """The kind of AKI. Left out: hd0 wherever it starts the image."""
@@ -35,9 +52,7 @@ class Ec2(BaseModel):
     """hvm only: the image's kernel has the ENA driver."""
     volume_type: Literal["standard", "gp2", "gp3", "io1", "io2", "st1", "sc1"] = "gp2"
     """ebs only: the root volume's type."""
-    bucket: Annotated[str, Field(pattern=r"^[a-z0-9{}.-]{3,}(/.*)?$", examples=["images-{region}/debian"])] | None = (
-        None
-    )
+    bucket: Bucket | None = None
     """instance-store only: BUCKET or BUCKET/FOLDER; {region} is filled in."""
     account: Account | None = None
     """instance-store only: the account that the bundle belongs to."""
@@ -45,10 +60,7 @@ class Ec2(BaseModel):
     """instance-store only: the account's X.509 certificate (the private key is given with --key)."""
     ec2_certificate: str | None = None
     """instance-store only: EC2's certificate for the region."""
-    block_devices: dict[
-        Annotated[str, Field(pattern=r"^(/dev/)?[a-z]{2,4}\d{0,2}$")],
-        Annotated[str, Field(pattern=r"^ephemeral\d{1,2}$")],
-    ] = Field(default_factory=dict)
+    block_devices: dict[Device, Ephemeral] = Field(default_factory=dict)
     """Further disks, such as `sdb: ephemeral0`."""
     tags: dict[Annotated[str, Field(max_length=127)], Annotated[str, Field(max_length=255)]] = Field(
         default_factory=dict
