@@ -276,6 +276,8 @@ def schema(context: typer.Context) -> None:
     _do(context, work)
 
 
+from imagebuild.cli.cache_verbs import add_cache_verbs  # noqa: E402 (last, like the next)
 from imagebuild.cli.ec2 import add_ec2_verbs  # noqa: E402 (last, so that --help lists them behind the others)
 
+add_cache_verbs(app, _do)
 add_ec2_verbs(app, _do)

@@ -1,8 +1,10 @@
 """Content-addressed entries on disk: made once, shared by all builds, never half there.
 
-    ROOT/KIND/DIGEST/       a finished entry: a folder of files that belong to the user
+    ROOT/KIND/DIGEST/       a finished entry: a folder of files that belong to the user, and their digests (`SUMS`)
     ROOT/partial/           entries being made; what a crash left is removed by the next maker of that entry
     ROOT/locks/             one lock file for each entry, held (flock) while it is made
+
+An entry whose files do not have the sizes that were noted is made again on its next use; `damage` reads every byte.
 
 The lock belongs to the process: the kernel drops it when the process dies, however it dies.
 """
@@ -11,9 +13,13 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
+import json
 import os
 import shutil
+import threading
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from imagebuild.errors import HostError
@@ -29,6 +35,21 @@ def default_root() -> Path:
     return Path(base).expanduser().absolute() / "imagebuild"
 
 
+SUMS = ".sums.json"
+_NO_ENTRIES = ("partial", "locks", "work")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One finished entry. `used` is when it was last wanted (seconds since 1970), `size_bytes` what it occupies."""
+
+    kind: str
+    digest: str
+    path: Path
+    size_bytes: int
+    used: float
+
+
 class Cache:
     """The store under `root`. Safe to use from several processes at once."""
 
@@ -40,46 +61,181 @@ class Cache:
         return self.root / kind / digest
 
     def find(self, kind: str, digest: str) -> Path | None:
-        """The finished entry, or None."""
+        """The finished entry, or None; one whose files do not have their sizes counts as not there."""
         path = self.path(kind, digest)
-        return path if path.is_dir() else None
+        return path if path.is_dir() and _sizes_agree(path) else None
 
     def get(self, kind: str, digest: str, make: Callable[[Path], None]) -> tuple[Path, bool]:
         """The entry's folder, and whether it was there already; else `make(folder)` fills a new one.
 
-        A `make` that raises leaves nothing behind. Another process that wants the same entry waits.
+        A `make` that raises leaves nothing behind. Another process that wants the same entry waits. Until this process
+        ends, nobody removes the entry. Raises HostError when the cache cannot be written.
         """
-        with self.lock(kind, digest):
-            if found := self.find(kind, digest):
+        with self._lock(kind, digest) as handle:
+            fcntl.flock(handle, fcntl.LOCK_SH)  # those who only read do not wait for each other
+            found = self.find(kind, digest)
+            if found is None:
+                _release(self.path(kind, digest))  # or we would wait for ourselves
+                fcntl.flock(handle, fcntl.LOCK_EX)
+                found = self.find(kind, digest)  # made by another process while we waited
+            if found is not None:
                 os.utime(found)  # "last used", for pruning
+                _keep(found, handle)
                 return found, True
-            partial = self.root / "partial" / f"{kind}-{digest}"
-            shutil.rmtree(partial, ignore_errors=True)  # what a killed process left; we hold the lock
-            partial.mkdir(parents=True)
-            try:
-                make(partial)
-                final = self.path(kind, digest)
-                final.parent.mkdir(parents=True, exist_ok=True)
-                partial.rename(final)
-            except BaseException:
-                shutil.rmtree(partial, ignore_errors=True)
-                raise
+            final = self._make(kind, digest, make)
+            _keep(final, handle)
             return final, False
+
+    def _make(self, kind: str, digest: str, make: Callable[[Path], None]) -> Path:
+        partial = self.root / "partial" / f"{kind}-{digest}"
+        shutil.rmtree(partial, ignore_errors=True)  # what a killed process left; we hold the lock
+        partial.mkdir(parents=True)
+        try:
+            make(partial)
+            (partial / SUMS).write_text(json.dumps(_sums(partial), indent=1), encoding="utf-8")
+            final = self.path(kind, digest)
+            final.parent.mkdir(parents=True, exist_ok=True)
+            shutil.rmtree(final, ignore_errors=True)  # only a damaged one can be there
+            partial.rename(final)
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
+        return final
+
+    def entries(self) -> list[Entry]:
+        """Every finished entry, the one that was not wanted for the longest time first."""
+        found = []
+        for folder in self.root.glob("*/*"):
+            if folder.is_dir() and folder.parent.name not in _NO_ENTRIES:
+                with contextlib.suppress(FileNotFoundError):  # another process may prune at the same time
+                    size = sum(path.lstat().st_blocks * 512 for path in folder.rglob("*"))
+                    found.append(Entry(folder.parent.name, folder.name, folder, size, folder.stat().st_mtime))
+        return sorted(found, key=lambda entry: entry.used)
+
+    def prune(self, max_size_bytes: int) -> list[Entry]:
+        """Remove the entries that were not wanted for the longest time until the rest fits; returns the removed ones.
+
+        One that is being made or looked for at this moment stays.
+        """
+        entries = self.entries()
+        total = sum(entry.size_bytes for entry in entries)
+        removed = []
+        for entry in entries:
+            if total <= max_size_bytes:
+                break
+            if self.remove(entry):
+                removed.append(entry)
+                total -= entry.size_bytes
+        return removed
+
+    def remove(self, entry: Entry) -> bool:
+        """Remove one entry; False when another process holds it."""
+        _release(entry.path)
+        with self._try_lock(entry) as held:
+            if held:
+                doomed = self.root / "partial" / f"{entry.kind}-{entry.digest}"
+                doomed.parent.mkdir(parents=True, exist_ok=True)
+                shutil.rmtree(doomed, ignore_errors=True)
+                with contextlib.suppress(FileNotFoundError):
+                    entry.path.rename(doomed)  # at once gone under its name, then file by file
+                shutil.rmtree(doomed, ignore_errors=True)
+        return held
+
+    @contextlib.contextmanager
+    def _try_lock(self, entry: Entry) -> Iterator[bool]:
+        handle = os.open(self._lock_file(entry.kind, entry.digest), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o666)
+        try:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+            else:
+                yield True
+        finally:
+            os.close(handle)
+
+    def _lock_file(self, kind: str, digest: str) -> Path:
+        folder = self.root / "locks"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder / f"{kind}-{digest}"
 
     @contextlib.contextmanager
     def lock(self, kind: str, digest: str) -> Iterator[None]:
-        """Hold the entry's lock. Raises HostError when the cache cannot be written."""
-        folder = self.root / "locks"
+        """Hold the entry's lock alone. Raises HostError when the cache cannot be written."""
+        _release(self.path(kind, digest))
+        with self._lock(kind, digest) as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+
+    @contextlib.contextmanager
+    def _lock(self, kind: str, digest: str) -> Iterator[int]:
+        """The entry's lock file, open for flock(2)."""
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            handle = os.open(folder / f"{kind}-{digest}", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o666)
+            handle = os.open(self._lock_file(kind, digest), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o666)
         except OSError as error:
             raise HostError(
                 f"the cache {self.root} cannot be written: {error.strerror}",
                 resolution=f"free some space or permit writing there, or name another folder in {ENVIRONMENT_VARIABLE}",
             ) from error
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            yield
+            yield handle
         finally:
             os.close(handle)
+
+
+# Entries that this process has asked for, each with a shared lock on it: no other process removes them meanwhile.
+_kept: dict[Path, int] = {}
+_keeping = threading.Lock()
+
+
+def _keep(entry: Path, handle: int) -> None:
+    with _keeping:
+        if entry not in _kept:
+            _kept[entry] = os.dup(handle)  # the same open file, so the same lock; it ends with the last of the two
+    fcntl.flock(handle, fcntl.LOCK_SH)
+
+
+def _release(entry: Path) -> None:
+    with _keeping:
+        if (handle := _kept.pop(entry, None)) is not None:
+            os.close(handle)
+
+
+def damage(entry: Entry) -> list[str]:
+    """What is wrong with an entry, every byte read: a line for each file that is missing, changed or unknown."""
+    noted = _read_sums(entry.path)
+    if noted is None:
+        return ["its list of digests cannot be read"]
+    found = _sums(entry.path)
+    lines = [f"{name}: missing" for name in sorted(noted.keys() - found.keys())]
+    lines += [f"{name}: not there when it was made" for name in sorted(found.keys() - noted.keys())]
+    return lines + [f"{name}: changed" for name in sorted(noted.keys() & found.keys()) if noted[name] != found[name]]
+
+
+def _sums(folder: Path) -> dict[str, list[int | str]]:
+    """Size and sha256 of every regular file below the folder."""
+    sums: dict[str, list[int | str]] = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and not path.is_symlink() and path.name != SUMS:
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            sums[str(path.relative_to(folder))] = [path.stat().st_size, digest]
+    return sums
+
+
+def _read_sums(folder: Path) -> dict[str, list[int | str]] | None:
+    try:
+        noted = json.loads((folder / SUMS).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return noted if isinstance(noted, dict) else None
+
+
+def _sizes_agree(folder: Path) -> bool:
+    noted = _read_sums(folder)
+    if noted is None:
+        return False
+    try:
+        return all((folder / name).stat().st_size == size for name, (size, _digest) in noted.items())
+    except (OSError, ValueError, TypeError):
+        return False

@@ -1,0 +1,98 @@
+"""The cache: made once, never half there, shared, pruned, checked."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from imagebuild.host.cache import Cache, damage
+
+
+def fill(folder: Path) -> None:
+    (folder / "file").write_bytes(b"x" * 5000)
+
+
+def test_an_entry_is_made_once(tmp_path: Path) -> None:
+    cache = Cache(tmp_path)
+    path, cached = cache.get("trees", "a", fill)
+    assert not cached
+    assert cache.get("trees", "a", pytest.fail) == (path, True)
+
+
+def test_a_failed_make_leaves_nothing(tmp_path: Path) -> None:
+    cache = Cache(tmp_path)
+
+    def broken(folder: Path) -> None:
+        fill(folder)
+        raise RuntimeError("broken")
+
+    with pytest.raises(RuntimeError):
+        cache.get("trees", "a", broken)
+    assert cache.find("trees", "a") is None
+    assert list((tmp_path / "partial").iterdir()) == []
+
+
+def test_threads_share_the_work(tmp_path: Path) -> None:
+    cache, made = Cache(tmp_path), []
+
+    def slow(folder: Path) -> None:
+        made.append(1)
+        threading.Event().wait(0.2)
+        fill(folder)
+
+    threads = [threading.Thread(target=cache.get, args=("trees", "a", slow)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert made == [1]
+
+
+def test_an_entry_of_the_wrong_size_is_made_again(tmp_path: Path) -> None:
+    cache = Cache(tmp_path)
+    path, _ = cache.get("trees", "a", fill)
+    os.truncate(path / "file", 10)
+    assert cache.find("trees", "a") is None
+    assert cache.get("trees", "a", fill) == (path, False)
+    assert (path / "file").stat().st_size == 5000
+
+
+def test_damage_is_found_by_digest(tmp_path: Path) -> None:
+    cache = Cache(tmp_path)
+    path, _ = cache.get("trees", "a", fill)
+    [entry] = cache.entries()
+    assert damage(entry) == []
+    (path / "file").write_bytes(b"y" * 5000)
+    (path / "more").touch()
+    assert damage(entry) == ["more: not there when it was made", "file: changed"]
+
+
+def test_prune_removes_what_was_not_wanted_for_the_longest_time(tmp_path: Path) -> None:
+    cache = Cache(tmp_path)
+    for number, name in enumerate("abc"):
+        path, _ = cache.get("trees", name, fill)
+        os.utime(path, (number, number))
+    os.utime(cache.path("trees", "a"), (9, 9))
+    size = cache.entries()[0].size_bytes
+    assert [entry.digest for entry in cache.prune(2 * size)] == ["b"]
+    assert {entry.digest for entry in cache.entries()} == {"a", "c"}
+
+
+def test_prune_leaves_what_another_process_uses(tmp_path: Path) -> None:
+    Cache(tmp_path).get("trees", "a", fill)
+    program = (
+        "import sys; from pathlib import Path; from imagebuild.host.cache import Cache\n"
+        "Cache(Path(sys.argv[1])).get('trees', 'a', None); print('ready', flush=True); sys.stdin.read()"
+    )
+    argv = [sys.executable, "-c", program, str(tmp_path)]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as user:
+        assert user.stdout is not None
+        assert user.stdout.readline() == b"ready\n"
+        assert Cache(tmp_path).prune(0) == []
+        user.communicate(timeout=10)
+    assert [entry.digest for entry in Cache(tmp_path).prune(0)] == ["a"]
