@@ -55,8 +55,8 @@ def choose_loader(
     """The genuine PV-GRUB: as asked for, of the environment, of the cache, of Xen's firmware; else the stand-in.
 
     What is meant for another loader gets the stand-in: a PV-GRUB's word says nothing about it. `menu_path` is the
-    menu's path in the loader's filesystem; None: the usual one. Raises HostError when a file
-    that was asked for, here or in the environment, is no PV-GRUB.
+    menu's path in the loader's filesystem; None: the usual one. Raises HostError when a file that was asked for, here
+    or in the environment, is no PV-GRUB.
     """
     genuine = find_pv_grub(asked, cache) if meant_for == "pv-grub" else None
     if genuine is not None:

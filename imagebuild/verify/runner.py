@@ -65,10 +65,8 @@ class BootSettings:
 
 @dataclass(frozen=True)
 class Request:
-    """`output` is an existing folder for the console logs. `pv_grub`: a genuine PV-GRUB to use under Xen.
-
-    `loader`: the one that the image is meant for, whose rules the static checks judge by.
-    """
+    """`output`: an existing folder for the console logs. `pv_grub`: a genuine PV-GRUB to use under Xen. `loader`: the
+    one that the image is meant for, whose rules the static checks judge by."""
 
     image: Path
     output: Path
