@@ -113,6 +113,7 @@ class Report(_Data):
     boots: tuple[Boot, ...] = ()
     recipe_digest: str | None = None
     plan_digest: str | None = None
+    inputs_digest: str | None = None
     imagebuild_version: str = ""
     unverified_because: str = ""
 

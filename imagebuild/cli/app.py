@@ -136,6 +136,9 @@ def build(
     no_verify: Annotated[
         bool, typer.Option("--no-verify", help="Do not verify; the report then says 'unverified'.")
     ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Build and verify even what is unchanged and still verified.")
+    ] = False,
     keep_going: Annotated[
         bool, typer.Option("--keep-going", help="After a failure go on with the next recipe.")
     ] = False,
@@ -169,6 +172,7 @@ def build(
             machines=chosen_machines(machines),
             verify=not no_verify,
             keep_going=keep_going,
+            force=force,
             debug=debug,
             pv_grub=pv_grub,
             demand=demand,

@@ -29,6 +29,7 @@ from imagebuild.cli.output import (
     sums,
 )
 from imagebuild.cli.terminal import LogFile, Watcher, choose_display, say, showing
+from imagebuild.cli.unchanged import inputs_digest, still_good
 from imagebuild.cli.validate import parse_settings, placed
 from imagebuild.cli.verify import check_file
 from imagebuild.errors import OK, ImagebuildError, Interrupted, PlanError
@@ -44,11 +45,15 @@ _SUFFIX = {Verdict.PASSED: ".raw", Verdict.FAILED: ".raw.rejected", Verdict.UNVE
 
 @dataclass(frozen=True, slots=True)
 class BuildOptions:
-    """`machines`: those named by --with; None: all that each recipe has. `verify` False: --no-verify."""
+    """`machines`: those named by --with; None: all that each recipe has. `verify` False: --no-verify.
+
+    `force`: build even where an unchanged result is there.
+    """
 
     output: Path
     machines: tuple[MachineName, ...] | None = None
     verify: bool = True
+    force: bool = False
     keep_going: bool = False
     debug: bool = False
     pv_grub: Path | None = None
@@ -81,6 +86,10 @@ def _run(job: Job, options: BuildOptions, hands: Hands) -> summary.Row:
     folder_path = options.output / job.name
     try:
         with open_folder(folder_path, job.name) as folder:
+            if options.verify and not options.force and (earlier := still_good(job, folder_path, options)):
+                seconds = time.monotonic() - begin
+                say(summary.unchanged(earlier, folder_path, seconds))
+                return summary.Row(job.name, OK, earlier, seconds)
             code, report = _logged(job, folder, options, hands)
     except BrokenPipeError:
         raise
@@ -122,7 +131,8 @@ def _make(
         raise placed(error, job.loaded) from error
     judgement = _judge(job, folder, options, hands, cache, watcher)
     suffix = ".raw" if not job.machines else _SUFFIX[judgement.verdict]
-    report = _report(job, built, judgement, watcher, image_name=job.name + suffix)
+    inputs = inputs_digest(job, built.plan, options)
+    report = _report(job, built, judgement, watcher, image_name=job.name + suffix, inputs=inputs)
     _put_in_place(folder, built, report)
     return report, judgement.error
 
@@ -163,7 +173,7 @@ def _boot_settings(machine: Machine | None) -> BootSettings:
     return BootSettings(timeout_seconds=seconds, memory_bytes=int(machine.memory), expect=machine.expect)
 
 
-def _report(job: Job, built: Made, judgement: Judgement, watcher: Watcher, *, image_name: str) -> Report:
+def _report(job: Job, built: Made, judgement: Judgement, watcher: Watcher, *, image_name: str, inputs: str) -> Report:
     from imagebuild.plan.steps import digest_of
 
     return Report(
@@ -175,6 +185,7 @@ def _report(job: Job, built: Made, judgement: Judgement, watcher: Watcher, *, im
         boots=judgement.boots,
         recipe_digest=digest_of(job.loaded.recipe),
         plan_digest=built.plan.digest,
+        inputs_digest=inputs,
         imagebuild_version=__version__,
         unverified_because=judgement.reason,
     )

@@ -49,6 +49,18 @@ def block(report: Report, folder: Path, seconds: float) -> list[Line]:
     return lines + [[(f"  {word:<8}", "dim"), (text, "")] for word, text in rows]
 
 
+def unchanged(report: Report, folder: Path, seconds: float) -> list[Line]:
+    """An earlier result that stands: nothing was launched."""
+    image = f"{folder / report.image.path}  ({size(report.image.size_bytes)}, {size(report.image.real_bytes)} on disk)"
+    rows = [("image", image), ("checks", _counts(report.checks)), ("time", duration(seconds))]
+    head: Line = [
+        (f"{report.name}: ", "bold"),
+        (_MEANING[report.verdict], _STYLE[report.verdict]),
+        (", unchanged: the same inputs, and the image has the sha256 that was verified (--force builds it anew)", ""),
+    ]
+    return [[], head, *([(f"  {word:<8}", "dim"), (text, "")] for word, text in rows)]
+
+
 def _checks(checks: Sequence[Check]) -> list[Line]:
     """The checks that want a reader: failures, then warnings. What was skipped matters only where nothing failed:
     most checks are skipped because an earlier one failed."""

@@ -1,0 +1,90 @@
+"""What need not be done again: an image in the output folder that was made from just these inputs, and is proven.
+
+The digest of the inputs covers the final plan (so the tree too), the recipe's verify section, the content of every file
+that the recipe names, the password's hash (as a digest only) and imagebuild's version. An output is taken as it is when
+its report says so and the image still has the sha256 that was judged.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from imagebuild import __version__
+from imagebuild.cli.jobs import Job
+from imagebuild.cli.output import REPORT
+from imagebuild.report import Report, Verdict
+
+if TYPE_CHECKING:
+    from imagebuild.cli.build import BuildOptions
+    from imagebuild.plan.steps import Plan
+
+
+def inputs_digest(job: Job, plan: Plan, options: BuildOptions) -> str:
+    """sha256 (hex) over everything that the image and its verdict come from."""
+    from imagebuild.plan.steps import digest_of
+
+    parts = {
+        "version": __version__,
+        "plan": plan.digest,
+        "verify": digest_of(job.loaded.recipe.verify),
+        "machines": job.machines,
+        "loader": [job.loaded.recipe.boot.loader, options.demand, _file_digest(options.pv_grub)],
+        "files": {path: _file_digest(job.loaded.folder / path) for path in _named_files(plan)},
+        "secrets": {name: _digest(value.encode()) for name, value in job.secrets.items()},
+    }
+    return _digest(json.dumps(parts, sort_keys=True).encode())
+
+
+def still_good(job: Job, folder: Path, options: BuildOptions) -> Report | None:
+    """The report of an earlier build whose result stands for this one too; None: build."""
+    earlier = _read_report(folder / REPORT)
+    if earlier is None or earlier.verdict is not Verdict.PASSED or earlier.inputs_digest is None:
+        return None
+    plan = _final_plan(job)
+    if plan is None or inputs_digest(job, plan, options) != earlier.inputs_digest:
+        return None
+    image = folder / earlier.image.path
+    return earlier if image.is_file() and _image_digest(image) == earlier.image.sha256 else None
+
+
+def _final_plan(job: Job) -> Plan | None:
+    """The plan, when the tree is in the cache."""
+    from imagebuild.build.resolve import facts_in_cache
+    from imagebuild.host.cache import Cache
+    from imagebuild.plan.planner import make_plan
+
+    facts = facts_in_cache(job.loaded, Cache())
+    return make_plan(job.loaded.recipe, facts) if facts else None
+
+
+def _named_files(plan: Plan) -> list[str]:
+    return sorted({edit.source for edit in plan.edits if edit.kind == "copy-file"})
+
+
+def _image_digest(image: Path) -> str:
+    import threading
+
+    from imagebuild.verify.digest import image_sha256
+
+    return image_sha256(image, threading.Event())
+
+
+def _read_report(path: Path) -> Report | None:
+    try:
+        return Report.model_validate_json(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+
+
+def _file_digest(path: Path | None) -> str | None:
+    if path is None:
+        return None
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
