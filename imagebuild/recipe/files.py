@@ -18,6 +18,8 @@ from imagebuild.recipe.tree import Mapping, Scalar, Steps, dotted, shown, transf
 FILE_KEYS = (
     "rootfs.tar",
     "rootfs.tar.path",
+    "rootfs.image",
+    "rootfs.image.path",
     "system.root_password.file",
     "files.*.source",
     "boot.kernels.*.kernel",
@@ -25,7 +27,7 @@ FILE_KEYS = (
 )
 
 # And those that hold a folder's.
-FOLDER_KEYS = ("rootfs.directory",)
+FOLDER_KEYS = ("rootfs.directory", "rootfs.oci", "rootfs.oci.path")
 
 
 def resolve_files(root: Mapping, recipe: Path) -> tuple[Mapping, list[Problem]]:

@@ -4,7 +4,8 @@ The JSON Schema, the validation messages and the reference page come from these 
 unknown key is an error. Field descriptions are what a user reads: keep them short and true.
 
 Decisions where the sketch of the format was silent:
-- `rootfs.tar` is a path, or a mapping with `path` and `sha256`; relative paths count from the recipe's folder.
+- `rootfs.tar`, `image` and `oci` are a path, or a mapping with `path` and more; relative paths count from the
+  recipe's folder.
 - `filesystem: ext4` is short for `filesystem: {type: ext4}`.
 - a password is a hash (`hash`), or is taken at build time from the environment (`env`) or a file (`file`):
   one of the three, and none of them ever reaches a plan.
@@ -28,6 +29,7 @@ from imagebuild.recipe.disk import (
     Partition,
 )
 from imagebuild.recipe.ec2 import Ec2
+from imagebuild.recipe.rootfs import Debian, Rootfs, Tar
 from imagebuild.recipe.units import Duration, Size
 from imagebuild.recipe.words import ImagePath, Name, PackageName, Sha256
 from imagebuild.recipe.words import Model as _Model
@@ -41,61 +43,6 @@ Architecture = Literal["x86_64", "i386"]
 # crypt(5): "$id$…". The old DES form (13 characters) is refused: Debian 12 still reads it, but it is broken.
 _CRYPT = re.compile(r"^\$[0-9a-z]{1,3}\$[^\s:]+$")
 BootLoader = Literal["pv-grub", "pygrub", "pvgrub2"]
-
-
-class Debian(_Model):
-    """A Debian tree, bootstrapped with mmdebstrap."""
-
-    suite: Annotated[
-        str, _text(r"^[a-z][a-z0-9.-]*$", "a suite is a code name such as bookworm", examples=["bookworm"])
-    ]
-    """The release's code name."""
-    variant: Literal["essential", "apt", "required", "minbase", "important", "standard"] = "minbase"
-    """How much is installed beside `packages` (mmdebstrap's variants)."""
-    mirror: (
-        Annotated[
-            str, _text(r"^(https?|file|copy)://\S+$", "a mirror starts with http://, https://, file:// or copy://")
-        ]
-        | None
-    ) = None
-    """The archive's URL. Left out: the machine's own apt sources."""
-    components: tuple[
-        Annotated[str, _text(r"^[a-z0-9-]+$", "a component is a word in lower case, such as main")], ...
-    ] = ("main",)
-    """The archive's components."""
-    packages: tuple[PackageName, ...] = ()
-    """Packages to install, kernel and init included."""
-
-
-class Tar(_Model):
-    """A tree that somebody made, as a tar archive."""
-
-    path: Annotated[str, Field(min_length=1)]
-    """The archive: .tar, or compressed with gzip, bzip2, xz, lzma or zstd."""
-    sha256: Sha256 | None = None
-    """Its digest; the build refuses any other file."""
-
-
-def _tar(value: Any) -> Any:
-    return {"path": value} if isinstance(value, str) else value
-
-
-class Rootfs(_Model):
-    """Where the file tree comes from: exactly one source."""
-
-    debian: Debian | None = None
-    tar: Annotated[Tar, BeforeValidator(_tar, json_schema_input_type=str | Tar)] | None = None
-    directory: Annotated[str, Field(min_length=1)] | None = None
-    """A folder that holds the tree. Root builds it with its owners; of an ordinary user, own files become root's."""
-
-    @model_validator(mode="after")
-    def _one_source(self) -> Rootfs:
-        given = [name for name in type(self).model_fields if getattr(self, name) is not None]
-        if len(given) != 1:
-            *first, last = type(self).model_fields
-            found = " and ".join(given) if given else "none"
-            raise ValueError(f"exactly one source is needed ({', '.join(first)} or {last}), found {found}")
-        return self
 
 
 class Password(_Model):
