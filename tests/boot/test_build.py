@@ -1,0 +1,49 @@
+"""The main job, end to end, as a user does it: both recipes built and verified by the command, then found unchanged."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.boot, pytest.mark.needs("mmdebstrap", "namespace", "guestfs", "qemu", "testhost")]
+RECIPES = ("debian-12-hd0", "debian-12-hd00-lvm")
+LIMIT_SECONDS = 2400
+
+
+def build(output: Path) -> subprocess.CompletedProcess[str]:
+    argv = [sys.executable, "-m", "imagebuild", "build", *(f"recipes/{name}.yaml" for name in RECIPES)]
+    return subprocess.run([*argv, "-o", str(output)], capture_output=True, text=True, timeout=LIMIT_SECONDS)
+
+
+def test_both_recipes_end_as_verified_images(tmp_path: Path) -> None:
+    ended = build(tmp_path)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    for name in RECIPES:
+        folder = tmp_path / name
+        report = json.loads((folder / "report.json").read_text())
+        assert report["verdict"] == "passed"
+        passed = {check["machine"] for check in report["checks"] if check["outcome"] == "passed"}
+        assert passed == {"static", "qemu", "xen"}
+        assert [boot["milestones"][-1]["name"] for boot in report["boots"]] == ["login", "login"]
+        assert report["boots"][1]["loader"]["kind"] in ("stand-in", "pv-grub")
+        for boot in report["boots"]:
+            assert (folder / boot["console"]).stat().st_size > 0
+        image = folder / report["image"]["path"]
+        assert image.name == f"{name}.raw"
+        assert image.stat().st_blocks * 512 < image.stat().st_size  # sparse
+        subprocess.run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=folder, check=True)
+        suites = ET.parse(folder / "junit.xml").getroot()
+        assert (suites.get("failures"), suites.get("errors")) == ("0", "0")
+        assert int(suites.get("tests", "0")) == len(report["checks"])
+        assert list(folder.glob("*.partial")) == []
+
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.raw")}
+    again = build(tmp_path)
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert again.stdout.count("unchanged") == len(RECIPES)
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.raw")} == before
