@@ -8,91 +8,101 @@ from typing import assert_never
 
 from imagebuild.errors import BuildError
 from imagebuild.host.guest import Acceleration, Drive, Guest, appliance
-from imagebuild.plan.steps import (
+from imagebuild.plan.disk_vocabulary import (
     ApplianceStep,
-    CopyOntoVolume,
     CreateLogicalVolume,
     CreateVolumeGroup,
+    Extents,
     MakeAndFill,
-    MakeSwapOnVolume,
 )
 from imagebuild.report import Progress
 
-_SOURCE, _TARGET = "/source", "/target"
-MIB = 2**20
+IMAGE = "image"
+_ROOT = "/sysroot"  # where libguestfs' calls mount, as the appliance's own commands see it
+_MAKERS = {
+    "xfs": ["mkfs.xfs", "-q", "-f", "-m", "uuid={uuid}", "-L", "{label}"],
+    "btrfs": ["mkfs.btrfs", "-q", "-f", "-U", "{uuid}", "-L", "{label}"],
+    "reiserfs": ["mkfs.reiserfs", "-q", "-ff", "-u", "{uuid}", "-l", "{label}"],
+}
+_UNPACK = (
+    "tar", "--extract", "--blocking-factor=2048", "--numeric-owner", "--same-owner", "--preserve-permissions",
+    "--xattrs", "--xattrs-include=*", "--acls", "--delay-directory-restore",
+)  # fmt: skip
 
 
 def run_steps(
     steps: Sequence[ApplianceStep],
     *,
     image: Path,
-    stages: Mapping[str, Path],
+    archives: Mapping[str, Path],
     acceleration: Acceleration,
     progress: Progress,
 ) -> None:
-    """The image is the appliance's /dev/sda; staged filesystems follow it, read-only. Raises BuildError, HostError."""
-    drives = [Drive(image), *(Drive(path, readonly=True) for path in stages.values())]
-    devices = {name: f"/dev/sd{chr(ord('b') + number)}" for number, name in enumerate(stages)}
+    """Carry the steps out on `image`; the archives are read-only disks beside it. Raises BuildError, HostError."""
+    # The order in which a kernel finds its disks is no promise: each has a name.
+    names = {name: f"archive{number}" for number, name in enumerate(archives)}
+    drives = [Drive(image, name=IMAGE)]
+    drives += [Drive(path, readonly=True, name=names[name]) for name, path in archives.items()]
     with appliance(drives, acceleration=acceleration, log=progress.log) as guest:
         for step in steps:
-            _run(guest, step, devices)
+            _run(guest, step, names)
 
 
-def _run(guest: Guest, step: ApplianceStep, stages: Mapping[str, str]) -> None:
+def _run(guest: Guest, step: ApplianceStep, names: Mapping[str, str]) -> None:
     match step:
         case CreateVolumeGroup():
-            partitions = [f"/dev/sda{number}" for number in step.partition_numbers]
-            for partition in partitions:
-                guest.shell("lvm", "pvcreate", "--dataalignment", "1m", partition)
+            partitions = []
+            for volume in step.physical_volumes:
+                partitions.append(guest.device(f"{IMAGE}{volume.partition_number}"))
+                words = ["lvm", "pvcreate", "--uuid", volume.uuid, "--norestorefile", "--dataalignment", "1m"]
+                guest.shell(*words, partitions[-1])
             guest.shell("lvm", "vgcreate", "--physicalextentsize", "4m", step.name, *partitions)
         case CreateLogicalVolume():
             _create_volume(guest, step)
-        case CopyOntoVolume():
-            guest.call("copy_device_to_device", stages[step.stage], step.device, sparse=True)
-        case MakeSwapOnVolume():
-            label = {"label": step.label} if step.label else {}
-            guest.call("mkswap", step.device, uuid=step.uuid, **label)
         case MakeAndFill():
-            _make_and_fill(guest, step, stages[step.stage])
+            _make_and_fill(guest, step, names)
         case _:
             assert_never(step)
 
 
 def _create_volume(guest: Guest, step: CreateLogicalVolume) -> None:
-    """Its content may lie there already: nothing is zeroed or wiped."""
-    words = ["lvm", "lvcreate", "--yes", "--zero", "n", "--wipesignatures", "n", "--name", step.name]
-    words += ["--size", f"{step.size_bytes}b", step.volume_group]
-    if step.extents is None:
-        guest.shell(*words)
-        return
-    extents = step.extents
-    wanted = f"/dev/sda{extents.partition_number}:{extents.first}-{extents.first + extents.count - 1}"
-    guest.shell(*words, wanted)
+    """Its content may lie there already: nothing is zeroed or wiped. What does not lie as planned is an error."""
     path = f"{step.volume_group}/{step.name}"
-    found = guest.shell("lvm", "lvs", "--noheadings", "--options", "seg_pe_ranges", path).strip()
-    start = guest.shell("lvm", "pvs", "--noheadings", "--units", "m", "--options", "pe_start", wanted.split(":")[0])
-    if found != wanted or not start.strip().startswith("1.00m"):
+    words = ["lvm", "lvcreate", "--yes", "--zero", "n", "--wipesignatures", "n", "--name", step.name]
+    ranges = [_range(guest, extents) for extents in step.extents]
+    if step.stripe_bytes is not None:
+        count = sum(extents.count for extents in step.extents)
+        words += ["--extents", str(count), "--stripes", str(len(ranges)), "--stripesize", f"{step.stripe_bytes}b"]
+        guest.shell(*words, step.volume_group, *ranges)
+    else:
+        guest.shell(*words, "--extents", str(step.extents[0].count), step.volume_group, ranges[0])
+        for extents, wanted in zip(step.extents[1:], ranges[1:], strict=True):
+            guest.shell("lvm", "lvextend", "--extents", f"+{extents.count}", path, wanted)
+    found = guest.shell("lvm", "lvs", "--noheadings", "--options", "seg_pe_ranges", path).split()
+    starts = guest.shell("lvm", "pvs", "--noheadings", "--units", "m", "--options", "pe_start").split()
+    if found != ranges or set(starts) != {"1.00m"}:
         raise BuildError(
             f"logical volume {path} does not lie where the plan has laid its content",
-            details=f"planned: {wanted} behind 1.00m; found: {found} behind {start.strip()}",
+            details=f"planned: {' '.join(ranges)} behind 1.00m; found: {' '.join(found)} behind {' '.join(starts)}",
         )
 
 
-def _make_and_fill(guest: Guest, step: MakeAndFill, stage: str) -> None:
-    """The tool's own options make it; a kernel copies the staged tree in, with times, owners, xattrs and hard links."""
-    words = {
-        "xfs": ["mkfs.xfs", "-q", "-f", "-m", f"uuid={step.uuid}", *(["-L", step.label] if step.label else [])],
-        "btrfs": ["mkfs.btrfs", "-q", "-f", "-U", step.uuid, *(["-L", step.label] if step.label else [])],
-        "reiserfs": ["mkfs.reiserfs", "-q", "-ff", "-u", step.uuid, *(["-l", step.label] if step.label else [])],
-    }[step.type]
-    guest.shell(*words, *step.options, step.device)
-    guest.call("mkmountpoint", _SOURCE)
-    guest.call("mkmountpoint", _TARGET)
-    guest.call("mount_ro", stage, _SOURCE)
-    guest.call("mount", step.device, _TARGET)
-    guest.call("cp_a", f"{_SOURCE}/.", _TARGET)
-    guest.call("rmdir", f"{_TARGET}/lost+found")  # the staging filesystem's own
-    guest.call("umount", _TARGET)
-    guest.call("umount", _SOURCE)
-    guest.call("rmmountpoint", _TARGET)
-    guest.call("rmmountpoint", _SOURCE)
+def _range(guest: Guest, extents: Extents) -> str:
+    device = guest.device(f"{IMAGE}{extents.partition_number}")
+    return f"{device}:{extents.first}-{extents.first + extents.count - 1}"
+
+
+def _make_and_fill(guest: Guest, step: MakeAndFill, names: Mapping[str, str]) -> None:
+    """The tool's own options make it; a kernel unpacks the archives, with times, owners, xattrs and hard links."""
+    device = step.device if step.device.startswith("/dev/") else guest.device(step.device)
+    words = [word.format(uuid=step.uuid, label=step.label or "") for word in _MAKERS[step.type]]
+    if not step.label:
+        words = words[:-2]
+    guest.shell(*words, *step.options, device)
+    guest.call("mount_options", "noatime", device, "/")
+    for fill in step.fills:
+        folder = f"{_ROOT}/{fill.subvolume}" if fill.subvolume else _ROOT
+        if fill.subvolume:
+            guest.shell("btrfs", "subvolume", "create", folder)
+        guest.shell(*_UNPACK, f"--file={guest.device(names[fill.archive])}", f"--directory={folder}")
+    guest.call("umount", "/")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from imagebuild.errors import BuildError
 from imagebuild.host import command
-from imagebuild.plan.steps import MakeExt
+from imagebuild.plan.disk_vocabulary import MakeExt
 
 _MARK = b"\xff"
 _NO_SPACE = "No space left on device"
@@ -22,11 +22,23 @@ _NO_SPACE = "No space left on device"
 def make_ext(step: MakeExt, folder: Path, target: Path) -> None:
     """Make the filesystem in `target` (at the step's offset) from `folder`. Raises BuildError."""
     offset = step.region.offset_bytes if step.region else 0
-    marked = {path: _mark_zero_blocks(_inside(step, folder, path), step.block_bytes) for path in step.solid}
-    words = ["mke2fs", "-q", "-F", "-t", step.type, "-b", str(step.block_bytes), "-I", "256", "-N", str(step.inodes)]
-    words += ["-O", ",".join(step.features), "-U", step.uuid, "-m", "1"]
-    words += ["-L", step.label] if step.label else []
-    words += ["-E", f"offset={offset},hash_seed={step.uuid},root_owner=0:0", "-d", str(folder), str(target)]
+    marked = {path: _mark_zero_blocks(inside(step.mountpoint, folder, path), step.block_bytes) for path in step.solid}
+    words = [
+        "mke2fs",
+        "-q",
+        "-F",
+        "-t",
+        step.type,
+        "-b",
+        str(step.block_bytes),
+        "-I",
+        str(step.inode_bytes),
+        "-N",
+        str(step.inodes),
+    ]
+    words += ["-O", ",".join(step.features), "-U", step.uuid, *(["-L", step.label] if step.label else [])]
+    words += _options(step, f"offset={offset},hash_seed={step.uuid},root_owner=0:0")
+    words += ["-d", str(folder), str(target)]
     words += [str(step.size_bytes // step.block_bytes)]
     environment = {}
     if epoch := os.environ.get("SOURCE_DATE_EPOCH"):
@@ -38,6 +50,13 @@ def make_ext(step: MakeExt, folder: Path, target: Path) -> None:
         _unmark(step, path, blocks, target, offset)
 
 
+def _options(step: MakeExt, extended: str) -> list[str]:
+    """The plan's options, with ours among its extended ones: mke2fs heeds the last -E only."""
+    pairs = dict(zip(step.options[::2], step.options[1::2], strict=True))
+    pairs["-E"] = ",".join(filter(None, (extended, pairs.get("-E", ""))))
+    return [word for pair in pairs.items() for word in pair]
+
+
 def _raise(step: MakeExt, output: str) -> None:
     if _NO_SPACE in output or "Could not allocate block" in output:
         what, cure = "the output's filesystem is full", "free some space there, or build elsewhere (-o)"
@@ -47,9 +66,9 @@ def _raise(step: MakeExt, output: str) -> None:
     raise BuildError(f"making {step.type} for {step.mountpoint} failed", details=output)
 
 
-def _inside(step: MakeExt, folder: Path, path: str) -> Path:
+def inside(mountpoint: str, folder: Path, path: str) -> Path:
     """Where a file of the image lies in the filesystem's folder; links are resolved inside the folder only."""
-    relative = path.removeprefix(step.mountpoint).lstrip("/") if step.mountpoint != "/" else path.lstrip("/")
+    relative = path.removeprefix(mountpoint).lstrip("/") if mountpoint != "/" else path.lstrip("/")
     for _hop in range(40):
         found = folder
         rest = relative.split("/")

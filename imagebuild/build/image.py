@@ -5,11 +5,11 @@ Start here to see how a plan is carried out. Nothing is decided: the plan says i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from imagebuild.build import appliance, rootfs
+from imagebuild.build import appliance, lvm, rootfs
 from imagebuild.build.inside import FAILED, Failure, Job
 from imagebuild.build.packages import Packages
 from imagebuild.build.rootfs import Tree
@@ -17,24 +17,26 @@ from imagebuild.errors import BuildError
 from imagebuild.host import command, disk, namespace
 from imagebuild.host.acceleration import accelerator
 from imagebuild.host.cache import Cache
-from imagebuild.plan.planner import make_plan, tree_source
-from imagebuild.plan.steps import (
-    CopyOntoVolume,
+from imagebuild.plan.disk_vocabulary import (
+    ApplianceStep,
     CreateDisk,
     CreateLogicalVolume,
     CreateVolumeGroup,
     MakeAndFill,
+    MakeBtrfs,
     MakeExt,
     MakeSwap,
-    MakeSwapOnVolume,
-    Plan,
+    PackTree,
+    SettleVolumeGroup,
     WritePartitionTable,
 )
+from imagebuild.plan.planner import make_plan, tree_source
+from imagebuild.plan.steps import Plan
 from imagebuild.recipe.load import LoadedRecipe
 from imagebuild.report import Progress, stage
 
 SWAP_PAGE_BYTES = 4096
-_APPLIANCE_STEPS = (CreateVolumeGroup, CreateLogicalVolume, CopyOntoVolume, MakeSwapOnVolume, MakeAndFill)
+_APPLIANCE_STEPS = (CreateVolumeGroup, CreateLogicalVolume, MakeAndFill)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +79,8 @@ def _execute(
     secrets: Mapping[str, str],
 ) -> None:
     with namespace.workspace(cache.root / "work") as space:
-        in_place = [step for step in plan.disk if isinstance(step, MakeExt)]
-        stages = {step.stage: space.folder / step.stage for step in in_place if step.stage}
+        laid = [step for step in plan.disk if isinstance(step, (MakeExt, MakeBtrfs, PackTree))]
+        archives = {step.archive: space.folder / step.archive for step in laid if isinstance(step, PackTree)}
         with stage(progress, "partition table" if plan.layout == "hd00" else "disk"):
             _lay_out(plan, target)
         with stage(progress, "filesystems"):
@@ -92,9 +94,9 @@ def _execute(
                 highest_id=tree.facts.highest_id,
                 recipe_folder=recipe_folder,
                 edits=plan.edits,
-                filesystems=tuple(in_place),
+                filesystems=tuple(laid),
                 image=target,
-                stages=stages,
+                archives=archives,
                 secrets=dict(secrets),
             )
             _run_inside(job, progress)
@@ -103,8 +105,16 @@ def _execute(
                     _make_swap(step, target, space.folder, progress)
         if steps := [step for step in plan.disk if isinstance(step, _APPLIANCE_STEPS)]:
             with stage(progress, "volumes"):
-                acceleration = accelerator(cache)
-                appliance.run_steps(steps, image=target, stages=stages, acceleration=acceleration, progress=progress)
+                _run_appliance(steps, target, archives, cache, progress)
+                for step in plan.disk:
+                    if isinstance(step, SettleVolumeGroup):
+                        lvm.settle(step, target)
+
+
+def _run_appliance(
+    steps: Sequence[ApplianceStep], target: Path, archives: Mapping[str, Path], cache: Cache, progress: Progress
+) -> None:
+    appliance.run_steps(steps, image=target, archives=archives, acceleration=accelerator(cache), progress=progress)
 
 
 def _lay_out(plan: Plan, target: Path) -> None:
@@ -114,10 +124,10 @@ def _lay_out(plan: Plan, target: Path) -> None:
                 image.truncate(step.size_bytes)
         elif isinstance(step, WritePartitionTable):
             spans = [
-                disk.PartitionSpan(part.start_sector, part.sectors, part.type_code, part.bootable)
+                disk.PartitionSpan(part.start_sector, part.sectors, part.type_code, part.bootable, part.uuid)
                 for part in step.partitions
             ]
-            disk.write_table(target, step.table, step.disk_id, spans)
+            disk.write_table(target, step.table, step.uuid or step.disk_id, spans)
 
 
 def _run_inside(job: Job, progress: Progress) -> None:
@@ -133,10 +143,10 @@ def _make_swap(step: MakeSwap, target: Path, scratch: Path, progress: Progress) 
     """A swap area is its first page (mkswap(8)); mkswap knows no offset, so the page is made in a file of its own."""
     area = scratch / "swap"
     with area.open("wb") as file:
-        file.truncate(step.region.size_bytes)
+        file.truncate(step.where.size_bytes)
     words = ["mkswap", "--uuid", step.uuid, *(["--label", step.label] if step.label else []), str(area)]
     command.run(words, doing="making the swap area", log=progress.log)
     with target.open("r+b") as image, area.open("rb") as file:
-        image.seek(step.region.offset_bytes)
+        image.seek(step.where.runs[0].offset_bytes)  # a stripe or an extent is never smaller than the page
         image.write(file.read(SWAP_PAGE_BYTES))
     area.unlink()

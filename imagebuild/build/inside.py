@@ -9,23 +9,26 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
+from typing import assert_never
 
 from pydantic import BaseModel, ConfigDict
 
-from imagebuild.build import archive, ext, privileged
+from imagebuild.build import archive, btrfs, ext, pack, privileged, spread
 from imagebuild.build.initrd_tools import unmount_tools
 from imagebuild.build.tree_edits import apply_edits
 from imagebuild.errors import BuildError, ImagebuildError
 from imagebuild.host import command, lifeline
+from imagebuild.plan.disk_vocabulary import LaidStep, MakeBtrfs, MakeExt, PackTree
 from imagebuild.plan.facts import Attribute, DeviceNode
-from imagebuild.plan.steps import Edit, MakeExt
+from imagebuild.plan.steps import Edit
 
 FAILED = 8
 
 
 class Job(BaseModel):
-    """All paths absolute. `stages` are the files of the filesystems that an appliance step takes further.
+    """All paths absolute. `archives`: where those go that the appliance is to unpack.
 
     `memory`: unpack the tree into a filesystem in memory, not onto the disk.
     """
@@ -41,9 +44,9 @@ class Job(BaseModel):
     highest_id: int = 0
     recipe_folder: Path
     edits: tuple[Edit, ...]
-    filesystems: tuple[MakeExt, ...]
+    filesystems: tuple[LaidStep, ...]
     image: Path
-    stages: dict[str, Path]
+    archives: dict[str, Path]
     secrets: dict[str, str]
 
     @property
@@ -88,12 +91,22 @@ def _run(job: Job) -> None:
     unmount_tools(tree)
     folders = split(tree, area, job.filesystems)
     for step in job.filesystems:
-        target = job.image if step.region else job.stages[step.stage or ""]
-        if not step.region:
-            with target.open("wb") as file:
-                file.truncate(step.size_bytes)
-        ext.make_ext(step, folders[step.mountpoint], target)
-        privileged.put_into(step, folders[step.mountpoint], left, target, job.workspace)
+        folder = folders[step.mountpoint]
+        match step:
+            case MakeExt():
+                # One stretch of the image is filled where it is; several are filled from a file of their own.
+                place = spread.staged(step.where, job.image, area) if step.region is None else nullcontext(job.image)
+                with place as target:
+                    ext.make_ext(step, folder, target)
+                    privileged.put_into(step, folder, left, target, job.workspace)
+            case MakeBtrfs():
+                btrfs.make_btrfs(step, folder, job.image, area, left)
+            case PackTree():
+                for path in step.solid:
+                    pack.fill_holes(ext.inside(step.mountpoint, folder, path))
+                pack.pack_tree(step, folder, job.archives[step.archive], left)
+            case _:
+                assert_never(step)
 
 
 def check_owners(
@@ -124,7 +137,7 @@ def unpack(path: Path, tree: Path, exclusions: Sequence[str] = ()) -> None:
     command.run([*words, *exclusions], doing="unpacking the root tree", log=print)
 
 
-def split(tree: Path, area: Path, filesystems: tuple[MakeExt, ...]) -> dict[str, Path]:
+def split(tree: Path, area: Path, filesystems: tuple[LaidStep, ...]) -> dict[str, Path]:
     """Move what belongs to other filesystems out of the tree, deepest first; each leaves an empty folder behind."""
     folders = {"/": tree}
     for number, step in enumerate(sorted(filesystems, key=lambda step: step.mountpoint.count("/"), reverse=True)):

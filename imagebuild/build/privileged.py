@@ -20,8 +20,8 @@ from urllib.parse import unquote_to_bytes
 from imagebuild.build.archive import printable
 from imagebuild.errors import BuildError
 from imagebuild.host import command
+from imagebuild.plan.disk_vocabulary import MakeExt
 from imagebuild.plan.facts import Attribute, DeviceNode
-from imagebuild.plan.steps import MakeExt
 
 _REFUSED = (errno.EPERM, errno.EACCES, errno.EOPNOTSUPP, errno.EINVAL)
 _FILE_TYPES = {"c": stat.S_IFCHR, "b": stat.S_IFBLK}

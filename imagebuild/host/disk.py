@@ -10,6 +10,7 @@ from typing import Any, Literal
 import parted
 
 from imagebuild.errors import BuildError
+from imagebuild.host import gpt
 
 # The MBR's 32-bit disk signature (UEFI specification, 5.2.1 "Legacy Master Boot Record").
 _MBR_SIGNATURE_OFFSET = 440
@@ -19,22 +20,26 @@ _TYPE_NAMES = {0x83: "ext4", 0x82: "linux-swap(v1)", 0x8E: None}
 
 @dataclass(frozen=True, slots=True)
 class PartitionSpan:
-    """One partition; `type_code` is MBR's (0x83 Linux, 0x82 swap, 0x8e LVM)."""
+    """One partition; `type_code` is MBR's (0x83 Linux, 0x82 swap, 0x8e LVM). `uuid`: its own, in a GPT."""
 
     start_sector: int
     sectors: int
     type_code: int
     bootable: bool
+    uuid: str | None = None
 
 
-def write_table(path: Path, table: Literal["mbr"], disk_id: int, partitions: Sequence[PartitionSpan]) -> None:
+def write_table(
+    path: Path, table: Literal["mbr", "gpt"], identity: int | str, partitions: Sequence[PartitionSpan]
+) -> None:
     """Write a fresh partition table into a file. Raises BuildError with parted's own words.
 
-    The sectors are taken as they are (the planner has aligned them); nothing is rounded.
+    The sectors are taken as they are (the planner has aligned them); nothing is rounded. `identity`: the MBR's 32-bit
+    signature or the GPT's GUID, computed and not drawn: libparted draws its own, which are replaced.
     """
     try:
         device = parted.getDevice(str(path))
-        disk = parted.freshDisk(device, {"mbr": "msdos"}[table])
+        disk = parted.freshDisk(device, {"mbr": "msdos", "gpt": "gpt"}[table])
         for span in partitions:
             disk.addPartition(
                 _partition(device, disk, span), constraint=parted.Constraint(exactGeom=_geometry(device, span))
@@ -44,9 +49,11 @@ def write_table(path: Path, table: Literal["mbr"], disk_id: int, partitions: Seq
     except (parted.DiskException, parted.IOException, parted.PartitionException, parted.DeviceException) as error:
         raise BuildError("writing the partition table failed", details=str(error)) from error
     with path.open("r+b") as image:
-        # libparted draws the signature at random: ours is computed.
-        image.seek(_MBR_SIGNATURE_OFFSET)
-        image.write(disk_id.to_bytes(4, "little"))
+        if isinstance(identity, int):
+            image.seek(_MBR_SIGNATURE_OFFSET)
+            image.write(identity.to_bytes(4, "little"))
+        else:
+            gpt.set_identities(image, identity, [span.uuid or "" for span in partitions])
 
 
 def _geometry(device: Any, span: PartitionSpan) -> Any:

@@ -6,6 +6,7 @@ The binding comes from the distribution (Debian: python3-guestfs). It raises onl
 from __future__ import annotations
 
 import contextlib
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,11 +28,15 @@ _NEEDS = "install the Debian packages python3-guestfs and linux-image-amd64 (or 
 
 @dataclass(frozen=True, slots=True)
 class Drive:
-    """One disk of the appliance, in order: /dev/sda, /dev/sdb, …"""
+    """One disk of the appliance. libguestfs' own calls know them in order as /dev/sda, /dev/sdb, …
+
+    `name` (letters and digits): for `Guest.device`, the way to name it in commands of the appliance.
+    """
 
     path: Path
     readonly: bool = False
     format: Literal["raw", "qcow2", "vmdk"] = "raw"
+    name: str | None = None
 
 
 def load_binding() -> Any:
@@ -51,6 +56,7 @@ class Guest:
     def __init__(self, handle: Any, log: command.Sink) -> None:
         self._handle = handle
         self._log = log
+        self._devices: dict[str, str] = {}
 
     def call(self, name: str, *arguments: Any, **options: Any) -> Any:
         """One call of libguestfs' API by its name (guestfs(3)). Raises BuildError."""
@@ -62,8 +68,17 @@ class Guest:
             raise BuildError(f"{name} failed in the appliance", details=f"{name} {words}\n{error}") from error
 
     def shell(self, *words: str) -> str:
-        """A command inside the appliance itself, for what the API does not offer (guestfs_debug(3), "sh")."""
-        return str(self.call("debug", "sh", list(words)))
+        """A command inside the appliance itself, for what the API does not offer (guestfs_debug(3), "sh").
+
+        /dev/sda is there whatever its kernel found first, which need not be our first disk: see `device`.
+        """
+        return str(self.call("debug", "sh", [shlex.quote(word) for word in words]))
+
+    def device(self, name: str) -> str:
+        """The disk with that name, or with a number behind it one of its partitions, as every command knows it."""
+        if name not in self._devices:
+            self._devices[name] = self.shell("readlink", "-f", f"/dev/disk/guestfs/{name}").strip()
+        return self._devices[name]
 
 
 @contextlib.contextmanager
@@ -78,7 +93,9 @@ def appliance(drives: Sequence[Drive], *, acceleration: Acceleration, log: comma
         _configure(handle, acceleration)
         for drive in drives:
             # "unsafe" leaves out every fsync of the appliance; `shutdown` still writes everything to the file.
-            options = {"readonly": True} if drive.readonly else {"cachemode": "unsafe"}
+            options: dict[str, Any] = {"readonly": True} if drive.readonly else {"cachemode": "unsafe"}
+            if drive.name:
+                options["label"] = drive.name
             handle.add_drive_opts(str(drive.path), format=drive.format, **options)
         if not drives:
             handle.add_drive_scratch(2**20)  # libguestfs wants at least one

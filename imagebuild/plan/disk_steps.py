@@ -1,9 +1,9 @@
 """From the arrangement of the disk to the steps that make it.
 
-Which engine makes a filesystem is decided here: ext2 to ext4 and swap are laid in user space wherever their place in
-the image is known, on a logical volume too (its extents are chosen in layout.py). What needs a kernel (volume groups,
-XFS, Btrfs, ReiserFS) is made in the libguestfs appliance, from a filesystem staged on the host, which is many times
-faster than sending the files one by one.
+Which engine makes a filesystem is decided here: ext2 to ext4, Btrfs and swap are laid in user space, on a logical
+volume too (its extents are chosen in layout.py). What needs a kernel (volume groups, XFS, ReiserFS, Btrfs with
+subvolumes) is made in the libguestfs appliance, filled from an archive that it reads as a disk: one process, one
+sequential read, which is many times faster than sending the files one by one.
 """
 
 from __future__ import annotations
@@ -12,36 +12,44 @@ from dataclasses import dataclass
 from typing import Final
 
 from imagebuild.plan import ext, identity
-from imagebuild.plan.facts import TreeFacts, Usage
-from imagebuild.plan.layout import (
-    EXTENT_BYTES,
-    PHYSICAL_VOLUME_OVERHEAD,
-    Arrangement,
-    Placed,
-    mountpoints,
-    partition_areas,
-    volume_areas,
-)
-from imagebuild.plan.rules import loader_area
-from imagebuild.plan.steps import (
+from imagebuild.plan.disk_vocabulary import (
     SECTOR_BYTES,
     ApplianceStep,
-    CopyOntoVolume,
     CreateDisk,
     CreateLogicalVolume,
     CreateVolumeGroup,
     DiskStep,
     Extents,
     ExtType,
+    Fill,
     MakeAndFill,
+    MakeBtrfs,
     MakeExt,
     MakeSwap,
-    MakeSwapOnVolume,
+    PackTree,
     PartitionEntry,
-    PlannedFilesystem,
+    PhysicalVolume,
     Region,
+    Runs,
+    SettleVolumeGroup,
     WritePartitionTable,
 )
+from imagebuild.plan.facts import TreeFacts, Usage
+from imagebuild.plan.layout import (
+    EXTENT_BYTES,
+    PHYSICAL_VOLUME_OVERHEAD,
+    Area,
+    Arrangement,
+    Placed,
+    Run,
+    mountpoints,
+    partition_areas,
+    volume_areas,
+)
+from imagebuild.plan.loaders import LOADERS
+from imagebuild.plan.mkfs import Making, making
+from imagebuild.plan.rules import loader_area
+from imagebuild.plan.steps import PlannedFilesystem
 from imagebuild.recipe.model import FilesystemSpec, Recipe
 
 EXT_TYPES: Final = ("ext2", "ext3", "ext4")
@@ -60,48 +68,47 @@ class DiskPlan:
 def plan_disk(
     recipe: Recipe, arrangement: Arrangement | None, facts: TreeFacts | None, *, solid: tuple[str, ...]
 ) -> DiskPlan:
-    """`solid`: the files that the loader reads, to be written without holes."""
+    """`solid`: the files that the loader reads, as paths in the tree."""
     if arrangement is None:
-        areas = [area for area in (*partition_areas(recipe.disk), *volume_areas(recipe.disk)) if area.filesystem]
-        return DiskPlan((), tuple(_planned(recipe, Placed(area, 0, None)) for area in areas))
+        areas = (*partition_areas(recipe.disk), *volume_areas(recipe.disk))
+        return DiskPlan((), tuple(_planned(recipe, area, 0) for area in areas if area.filesystem))
     maker = _Maker(recipe, arrangement, facts, solid)
     steps: list[DiskStep] = [CreateDisk(size_bytes=arrangement.size_bytes)]
     if recipe.disk.layout == "hd00":
         steps.append(_partition_table(recipe, arrangement))
-    appliance: list[ApplianceStep] = []
-    for placed in arrangement.partitions:
-        if placed.area.filesystem is not None:
-            on_disk, in_appliance = maker.on_partition(placed, placed.area.filesystem)
-            steps += on_disk
-            appliance += in_appliance
-    for group in recipe.disk.volume_groups:
-        numbers = tuple(
-            number for number, placed in enumerate(arrangement.partitions, start=1) if placed.area.volume_group == group
-        )
-        appliance.append(CreateVolumeGroup(name=group, partition_numbers=numbers))
-    for placed in arrangement.volumes:
-        assert placed.area.filesystem is not None
-        staged, in_appliance = maker.on_volume(placed, placed.area.filesystem)
-        steps += staged
-        appliance += in_appliance
-    return DiskPlan((*steps, *appliance), tuple(_planned(recipe, placed) for placed in arrangement.all_filesystems()))
+    appliance: list[ApplianceStep] = [_group(recipe, arrangement, group) for group in recipe.disk.volume_groups]
+    appliance += [_volume(placed, arrangement) for placed in arrangement.volumes]
+    for placed in arrangement.all_filesystems():
+        laid, filled = maker.steps(placed)
+        steps += laid
+        appliance += filled
+    settled = [_settled(recipe, arrangement, group) for group in recipe.disk.volume_groups]
+    filesystems = (_planned(recipe, placed.area, placed.size_bytes) for placed in arrangement.all_filesystems())
+    return DiskPlan((*steps, *appliance, *settled), tuple(filesystems))
 
 
-def _planned(recipe: Recipe, placed: Placed) -> PlannedFilesystem:
-    spec = placed.area.filesystem
+def _planned(recipe: Recipe, area: Area, size_bytes: int) -> PlannedFilesystem:
+    spec = area.filesystem
     assert spec is not None
     return PlannedFilesystem(
-        place=placed.area.place,
+        place=area.place,
         type=spec.type,
-        mountpoint=placed.area.mount,
-        size_bytes=placed.size_bytes,
-        uuid=identity.uuid_for(recipe.name, placed.area.place),
+        mountpoint=", ".join(item.path for item in area.mounts) or None,
+        size_bytes=size_bytes,
+        uuid=uuid_of(recipe, area),
         label=spec.label,
     )
 
 
+def uuid_of(recipe: Recipe, area: Area) -> str:
+    """The UUID of the filesystem there: the recipe's own, or computed."""
+    given = area.filesystem.uuid if area.filesystem else None
+    return given or identity.uuid_for(recipe.name, area.place)
+
+
 def _partition_table(recipe: Recipe, arrangement: Arrangement) -> WritePartitionTable:
-    loader = loader_area(recipe.disk)
+    loader = loader_area(recipe.disk, recipe.boot.loader)
+    table = recipe.disk.table or "mbr"
     entries = []
     for number, placed in enumerate(arrangement.partitions, start=1):
         area = placed.area
@@ -109,13 +116,63 @@ def _partition_table(recipe: Recipe, arrangement: Arrangement) -> WritePartition
         entries.append(
             PartitionEntry(
                 number=number,
-                start_sector=(placed.start_bytes or 0) // SECTOR_BYTES,
+                start_sector=placed.start_bytes // SECTOR_BYTES,
                 sectors=placed.size_bytes // SECTOR_BYTES,
                 type_code=_LVM if area.volume_group else _SWAP if swap else _LINUX,
-                bootable=area == loader,
+                bootable=area == loader and table == "mbr",
+                uuid=identity.uuid_for(recipe.name, f"partition {number}") if table == "gpt" else None,
             )
         )
-    return WritePartitionTable(table="mbr", disk_id=identity.disk_id_for(recipe.name), partitions=tuple(entries))
+    return WritePartitionTable(
+        table=table,
+        disk_id=identity.disk_id_for(recipe.name),
+        uuid=identity.uuid_for(recipe.name, "partition table") if table == "gpt" else None,
+        partitions=tuple(entries),
+    )
+
+
+def _members(arrangement: Arrangement, group: str) -> list[Run]:
+    return [part.runs[0] for part in arrangement.partitions if part.area.volume_group == group]
+
+
+def _group(recipe: Recipe, arrangement: Arrangement, group: str) -> CreateVolumeGroup:
+    volumes = [
+        PhysicalVolume(
+            partition_number=run.partition, uuid=identity.lvm_id_for(recipe.name, f"partition {run.partition}")
+        )
+        for run in _members(arrangement, group)
+    ]
+    return CreateVolumeGroup(name=group, physical_volumes=tuple(volumes))
+
+
+def _volume(placed: Placed, arrangement: Arrangement) -> CreateLogicalVolume:
+    group, _, name = placed.area.place.partition("/")
+    starts = {run.partition: run.start_bytes + PHYSICAL_VOLUME_OVERHEAD for run in _members(arrangement, group)}
+    extents = [
+        Extents(
+            partition_number=run.partition,
+            first=(run.start_bytes - starts[run.partition]) // EXTENT_BYTES,
+            count=run.size_bytes // EXTENT_BYTES,
+        )
+        for run in placed.runs
+    ]
+    return CreateLogicalVolume(volume_group=group, name=name, extents=tuple(extents), stripe_bytes=placed.stripe_bytes)
+
+
+def _settled(recipe: Recipe, arrangement: Arrangement, group: str) -> SettleVolumeGroup:
+    names = [placed.area.place for placed in arrangement.volumes if placed.area.place.startswith(f"{group}/")]
+    return SettleVolumeGroup(
+        name=group,
+        uuid=identity.lvm_id_for(recipe.name, f"volume group {group}"),
+        volumes=tuple(
+            (name.partition("/")[2], identity.lvm_id_for(recipe.name, f"logical volume {name}")) for name in names
+        ),
+        places=tuple(_region(run) for run in _members(arrangement, group)),
+    )
+
+
+def _region(run: Run) -> Region:
+    return Region(offset_bytes=run.start_bytes, size_bytes=run.size_bytes)
 
 
 class _Maker:
@@ -124,92 +181,95 @@ class _Maker:
     def __init__(
         self, recipe: Recipe, arrangement: Arrangement, facts: TreeFacts | None, solid: tuple[str, ...]
     ) -> None:
-        self._physical = {
-            placed.area.volume_group: (number, placed)
-            for number, placed in enumerate(arrangement.partitions, start=1)
-            if placed.area.volume_group
-        }
         self._recipe = recipe
         self._facts = facts
         self._solid = solid
         self._mounts = mountpoints(recipe.disk)
-        self._loader = loader_area(recipe.disk)
+        self._loader = loader_area(recipe.disk, recipe.boot.loader)
 
-    def on_partition(self, placed: Placed, spec: FilesystemSpec) -> tuple[list[DiskStep], list[ApplianceStep]]:
-        region = Region(offset_bytes=placed.start_bytes or 0, size_bytes=placed.size_bytes)
-        uuid = identity.uuid_for(self._recipe.name, placed.area.place)
-        if spec.type == "swap":
-            return [MakeSwap(region=region, uuid=uuid, label=spec.label)], []
-        if spec.type in EXT_TYPES:
-            return [self._ext(placed, spec.type, region=region, stage=None, label=spec.label)], []
-        number = int(placed.area.place.partition(",")[2] or -1) + 1
-        return self._filled(placed, spec, f"/dev/sda{number}" if number else "/dev/sda")
+    def steps(self, placed: Placed) -> tuple[list[DiskStep], list[ApplianceStep]]:
+        """What lays it in user space, and what the appliance does for it."""
+        spec = placed.area.filesystem
+        assert spec is not None
+        reader = LOADERS[self._recipe.boot.loader] if placed.area == self._loader else None
+        made = making(spec, placed.area.key, reader)
+        uuid = uuid_of(self._recipe, placed.area)
+        match spec.type:
+            case "swap":
+                return [MakeSwap(where=_where(placed), uuid=uuid, label=spec.label)], []
+            case "ext2" | "ext3" | "ext4" as kind:
+                return [self._ext(placed, kind, spec, made)], []
+            case "btrfs" if not spec.subvolumes:
+                return [self._btrfs(placed, spec, made)], []
+            case "xfs" | "btrfs" | "reiserfs":
+                return self._filled(placed, spec, made)
 
-    def on_volume(self, placed: Placed, spec: FilesystemSpec) -> tuple[list[DiskStep], list[ApplianceStep]]:
-        device = f"/dev/{placed.area.place}"
-        create = self._create_volume(placed)
-        uuid = identity.uuid_for(self._recipe.name, placed.area.place)
-        if placed.start_bytes is not None and spec.type in (*EXT_TYPES, "swap"):
-            in_place, _none = self.on_partition(placed, spec)
-            return in_place, [create]
-        if spec.type == "swap":
-            return [], [create, MakeSwapOnVolume(device=device, uuid=uuid, label=spec.label)]
-        if spec.type in EXT_TYPES:
-            stage = _stage_name(placed)
-            staged = self._ext(placed, spec.type, region=None, stage=stage, label=spec.label)
-            return [staged], [create, CopyOntoVolume(stage=stage, device=device)]
-        steps, fill = self._filled(placed, spec, device)
-        return steps, [create, *fill]
+    def _excluded(self, mount: str) -> tuple[str, ...]:
+        return tuple(sorted(other for other in self._mounts if _is_below(other, mount)))
 
-    def _create_volume(self, placed: Placed) -> CreateLogicalVolume:
-        group, _, name = placed.area.place.partition("/")
-        extents = None
-        if placed.start_bytes is not None:
-            number, physical = self._physical[group]
-            first = (placed.start_bytes - (physical.start_bytes or 0) - PHYSICAL_VOLUME_OVERHEAD) // EXTENT_BYTES
-            extents = Extents(partition_number=number, first=first, count=placed.size_bytes // EXTENT_BYTES)
-        return CreateLogicalVolume(volume_group=group, name=name, size_bytes=placed.size_bytes, extents=extents)
-
-    def _filled(self, placed: Placed, spec: FilesystemSpec, device: str) -> tuple[list[DiskStep], list[ApplianceStep]]:
-        """A filesystem that a kernel must fill, by way of a staged ext4 that holds the same files."""
-        assert spec.type in ("xfs", "btrfs", "reiserfs")
-        stage = _stage_name(placed)
-        staged = self._ext(placed, "ext4", region=None, stage=stage, label=None)
-        fill = MakeAndFill(
-            type=spec.type,
-            device=device,
-            options=(),
-            uuid=identity.uuid_for(self._recipe.name, placed.area.place),
-            label=spec.label,
-            stage=stage,
-        )
-        return [staged], [fill]
-
-    def _ext(
-        self, placed: Placed, kind: ExtType, *, region: Region | None, stage: str | None, label: str | None
-    ) -> MakeExt:
+    def _ext(self, placed: Placed, kind: ExtType, spec: FilesystemSpec, made: Making) -> MakeExt:
         mount = placed.area.mount
         assert mount is not None
-        read_by_loader = placed.area == self._loader
         usage = self._facts.usage_of(mount, self._mounts) if self._facts else _UNKNOWN
         return MakeExt(
             type=kind,
             mountpoint=mount,
-            excluded=tuple(sorted(other for other in self._mounts if _is_below(other, mount))),
-            region=region,
-            stage=stage,
-            size_bytes=placed.size_bytes,
-            block_bytes=ext.BLOCK_BYTES,
-            inodes=ext.inode_count(placed.size_bytes, usage.inodes),
-            features=ext.features_of(kind, read_by_loader=read_by_loader),
-            uuid=identity.uuid_for(self._recipe.name, placed.area.place),
-            label=label,
-            solid=self._solid if read_by_loader else (),
+            excluded=self._excluded(mount),
+            where=_where(placed),
+            block_bytes=made.block_bytes,
+            inode_bytes=made.inode_bytes,
+            inodes=made.inodes or ext.inode_count(placed.size_bytes, usage.inodes),
+            features=made.features,
+            options=made.options,
+            uuid=uuid_of(self._recipe, placed.area),
+            label=spec.label,
+            solid=self._solid if placed.area == self._loader else (),
         )
 
+    def _btrfs(self, placed: Placed, spec: FilesystemSpec, made: Making) -> MakeBtrfs:
+        mount = placed.area.mount
+        assert mount is not None
+        return MakeBtrfs(
+            mountpoint=mount,
+            excluded=self._excluded(mount),
+            where=_where(placed),
+            options=made.options,
+            uuid=uuid_of(self._recipe, placed.area),
+            label=spec.label,
+        )
 
-def _stage_name(placed: Placed) -> str:
-    return placed.area.place.replace("/", "-").replace(",", "-") + ".ext"
+    def _filled(self, placed: Placed, spec: FilesystemSpec, made: Making) -> tuple[list[DiskStep], list[ApplianceStep]]:
+        assert spec.type in ("xfs", "btrfs", "reiserfs")
+        packs: list[DiskStep] = []
+        fills = []
+        for number, item in enumerate(placed.area.mounts):
+            archive = f"{placed.area.place.replace('/', '-').replace(',', '-')}-{number}.tar"
+            solid = self._solid if placed.area == self._loader else ()
+            packs.append(
+                PackTree(mountpoint=item.path, excluded=self._excluded(item.path), archive=archive, solid=solid)
+            )
+            fills.append(Fill(archive=archive, subvolume=item.subvolume))
+        fill = MakeAndFill(
+            type=spec.type,
+            device=_device(placed.area),
+            options=made.options,
+            uuid=uuid_of(self._recipe, placed.area),
+            label=spec.label,
+            fills=tuple(fills),
+        )
+        return packs, [fill]
+
+
+def _device(area: Area) -> str:
+    """As the appliance's steps name it."""
+    if area.volume is not None:
+        return f"/dev/{area.place}"
+    number = area.place.partition(",")[2]
+    return f"image{int(number) + 1}" if number else "image"
+
+
+def _where(placed: Placed) -> Runs:
+    return Runs(runs=tuple(_region(run) for run in placed.runs), stripe_bytes=placed.stripe_bytes)
 
 
 def _is_below(path: str, folder: str) -> bool:

@@ -6,7 +6,7 @@ Documentation/filesystems/ext4; what the loader reads: see rules.py.
 
 from __future__ import annotations
 
-from imagebuild.plan.steps import ExtType
+from imagebuild.plan.disk_vocabulary import ExtType
 
 MIB = 2**20
 # 4 KiB also for small boot filesystems: with the 1 KiB that mke2fs would choose there, a kernel has many more
@@ -18,19 +18,22 @@ _GROUP_BYTES = 32768 * BLOCK_BYTES
 
 # Every feature is named ("none" first), so that another release's mke2fs.conf cannot change the image.
 _COMMON = ("none", "ext_attr", "resize_inode", "dir_index", "filetype", "sparse_super", "large_file")
-_EXT4 = ("has_journal", "extent", "flex_bg", "huge_file", "dir_nlink", "extra_isize")
-_EXT4_FOR_LINUX_ONLY = ("64bit", "metadata_csum")
+_EXT4 = (
+    "has_journal", "extent", "flex_bg", "huge_file", "dir_nlink", "extra_isize", "64bit", "metadata_csum",
+)  # fmt: skip
 
 
-def features_of(kind: ExtType, *, read_by_loader: bool) -> tuple[str, ...]:
-    """The features to make it with: what GRUB 0.97 refuses or misreads is left out where the loader reads."""
+def features_of(kind: ExtType, *, without: tuple[str, ...]) -> tuple[str, ...]:
+    """The features to make it with. `without`: what its boot loader refuses or misreads (loaders.py)."""
+    features: tuple[str, ...]
     match kind:
         case "ext2":
-            return _COMMON
+            features = _COMMON
         case "ext3":
-            return (*_COMMON, "has_journal")
+            features = (*_COMMON, "has_journal")
         case "ext4":
-            return (*_COMMON, *_EXT4) if read_by_loader else (*_COMMON, *_EXT4, *_EXT4_FOR_LINUX_ONLY)
+            features = (*_COMMON, *_EXT4)
+    return tuple(feature for feature in features if feature not in without)
 
 
 def inode_count(size_bytes: int, inodes_used: int) -> int:

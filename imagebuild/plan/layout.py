@@ -1,9 +1,9 @@
 """Sectors and sizes: from the recipe's disk section to where every byte range begins and ends.
 
-Partitions start at whole MiB (as parted, fdisk and every cloud's block storage like it), the first at 1 MiB.
-Logical volumes are whole 4 MiB extents, LVM's default; a physical volume keeps its first MiB for metadata
-(lvm2's default data alignment). In a group of one physical volume each volume is given its extents here, one after
-the other: so its place in the image is known, and its filesystem is laid there without a kernel.
+Partitions start at whole MiB (as parted, fdisk and every cloud's block storage like it), the first at 1 MiB; a GPT
+keeps the last MiB for its copy. Logical volumes are whole 4 MiB extents, LVM's default; a physical volume keeps its
+first MiB for metadata (lvm2's default data alignment). Each volume is given its extents here: so its place in the image
+is known, and its filesystem is laid there without a kernel.
 """
 
 from __future__ import annotations
@@ -12,46 +12,68 @@ from dataclasses import dataclass
 from typing import Literal
 
 from imagebuild.errors import PlanError
-from imagebuild.plan import ext
+from imagebuild.plan import ext, sizes
 from imagebuild.plan.ext import MIB
 from imagebuild.plan.facts import TreeFacts, Usage
-from imagebuild.recipe.model import Disk, FilesystemSpec
+from imagebuild.recipe.model import Disk, FilesystemSpec, LogicalVolume
 
 EXTENT_BYTES = 4 * MIB
 PHYSICAL_VOLUME_OVERHEAD = 1 * MIB
-# XFS refuses to be smaller (mkfs.xfs 6.1: 16 MiB of data and a 2 MiB log at the least; 300 MiB for new defaults),
-# btrfs needs room for its chunks, reiserfs for its 32 MiB journal.
-_FLOOR_BYTES = {"swap": 16 * MIB, "xfs": 320 * MIB, "btrfs": 160 * MIB, "reiserfs": 64 * MIB}
-_EXT_FLOOR_BYTES = 16 * MIB
-
 Extent = int | float | Literal["rest"]
+
+
+@dataclass(frozen=True, slots=True)
+class Mounted:
+    path: str
+    subvolume: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Area:
     """One stretch of the disk: a filesystem, swap, or a volume group's physical volume.
 
-    `place` is the loader's or LVM's name ("hd0", "hd0,0", "vg0/root"); `key` the recipe's key for messages.
+    `place` is the loader's or LVM's name ("hd0", "hd0,0", "vg0/root"); `key` the recipe's key for messages;
+    `mounts` its mountpoints, each with the subvolume that is mounted there (None: the filesystem itself).
     """
 
     place: str
     key: str
     extent: Extent
     filesystem: FilesystemSpec | None
-    mount: str | None
+    mounts: tuple[Mounted, ...]
     volume_group: str | None = None
+    volume: LogicalVolume | None = None
+
+    @property
+    def mount(self) -> str | None:
+        """Where it is mounted; of several subvolumes the outermost."""
+        return self.mounts[0].path if self.mounts else None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A stretch of the image. `partition`: the number (from 1) of the partition that it lies in, 0 for the disk."""
+
+    partition: int
+    start_bytes: int
+    size_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """An area with its size; `start_bytes` counts from the image's first byte.
-
-    None for a volume of a group with several physical volumes: LVM chooses where it lies.
-    """
+    """An area and where it lies: its runs one after the other, or striped over all of them (of one size each)."""
 
     area: Area
-    size_bytes: int
-    start_bytes: int | None
+    runs: tuple[Run, ...]
+    stripe_bytes: int | None = None
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(run.size_bytes for run in self.runs)
+
+    @property
+    def start_bytes(self) -> int:
+        return self.runs[0].start_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +91,16 @@ class Arrangement:
 def partition_areas(disk: Disk) -> tuple[Area, ...]:
     """The disk's direct parts; for hd0 that is the one filesystem."""
     if disk.layout == "hd0":
-        return (Area("hd0", "disk", "rest", disk.filesystem, "/"),)
+        return (Area("hd0", "disk", "rest", disk.filesystem, _mounts(disk.filesystem, "/")),)
     return tuple(
-        Area(f"hd0,{index}", f"disk.partitions.{index}", part.size, part.filesystem, part.mount, part.volume_group)
+        Area(
+            f"hd0,{index}",
+            f"disk.partitions.{index}",
+            part.size,
+            part.filesystem,
+            _mounts(part.filesystem, part.mount),
+            part.volume_group,
+        )
         for index, part in enumerate(disk.partitions)
     )
 
@@ -84,15 +113,23 @@ def volume_areas(disk: Disk) -> tuple[Area, ...]:
             f"disk.volume_groups.{group}.{index}",
             volume.size,
             volume.filesystem,
-            volume.mount,
+            _mounts(volume.filesystem, volume.mount),
+            volume=volume,
         )
         for group, volumes in disk.volume_groups.items()
         for index, volume in enumerate(volumes)
     )
 
 
+def _mounts(spec: FilesystemSpec | None, mount: str | None) -> tuple[Mounted, ...]:
+    if spec is not None and spec.subvolumes:
+        mounted = [Mounted(path, name) for name, path in spec.subvolumes.items()]
+        return tuple(sorted(mounted, key=lambda item: (item.path.rstrip("/").count("/"), item.path)))
+    return (Mounted(mount),) if mount else ()
+
+
 def mountpoints(disk: Disk) -> tuple[str, ...]:
-    return tuple(area.mount for area in (*partition_areas(disk), *volume_areas(disk)) if area.mount)
+    return tuple(item.path for area in (*partition_areas(disk), *volume_areas(disk)) for item in area.mounts)
 
 
 def arrange(disk: Disk, facts: TreeFacts | None) -> Arrangement | None:
@@ -107,7 +144,7 @@ def arrange(disk: Disk, facts: TreeFacts | None) -> Arrangement | None:
     areas = partition_areas(disk)
     if disk.layout == "hd0":
         total = _down(total, ext.BLOCK_BYTES)
-        arrangement = Arrangement(total, (Placed(areas[0], total, 0),), ())
+        arrangement = Arrangement(total, (Placed(areas[0], (Run(0, 0, total),)),), ())
     else:
         arrangement = _partitioned(disk, areas, _down(total, MIB))
     needs.check(arrangement)
@@ -115,31 +152,74 @@ def arrange(disk: Disk, facts: TreeFacts | None) -> Arrangement | None:
 
 
 def _partitioned(disk: Disk, areas: tuple[Area, ...], total: int) -> Arrangement:
-    sizes = share_out(areas, total - MIB, MIB, "the disk")
+    shared = share_out(areas, total - MIB - _tail_bytes(disk), MIB, "the disk")
     partitions = []
     start = MIB
-    for area, size in zip(areas, sizes, strict=True):
-        partitions.append(Placed(area, size, start))
+    for number, (area, size) in enumerate(zip(areas, shared, strict=True), start=1):
+        partitions.append(Placed(area, (Run(number, start, size),)))
         start += size
     volumes: list[Placed] = []
     for group in disk.volume_groups:
-        room = sum(_usable(part.size_bytes) for part in partitions if part.area.volume_group == group)
+        physical = [part.runs[0] for part in partitions if part.area.volume_group == group]
+        room = sum(_usable(run.size_bytes) for run in physical)
         members = tuple(area for area in volume_areas(disk) if area.place.startswith(f"{group}/"))
-        sizes = share_out(members, room, EXTENT_BYTES, f"volume group {group}")
-        volumes += _volumes(members, sizes, [part for part in partitions if part.area.volume_group == group])
+        shared = share_out(members, room, EXTENT_BYTES, f"volume group {group}")
+        volumes += allocate(members, shared, physical)
     return Arrangement(total, tuple(partitions), tuple(volumes))
 
 
-def _volumes(members: tuple[Area, ...], sizes: list[int], physical: list[Placed]) -> list[Placed]:
-    """The volumes one after the other from the first extent on, where there is one physical volume."""
-    if len(physical) != 1:
-        return [Placed(area, size, None) for area, size in zip(members, sizes, strict=True)]
-    start = (physical[0].start_bytes or 0) + PHYSICAL_VOLUME_OVERHEAD
-    placed = []
-    for area, size in zip(members, sizes, strict=True):
-        placed.append(Placed(area, size, start))
-        start += size
-    return placed
+def _tail_bytes(disk: Disk) -> int:
+    """A GPT's copy at the end of the disk: 33 sectors (UEFI specification, 5.3.1), a whole MiB for the alignment."""
+    return MIB if disk.table == "gpt" else 0
+
+
+def allocate(members: tuple[Area, ...], wanted: list[int], physical: list[Run]) -> list[Placed]:
+    """Give each volume of a group its extents: striped ones first, then the linear ones, each in the recipe's order.
+
+    Raises PlanError where a striped volume finds no equal room on each physical volume.
+    """
+    free = [Run(run.partition, run.start_bytes + PHYSICAL_VOLUME_OVERHEAD, _usable(run.size_bytes)) for run in physical]
+    placed: dict[str, Placed] = {}
+    for area, size in zip(members, wanted, strict=True):
+        if area.volume is not None and area.volume.type == "striped":
+            placed[area.place] = _striped(area, size, free)
+    for area, size in zip(members, wanted, strict=True):
+        if area.place not in placed:
+            placed[area.place] = _linear(area, size, free)
+    return [placed[area.place] for area in members]
+
+
+def _striped(area: Area, size: int, free: list[Run]) -> Placed:
+    assert area.volume is not None
+    most = min(run.size_bytes for run in free)
+    each = _up(-(-size // len(free)), EXTENT_BYTES)
+    if not isinstance(area.extent, int):  # a share is what there is
+        each = min(most, _down(size // len(free), EXTENT_BYTES))
+    if each > most or each <= 0:
+        raise PlanError(
+            f"{area.key}: striped over {len(free)} physical volumes it needs {mib(each)} on each, "
+            f"the smallest has room for {mib(most)}",
+            resolution="make the physical volumes of the group alike, or the volume smaller, or linear",
+        )
+    runs = tuple(_take(free, index, each) for index in range(len(free)))
+    return Placed(area, runs, area.volume.stripe_size)
+
+
+def _linear(area: Area, size: int, free: list[Run]) -> Placed:
+    runs = []
+    for index, run in enumerate(free):
+        if (part := min(size, run.size_bytes)) > 0:
+            runs.append(_take(free, index, part))
+            size -= part
+    if size > 0:  # striped volumes have been rounded up
+        raise PlanError(f"{area.key}: the volume group lacks {mib(size)}", resolution="make another volume smaller")
+    return Placed(area, tuple(runs))
+
+
+def _take(free: list[Run], index: int, size: int) -> Run:
+    run = free[index]
+    free[index] = Run(run.partition, run.start_bytes + size, run.size_bytes - size)
+    return Run(run.partition, run.start_bytes, size)
 
 
 def share_out(areas: tuple[Area, ...], room: int, quantum: int, whose: str) -> list[int]:
@@ -167,14 +247,14 @@ def share_out(areas: tuple[Area, ...], room: int, quantum: int, whose: str) -> l
     }
     rests = [index for index, area in enumerate(areas) if area.extent == "rest"]
     each = _down((left - sum(shares.values())) // len(rests), quantum) if rests else 0
-    sizes = fixed | shares | dict.fromkeys(rests, each)
+    shared = fixed | shares | dict.fromkeys(rests, each)
     for index, area in enumerate(areas):
-        if sizes[index] <= 0:
+        if shared[index] <= 0:
             raise PlanError(
                 f"{area.key}.size: nothing is left for it: {whose} has room for {mib(room)}, all of it taken",
                 resolution="make another part smaller, or the disk larger",
             )
-    return [sizes[index] for index in range(len(areas))]
+    return [shared[index] for index in range(len(areas))]
 
 
 class _Needs:
@@ -185,50 +265,58 @@ class _Needs:
         self._facts = facts
         self._mounts = mountpoints(disk)
 
-    def usage(self, mount: str) -> Usage | None:
-        return self._facts.usage_of(mount, self._mounts) if self._facts else None
+    def usage(self, area: Area) -> Usage | None:
+        """What the area's filesystem has to hold, all its subvolumes together."""
+        if self._facts is None or not area.mounts:
+            return None
+        parts = [self._facts.usage_of(item.path, self._mounts) for item in area.mounts]
+        return Usage(
+            path=parts[0].path,
+            content_bytes=sum(part.content_bytes for part in parts),
+            inodes=sum(part.inodes for part in parts),
+        )
 
     def size_for(self, area: Area) -> int | None:
         """The size to give an area whose recipe leaves it open; None when the tree must tell."""
         assert area.filesystem is not None
-        floor = _FLOOR_BYTES.get(area.filesystem.type, _EXT_FLOOR_BYTES)
-        if area.mount is None:
+        floor = sizes.floor_bytes(area.filesystem.type)
+        if not area.mounts:
             return floor
-        usage = self.usage(area.mount)
+        usage = self.usage(area)
         if usage is None:
             return None
         content = int(usage.content_bytes * (1 + self._free / 100))
-        return max(floor, ext.size_for(content, usage.inodes))
+        return max(floor, sizes.size_for(area.filesystem.type, content, usage.inodes))
 
     def check(self, arrangement: Arrangement) -> None:
         for placed in arrangement.all_filesystems():
             area = placed.area
             assert area.filesystem is not None
-            floor = _FLOOR_BYTES.get(area.filesystem.type, 1 * MIB)
+            kind = area.filesystem.type
+            floor = sizes.least_bytes(kind)
             if placed.size_bytes < floor:
                 raise PlanError(
-                    f"{area.key}: {area.filesystem.type} needs at least {mib(floor)}, it gets {mib(placed.size_bytes)}",
+                    f"{area.key}: {kind} needs at least {mib(floor)}, it gets {mib(placed.size_bytes)}",
                     resolution="make it larger",
                 )
-            usage = self.usage(area.mount) if area.mount else None
-            if usage and ext.capacity_bytes(placed.size_bytes, usage.inodes) < usage.content_bytes:
+            usage = self.usage(area)
+            if usage and (room := sizes.capacity_bytes(kind, placed.size_bytes, usage.inodes)) < usage.content_bytes:
                 raise PlanError(
                     f"{area.key}: the tree does not fit: {area.mount} holds {mib(usage.content_bytes)}, "
-                    f"a filesystem of {mib(placed.size_bytes)} has room for "
-                    f"{mib(ext.capacity_bytes(placed.size_bytes, usage.inodes))}",
-                    resolution=f"give it at least {mib(ext.size_for(usage.content_bytes, usage.inodes))}, "
+                    f"a filesystem of {mib(placed.size_bytes)} has room for {mib(room)}",
+                    resolution=f"give it at least {mib(sizes.size_for(kind, usage.content_bytes, usage.inodes))}, "
                     "or leave disk.size out to have it computed",
                 )
 
 
 def _computed_total(disk: Disk, needs: _Needs) -> int | None:
-    sizes: list[int] = []
+    parts: list[int] = []
     for area in partition_areas(disk):
         size = _needed(area, disk, needs)
         if size is None:
             return None
-        sizes.append(_up(size, MIB))
-    return sum(sizes) + (MIB if disk.layout == "hd00" else 0)
+        parts.append(_up(size, MIB))
+    return sum(parts) + (MIB + _tail_bytes(disk) if disk.layout == "hd00" else 0)
 
 
 def _needed(area: Area, disk: Disk, needs: _Needs) -> int | None:
@@ -241,10 +329,12 @@ def _needed(area: Area, disk: Disk, needs: _Needs) -> int | None:
     if area.volume_group is None:
         return needs.size_for(area)
     volumes = [volume for volume in volume_areas(disk) if volume.place.startswith(f"{area.volume_group}/")]
-    sizes = [_needed(volume, disk, needs) for volume in volumes]
-    if any(size is None for size in sizes):
+    needed = [_needed(volume, disk, needs) for volume in volumes]
+    if any(size is None for size in needed):
         return None
-    return sum(_up(size, EXTENT_BYTES) for size in sizes if size is not None) + PHYSICAL_VOLUME_OVERHEAD + EXTENT_BYTES
+    members = sum(part.volume_group == area.volume_group for part in disk.partitions)
+    rounded = sum(_up(size, EXTENT_BYTES * members) for size in needed if size is not None)
+    return rounded + PHYSICAL_VOLUME_OVERHEAD + EXTENT_BYTES
 
 
 def _usable(partition_bytes: int) -> int:

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+from typing import assert_never
+
+from imagebuild.plan.disk_vocabulary import DiskStep, WritePartitionTable
 from imagebuild.plan.steps import (
     BootstrapDebian,
     CopyFile,
-    DiskStep,
+    CopyInTree,
     Edit,
     GenerateInitrd,
+    IndexModules,
     MakeFolder,
     MakeLink,
     Plan,
+    Remove,
+    RepackKernel,
     SetPassword,
+    TakeDirectory,
+    TakeImage,
+    TakeOci,
+    UnpackPackage,
+    UnpackTar,
     WriteFile,
-    WritePartitionTable,
 )
 
 MIB = 2**20
@@ -31,6 +41,7 @@ def outline(plan: Plan) -> str:
         ("/boot/grub/menu.lst", plan.menu.rstrip("\n").splitlines()),
         ("/etc/fstab", plan.fstab.rstrip("\n").splitlines()),
         ("steps on the disk", [_step(step) for step in plan.disk]),
+        ("to know", list(plan.notes)),
         ("checks", [f"{check.machine:<7} {check.what}" for check in plan.checks]),
         ("not known until the tree is in the cache", list(plan.pending)),
     ]
@@ -50,20 +61,35 @@ def _heading(plan: Plan) -> list[str]:
 
 
 def _tree(plan: Plan) -> list[str]:
-    source = plan.tree
-    if isinstance(source, BootstrapDebian):
-        where = source.mirror or "this machine's own apt sources"
-        return [
-            f"Debian {source.suite}, variant {source.variant}, components {' '.join(source.components)}, from {where}",
-            f"packages: {' '.join(source.packages) or 'none beside the variant'}",
-        ]
-    return [f"tar {source.path}" + (f" (sha256 {source.sha256})" if source.sha256 else "")]
+    match plan.tree:
+        case BootstrapDebian() as source:
+            where = source.mirror or "this machine's own apt sources"
+            components = " ".join(source.components)
+            return [
+                f"Debian {source.suite}, variant {source.variant}, components {components}, from {where}",
+                f"packages: {' '.join(source.packages) or 'none beside the variant'}",
+            ]
+        case UnpackTar(path=path, sha256=sha256):
+            return [f"tar {path}{_pinned(sha256)}"]
+        case TakeDirectory(path=path):
+            return [f"folder {path}: owners as they are (an ordinary user's own files become root's)"]
+        case TakeImage(path=path, sha256=sha256, root=root):
+            return [f"the tree inside {path}{_pinned(sha256)}, root filesystem {root or 'found there'}"]
+        case TakeOci(path=path, tag=tag):
+            return [f"OCI image layout {path}" + (f", tag {tag}" if tag else "")]
+        case _:
+            assert_never(plan.tree)
+
+
+def _pinned(sha256: str | None) -> str:
+    return f" (sha256 {sha256})" if sha256 else ""
 
 
 def _partitions(steps: tuple[DiskStep, ...]) -> list[str]:
     for step in steps:
         if isinstance(step, WritePartitionTable):
-            rows = [f"{step.table}, disk id {step.disk_id:08x}", "nr  start sector     sectors      size  type  boot"]
+            identity = f"disk id {step.disk_id:08x}" if step.table == "mbr" else f"disk GUID {step.uuid}"
+            rows = [f"{step.table}, {identity}", "nr  start sector     sectors      size  type  boot"]
             return rows + [
                 f"{part.number:>2}  {part.start_sector:>12}  {part.sectors:>10}  {part.size_bytes // MIB:>4} MiB  "
                 f"0x{part.type_code:02x}  {'*' if part.bootable else ''}"
@@ -92,6 +118,8 @@ def _edits(edits: tuple[Edit, ...]) -> list[str]:
     lines = []
     for edit in edits:
         match edit:
+            case Remove():
+                lines.append(f"remove {edit.path}: {edit.reason}")
             case WriteFile():
                 lines.append(f"write {edit.path} ({len(edit.content.encode())} bytes, mode {edit.mode:04o})")
             case CopyFile():
@@ -100,6 +128,14 @@ def _edits(edits: tuple[Edit, ...]) -> list[str]:
                 lines.append(f"link {edit.path} -> {edit.target}")
             case MakeFolder():
                 lines.append(f"folder {edit.path}")
+            case UnpackPackage():
+                lines.append(f"unpack {edit.source} (sha256 {edit.sha256})")
+            case IndexModules():
+                lines.append(f"index the modules of {edit.kernel_version} with depmod")
+            case CopyInTree():
+                lines.append(f"copy {edit.source} of the tree to {edit.path}")
+            case RepackKernel():
+                lines.append(f"put a second payload, compressed with gzip, behind {edit.path}")
             case GenerateInitrd():
                 lines.append(f"generate {edit.path} with {edit.tool}, holding {', '.join(edit.modules)}")
             case SetPassword():
@@ -109,8 +145,14 @@ def _edits(edits: tuple[Edit, ...]) -> list[str]:
 
 def _step(step: DiskStep) -> str:
     fields = step.model_dump(mode="json", exclude={"kind", "partitions", "features", "solid"}, exclude_none=True)
-    words = []
-    for key, value in fields.items():
-        if value not in ((), [], ""):
-            words.append(f"{key}={'+'.join(map(str, value.values())) if isinstance(value, dict) else value}")
+    words = [f"{key}={_value(value)}" for key, value in fields.items() if value not in ((), [], "")]
     return f"{step.kind} " + " ".join(words)
+
+
+def _value(value: object) -> str:
+    """One field in a few words: `1048576+268435456` for a stretch of the disk, several joined by commas."""
+    if isinstance(value, dict):
+        return "+".join(_value(item) for item in value.values() if item not in ([], None))
+    if isinstance(value, list):
+        return ",".join(map(_value, value))
+    return str(value)

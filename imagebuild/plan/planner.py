@@ -6,12 +6,13 @@ Start here to see what a build does. All decisions are taken in this package; th
 from __future__ import annotations
 
 from imagebuild.errors import PlanError
-from imagebuild.plan import ext, identity
-from imagebuild.plan.boot import GENERATED_INITRD_BYTES, BootChoice, Needed, choose_kernels, menu_text
-from imagebuild.plan.disk_steps import DiskPlan, plan_disk
+from imagebuild.plan import ext
+from imagebuild.plan.boot import BootChoice, choose_kernels, menu_text
+from imagebuild.plan.disk_steps import DiskPlan, plan_disk, uuid_of
 from imagebuild.plan.facts import TreeFacts, Usage
-from imagebuild.plan.layout import Arrangement, arrange, mountpoints, partition_areas, volume_areas
-from imagebuild.plan.rules import check_groups, loader_area
+from imagebuild.plan.initrds import Needed
+from imagebuild.plan.layout import Area, Arrangement, Mounted, arrange, mountpoints, partition_areas, volume_areas
+from imagebuild.plan.rules import check_disk, loader_area, notes_on
 from imagebuild.plan.steps import (
     BootstrapDebian,
     CopyFile,
@@ -22,12 +23,16 @@ from imagebuild.plan.steps import (
     PlannedCheck,
     PlannedEntry,
     SetPassword,
+    TakeDirectory,
+    TakeImage,
+    TakeOci,
     TreeSource,
     UnpackTar,
     WriteFile,
 )
 from imagebuild.plan.texts import FstabLine, fstab
-from imagebuild.recipe.model import Disk, File, FilesystemSpec, Machine, Recipe
+from imagebuild.plan.tidy import grub_conf_link, tidying
+from imagebuild.recipe.model import Disk, File, Machine, Recipe
 
 MENU_PATH = "/boot/grub/menu.lst"
 ROOT_PASSWORD_SECRET = "system.root_password"
@@ -39,11 +44,11 @@ def make_plan(recipe: Recipe, facts: TreeFacts | None) -> Plan:
     With `facts` None (the tree is not there yet) the plan is preliminary: `pending` names what the tree will tell.
     Raises PlanError for what cannot be made, or what PV-GRUB could not boot.
     """
-    check_groups(recipe.disk)
-    separate_boot = loader_area(recipe.disk).mount == "/boot"
+    check_disk(recipe.disk)
+    separate_boot = loader_area(recipe.disk, recipe.boot.loader).mount == "/boot"
     choice = choose_kernels(recipe, facts, _needed(recipe))
     arrangement = arrange(recipe.disk, _with_room_for(choice, facts))
-    menu = menu_text(recipe, choice.entries, separate_boot=separate_boot, root=root_device(recipe))
+    menu = menu_text(recipe, choice.entries, separate_boot=separate_boot, root=root_argument(recipe))
     table = fstab(_fstab_lines(recipe))
     disk = _plan_disk(recipe, arrangement, choice.entries, facts)
     return Plan(
@@ -53,13 +58,18 @@ def make_plan(recipe: Recipe, facts: TreeFacts | None) -> Plan:
         layout=recipe.disk.layout,
         size_bytes=arrangement.size_bytes if arrangement else None,
         tree=tree_source(recipe),
-        edits=_edits(recipe, choice, menu, table, separate_boot=separate_boot),
+        edits=(
+            *tidying(facts, tree_source(recipe), separate_boot=separate_boot),
+            *choice.packages,
+            *_edits(recipe, choice, menu, table, grub_conf_link(facts), separate_boot=separate_boot),
+        ),
         disk=disk.steps,
         filesystems=disk.filesystems,
         entries=choice.entries,
         menu=menu,
         fstab=table,
         checks=_checks(recipe),
+        notes=(*notes_on(recipe.disk, recipe.boot.loader), *choice.notes),
         pending=(*choice.pending, *(() if arrangement else ("the disk's size: computed from the tree",))),
     )
 
@@ -75,52 +85,60 @@ def tree_source(recipe: Recipe) -> TreeSource:
             components=debian.components,
             packages=debian.packages,
         )
+    if (directory := recipe.rootfs.directory) is not None:
+        return TakeDirectory(path=directory)
+    if (image := recipe.rootfs.image) is not None:
+        return TakeImage(path=image.path, sha256=image.sha256, root=image.root)
+    if (oci := recipe.rootfs.oci) is not None:
+        return TakeOci(path=oci.path, tag=oci.tag, architecture=recipe.architecture)
     tar = recipe.rootfs.tar
     assert tar is not None  # the model lets through exactly one source
     return UnpackTar(path=tar.path, sha256=tar.sha256)
 
 
-def root_device(recipe: Recipe) -> str:
-    """The root filesystem as the kernel command line names it: stable under PV-GRUB, Xen and QEMU alike.
+def root_argument(recipe: Recipe) -> str:
+    """What stands behind root= on the kernel command line: stable under PV-GRUB, Xen and QEMU alike.
 
-    Device names shift (sda1, xvda1, vda1), so it is the UUID, or the path of the logical volume.
+    Device names shift (sda1, xvda1, vda1), so it is the UUID, or the path of the logical volume; a subvolume is
+    asked for by rootflags= (btrfs(5)).
     """
-    return _device_of(recipe, "/")
+    for area in _all_areas(recipe.disk):
+        for item in area.mounts:
+            if item.path == "/":
+                flags = f" rootflags=subvol={item.subvolume}" if item.subvolume else ""
+                return _device(recipe, area) + flags
+    raise PlanError("disk: no filesystem is mounted at /")
 
 
-def _device_of(recipe: Recipe, mount: str) -> str:
-    for area in partition_areas(recipe.disk):
-        if area.mount == mount:
-            return f"UUID={identity.uuid_for(recipe.name, area.place)}"
-    for area in volume_areas(recipe.disk):
-        if area.mount == mount:
-            return f"/dev/{area.place}"
-    raise PlanError(f"disk: no filesystem is mounted at {mount}")
+def _all_areas(disk: Disk) -> tuple[Area, ...]:
+    return (*partition_areas(disk), *volume_areas(disk))
+
+
+def _device(recipe: Recipe, area: Area) -> str:
+    return f"/dev/{area.place}" if area.volume else f"UUID={uuid_of(recipe, area)}"
 
 
 def _needed(recipe: Recipe) -> Needed:
     """The modules that lead to the root: the disk's driver in each machine that boots it, LVM, the filesystem."""
     on_lvm = any(area.mount == "/" for area in volume_areas(recipe.disk))
-    root_type = next(
-        area.filesystem.type
-        for area in (*partition_areas(recipe.disk), *volume_areas(recipe.disk))
-        if area.mount == "/" and area.filesystem
-    )
+    root_type = next(area.filesystem.type for area in _all_areas(recipe.disk) if area.mount == "/" and area.filesystem)
     # Debian and others build no drivers for ext2 and ext3 (ext3's left Linux in 4.3): ext4's mounts both.
     modules: list[tuple[str, ...]] = [("xen-blkfront", "xenblk")]
     modules.append((root_type, "ext4") if root_type in ("ext2", "ext3") else (root_type,))
     if recipe.verify.qemu is not None:
         modules += [("virtio_blk",), ("virtio_pci",)]
-    return Needed((*modules, *([("dm-mod",)] if on_lvm else [])), lvm=on_lvm)
+    needed = (*modules, *([("dm-mod",)] if on_lvm else []))
+    return Needed(needed, lvm=on_lvm, anew=recipe.rootfs.image is not None)
 
 
 def _with_room_for(choice: BootChoice, facts: TreeFacts | None) -> TreeFacts | None:
-    """The tree as it will be: with the initrds that are going to be generated."""
-    generated = sum(1 for edit in choice.edits if edit.kind == "generate-initrd")
-    if facts is None or not generated:
+    """The tree as it will be: with the kernels that are brought along, and the initrds that are going to be made."""
+    if facts is None:
         return facts
-    more = Usage(path="/boot", content_bytes=generated * GENERATED_INITRD_BYTES, inodes=generated)
-    return facts.model_copy(update={"usage": (*facts.usage, more)})
+    more = [usage for own in choice.own for usage in own.usage]
+    if choice.more_bytes:
+        more.append(Usage(path="/boot", content_bytes=choice.more_bytes, inodes=len(choice.generated)))
+    return facts.model_copy(update={"usage": (*facts.usage, *more)})
 
 
 def _plan_disk(
@@ -131,32 +149,32 @@ def _plan_disk(
 
 
 def _fstab_lines(recipe: Recipe) -> list[FstabLine]:
-    def line(device: str, mount: str | None, spec: FilesystemSpec) -> FstabLine:
-        return FstabLine(device, mount, spec.type, spec.mount_options)
+    lines = []
+    for area in _all_areas(recipe.disk):
+        if (spec := area.filesystem) is None:
+            continue
+        for item in area.mounts or (Mounted("swap"),):
+            subvolume = f"subvol={item.subvolume}" if item.subvolume else None
+            options = ",".join(filter(None, (spec.mount_options, subvolume))) or None
+            mount = None if spec.type == "swap" else item.path
+            lines.append(FstabLine(_device(recipe, area), mount, spec.type, options))
+    return lines
 
-    lines = [
-        line(f"UUID={identity.uuid_for(recipe.name, area.place)}", area.mount, area.filesystem)
-        for area in partition_areas(recipe.disk)
-        if area.filesystem
-    ]
-    return lines + [
-        line(f"/dev/{area.place}", area.mount, area.filesystem) for area in volume_areas(recipe.disk) if area.filesystem
-    ]
 
-
-def _edits(recipe: Recipe, choice: BootChoice, menu: str, table: str, *, separate_boot: bool) -> tuple[Edit, ...]:
+def _edits(
+    recipe: Recipe, choice: BootChoice, menu: str, table: str, links: tuple[Edit, ...], *, separate_boot: bool
+) -> tuple[Edit, ...]:
     edits: list[Edit] = [_file(file) for file in recipe.files]
     if recipe.system.hostname is not None:
         edits.append(WriteFile(path="/etc/hostname", content=recipe.system.hostname + "\n"))
     edits.append(WriteFile(path="/etc/fstab", content=table))
     edits += _mountpoint_folders(recipe.disk)
-    edits += [edit for edit in choice.edits if edit.kind != "generate-initrd"]
-    edits.append(WriteFile(path=MENU_PATH, content=menu))
+    edits += [*choice.edits, WriteFile(path=MENU_PATH, content=menu), *links]
     if separate_boot:
         # PV-GRUB to 1.03 opens /boot/grub/menu.lst on the boot filesystem, 1.04 also /grub/menu.lst: both are there.
         edits.append(MakeLink(path="/boot/boot", target="."))
     _check_paths(edits)
-    edits += [edit for edit in choice.edits if edit.kind == "generate-initrd"]
+    edits += choice.generated
     if recipe.system.root_password is not None:
         edits.append(SetPassword(user="root", secret=ROOT_PASSWORD_SECRET))
     return tuple(edits)

@@ -1,74 +1,141 @@
-"""What PV-GRUB (GRUB 0.97) can boot: the rules that refuse a recipe while planning, each with its source.
+"""The rules that refuse a recipe while planning: what no loader could boot, and what cannot be made.
 
-Sources: "guide" is the EC2 user guide's chapter on user-provided kernels (PV-GRUB 1.03); "tried" means seen on the
-genuine loader, built from the public sources and booted under Xen 4.17.
+What each loader reads is data, in loaders.py.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+
 from imagebuild.errors import PlanError
 from imagebuild.plan.facts import KernelInTree
 from imagebuild.plan.layout import Area, partition_areas, volume_areas
-from imagebuild.recipe.model import Architecture, Disk
+from imagebuild.plan.loaders import LOADERS, Rule, rules_met
+from imagebuild.plan.mkfs import making
+from imagebuild.recipe.model import Architecture, BootLoader, Disk
 
-# Filesystems that the loader reads its menu, kernels and initrds from. guide: ext2/3/4, XFS, ReiserFS, Btrfs (beta).
-# This release makes the ext family for the loader; the others are refused here until they have been booted.
-LOADER_READS = ("ext2", "ext3", "ext4")
 # The loaders' decompressors: gzip, bzip2, lzo, xz, lzma by Amazon's, no lz4 and no zstd (tried: "not xen image").
 LOADER_UNPACKS = ("gzip", "bzip2", "lzo", "xz", "lzma", "none")
+# An MBR has four entries; extended partitions are not made: the loader reads the first one anyway. GRUB 0.97
+# names up to 16 (stage2/shared.h); a GPT could hold 128.
+_MOST_PARTITIONS = {"mbr": 4, "gpt": 16}
+_TABLE_NAMES = {"mbr": "an MBR", "gpt": "a GPT"}
+_KERNEL_FOLDER = "the kernel's own filesystem is mounted there"
+_EARLY = "the system needs it before it reads fstab"
+_NEVER_MOUNTED = {
+    "/dev": _KERNEL_FOLDER, "/proc": _KERNEL_FOLDER, "/sys": _KERNEL_FOLDER, "/run": _KERNEL_FOLDER,
+    "/etc": _EARLY, "/bin": _EARLY, "/sbin": _EARLY, "/lib": _EARLY, "/lib64": _EARLY,
+    "/boot/grub": "the loader looks for menu.lst and the kernels in one filesystem",
+}  # fmt: skip
 # arch/x86/Kconfig: XEN_PV depends on X86_64 since Linux 5.9.
 LAST_32_BIT_PV = (5, 8)
 
 
-def loader_area(disk: Disk) -> Area:
+def loader_area(disk: Disk, loader: BootLoader) -> Area:
     """The filesystem that the loader reads: /boot if it is one of its own, else /.
 
-    Raises PlanError where PV-GRUB could not find or read it.
+    Raises PlanError where the loader could not find or read it.
     """
     partitions = partition_areas(disk)
     everything = (*partitions, *volume_areas(disk))
     _check_mounts(everything)
-    wanted = "/boot" if any(area.mount == "/boot" for area in everything) else "/"
-    area = next(area for area in everything if area.mount == wanted)
+    wanted = _read_by_loader(everything)
+    area = next(area for area in everything if wanted in _paths(area))
+    title = LOADERS[loader].title
+    settings = set()
     if area not in partitions:
-        raise PlanError(
-            f"{area.key}: PV-GRUB reads {wanted} itself, and it cannot read inside LVM",
-            resolution="give the disk a separate boot partition outside the volume group, first on the disk: "
-            "{mount: /boot, size: 256MiB, filesystem: ext3}",
-        )
-    if area is not partitions[0]:
-        raise PlanError(
-            f"{area.key}: {wanted} is partition {partitions.index(area) + 1}, "
-            "but PV-GRUB expects the boot partition first",
-            resolution=f"make the partition of {wanted} the first in disk.partitions",
-        )
+        settings.add("lvm")
+    elif area is not partitions[0]:
+        settings.add("not first")
+    for rule in rules_met(loader, "disk", frozenset(settings)):
+        what = f"{wanted} is on {'LVM' if area not in partitions else f'partition {partitions.index(area) + 1}'}"
+        raise PlanError(f"{area.key}: {what}, but {title} reads it itself, and {rule.reason}", resolution=rule.cure)
     assert area.filesystem is not None
-    if area.filesystem.type not in LOADER_READS:
-        raise PlanError(
-            f"{area.key}.filesystem: PV-GRUB would have to read {wanted} from {area.filesystem.type}",
-            resolution=f"use {', '.join(LOADER_READS)} for {wanted}"
-            + ("" if wanted == "/boot" else ", or give /boot a partition of its own"),
-        )
+    made = making(area.filesystem, area.key, LOADERS[loader])
+    refusing = [rule for rule in rules_met(loader, area.filesystem.type, made.settings) if rule.verdict == "refused"]
+    if refusing:
+        raise _unreadable(area, wanted, title, refusing)
     return area
 
 
+def notes_on(disk: Disk, loader: BootLoader) -> tuple[str, ...]:
+    """What the loader's rules say about an image that they let through."""
+    area = loader_area(disk, loader)
+    assert area.filesystem is not None
+    made = making(area.filesystem, area.key, LOADERS[loader])
+    on_disk = frozenset({"gpt"} if disk.table == "gpt" else ())
+    rules = (*rules_met(loader, "disk", on_disk), *rules_met(loader, area.filesystem.type, made.settings))
+    return tuple(f"{rule.reason} ({rule.source})" for rule in rules)
+
+
+def _read_by_loader(areas: tuple[Area, ...]) -> str:
+    return "/boot" if any("/boot" in _paths(area) for area in areas) else "/"
+
+
+def _paths(area: Area) -> tuple[str, ...]:
+    return tuple(item.path for item in area.mounts)
+
+
+def _unreadable(area: Area, wanted: str, title: str, rules: list[Rule]) -> PlanError:
+    assert area.filesystem is not None
+    kind = area.filesystem.type
+    given = [rule.setting for rule in rules if rule.setting != kind]
+    what = f"{kind} with {', '.join(given)}" if given else kind
+    why = "; ".join(dict.fromkeys(rule.reason for rule in rules))
+    return PlanError(
+        f"{area.key}.filesystem: {title} would have to read {wanted} from {what}, but {why}",
+        details="\n".join(f"{rule.setting}: {rule.source}" for rule in rules),
+        resolution=rules[0].cure,
+    )
+
+
+def check_disk(disk: Disk) -> None:
+    """What cannot be made, whoever boots it."""
+    check_groups(disk)
+    areas = (*partition_areas(disk), *volume_areas(disk))
+    _check_places(areas)
+    for key, values in (
+        ("uuid", [area.filesystem.uuid for area in areas if area.filesystem and area.filesystem.uuid]),
+        ("label", [area.filesystem.label for area in areas if area.filesystem and area.filesystem.label]),
+    ):
+        for value, count in Counter(values).items():
+            if count > 1:
+                raise PlanError(
+                    f"disk: {count} filesystems have the {key} {value}: no system could tell them apart",
+                    resolution=f"give each a {key} of its own, or leave it out",
+                )
+    for area in areas:
+        if area.filesystem is not None:
+            making(area.filesystem, area.key, None)
+
+
 def _check_mounts(areas: tuple[Area, ...]) -> None:
-    mounts = [area.mount for area in areas if area.mount]
+    mounts = Counter(path for area in areas for path in _paths(area))
     if "/" not in mounts:
         raise PlanError(
             "disk: no filesystem is mounted at /", resolution="add mount: / to the partition or volume of the root"
         )
     for area in areas:
-        if area.mount and mounts.count(area.mount) > 1:
-            raise PlanError(
-                f"{area.key}.mount: {area.mount} is mounted twice", resolution="give each filesystem its own mountpoint"
-            )
+        for path in _paths(area):
+            if mounts[path] > 1:
+                key = f"{area.key}.filesystem.subvolumes" if area.mounts[0].subvolume else f"{area.key}.mount"
+                raise PlanError(f"{key}: {path} is mounted twice", resolution="give each filesystem its own mountpoint")
+
+
+def _check_places(areas: tuple[Area, ...]) -> None:
+    for area in areas:
+        for path in _paths(area):
+            if path in _NEVER_MOUNTED:
+                raise PlanError(
+                    f"{area.key}.mount: {path} cannot be a filesystem of its own: {_NEVER_MOUNTED[path]}",
+                    resolution="leave it in the root filesystem",
+                )
 
 
 def check_groups(disk: Disk) -> None:
     """Every volume group has partitions and volumes, and every partition's group exists."""
-    named = {area.volume_group for area in partition_areas(disk) if area.volume_group}
-    for group in sorted(named - set(disk.volume_groups)):
+    named = Counter(area.volume_group for area in partition_areas(disk) if area.volume_group)
+    for group in sorted(set(named) - set(disk.volume_groups)):
         raise PlanError(
             f"disk.partitions: volume group {group} has no logical volumes",
             resolution=f"add disk.volume_groups.{group}, or take volume_group out",
@@ -86,11 +153,29 @@ def check_groups(disk: Disk) -> None:
                 f"found {', '.join(names) or 'none'}",
                 resolution="give each a name that no other volume of the group has",
             )
-    if len(partition_areas(disk)) > 4:
+        _check_volume_types(disk, group, named[group])
+    if len(partition_areas(disk)) > (most := _MOST_PARTITIONS[disk.table or "mbr"]):
         raise PlanError(
-            "disk.partitions: an MBR holds four primary partitions at most",
-            resolution="put the other filesystems into a volume group",
+            f"disk.partitions: {_TABLE_NAMES[disk.table or 'mbr']} holds {most} partitions at most here",
+            resolution="put the other filesystems into a volume group"
+            + ("" if disk.table == "gpt" else ", or use table: gpt (PV-GRUB 1.04 and later)"),
         )
+
+
+def _check_volume_types(disk: Disk, group: str, physical_volumes: int) -> None:
+    for index, volume in enumerate(disk.volume_groups[group]):
+        key = f"disk.volume_groups.{group}.{index}"
+        if volume.type == "thin":
+            raise PlanError(
+                f"{key}.type: thin volumes are not made: what lies in one has no fixed place on the disk, so no boot "
+                "loader reads it, and it cannot be laid and compared there",
+                resolution="use linear or striped; a raw image is sparse as it is",
+            )
+        if volume.type == "striped" and physical_volumes < 2:
+            raise PlanError(
+                f"{key}.type: striped needs two physical volumes at the least, {group} has {physical_volumes}",
+                resolution=f"add a partition {{size: …, volume_group: {group}}}, or use linear",
+            )
 
 
 def check_kernel(kernel: KernelInTree, architecture: Architecture) -> None:

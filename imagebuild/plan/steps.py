@@ -1,12 +1,16 @@
 """The closed vocabulary of a build: each step says all that its execution needs, and nothing is decided later.
 
-    tree      BootstrapDebian | UnpackTar                     where the file tree comes from (cached by digest)
-    edits     WriteFile | CopyFile | MakeLink | MakeFolder | GenerateInitrd | SetPassword
+    tree      BootstrapDebian | UnpackTar | TakeDirectory | TakeImage | TakeOci
+                                                              where the file tree comes from (cached by digest)
+    edits     Remove | WriteFile | CopyFile | MakeLink | MakeFolder | SetPassword
+              UnpackPackage | IndexModules | CopyInTree | RepackKernel | GenerateInitrd
                                                               changes to a copy of the tree
     disk      CreateDisk, WritePartitionTable                 the empty disk
-    user space MakeExt, MakeSwap                              filesystems laid straight into the image
-    appliance CreateVolumeGroup, CreateLogicalVolume, CopyOntoVolume, MakeSwapOnVolume, MakeAndFill
+    user space MakeExt | MakeBtrfs | MakeSwap                 filesystems laid straight into the image
+               PackTree                                       and what the appliance is to unpack
+    appliance  CreateVolumeGroup | CreateLogicalVolume | MakeAndFill
                                                               what needs a kernel: run by libguestfs, in order
+    afterwards SettleVolumeGroup                              the UUIDs that LVM has drawn, replaced
 
 Paths inside the image are absolute and POSIX. Files beside the recipe are named as in the recipe (relative to its
 folder), so that a plan is the same on every machine. Secrets are named, never held.
@@ -18,23 +22,16 @@ import hashlib
 import json
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
+from imagebuild.plan.disk_vocabulary import DiskStep, Step
 from imagebuild.plan.families import InitrdTool
 from imagebuild.recipe.model import Architecture, Layout
-
-SECTOR_BYTES = 512
-ExtType = Literal["ext2", "ext3", "ext4"]
-
-
-class _Step(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
 
 # --- the tree -------------------------------------------------------------------------------------------------
 
 
-class BootstrapDebian(_Step):
+class BootstrapDebian(Step):
     """Bootstrap a Debian tree. `mirror` None: the machine's own apt sources."""
 
     kind: Literal["bootstrap-debian"] = "bootstrap-debian"
@@ -46,7 +43,7 @@ class BootstrapDebian(_Step):
     packages: tuple[str, ...]
 
 
-class UnpackTar(_Step):
+class UnpackTar(Step):
     """Take the tree from an archive beside the recipe. `sha256` None: not pinned by the recipe."""
 
     kind: Literal["unpack-tar"] = "unpack-tar"
@@ -54,13 +51,46 @@ class UnpackTar(_Step):
     sha256: str | None
 
 
-TreeSource = Annotated[BootstrapDebian | UnpackTar, Field(discriminator="kind")]
+class TakeDirectory(Step):
+    """Take the tree from a folder beside the recipe."""
+
+    kind: Literal["take-directory"] = "take-directory"
+    path: str
+
+
+class TakeImage(Step):
+    """Take the tree out of a disk image beside the recipe. `root` None: the root filesystem is found."""
+
+    kind: Literal["take-image"] = "take-image"
+    path: str
+    sha256: str | None
+    root: str | None
+
+
+class TakeOci(Step):
+    """Take the tree from an OCI image layout beside the recipe. `tag` None: the layout holds one image."""
+
+    kind: Literal["take-oci"] = "take-oci"
+    path: str
+    tag: str | None
+    architecture: Architecture
+
+
+TreeSource = Annotated[BootstrapDebian | UnpackTar | TakeDirectory | TakeImage | TakeOci, Field(discriminator="kind")]
 
 
 # --- edits of a copy of the tree ------------------------------------------------------------------------------
 
 
-class WriteFile(_Step):
+class Remove(Step):
+    """Remove a file, a link or a whole folder; what is not there is no mistake. `reason` is for people."""
+
+    kind: Literal["remove"] = "remove"
+    path: str
+    reason: str
+
+
+class WriteFile(Step):
     """Write a text; parents are made, owner is root. A symbolic link at `path` is replaced, not followed."""
 
     kind: Literal["write-file"] = "write-file"
@@ -69,7 +99,7 @@ class WriteFile(_Step):
     mode: int = 0o644
 
 
-class CopyFile(_Step):
+class CopyFile(Step):
     """Copy a file that stands beside the recipe; owner is root."""
 
     kind: Literal["copy-file"] = "copy-file"
@@ -78,7 +108,7 @@ class CopyFile(_Step):
     mode: int = 0o644
 
 
-class MakeLink(_Step):
+class MakeLink(Step):
     """Make a symbolic link (replacing a file or link in its place)."""
 
     kind: Literal["make-link"] = "make-link"
@@ -86,14 +116,44 @@ class MakeLink(_Step):
     target: str
 
 
-class MakeFolder(_Step):
+class MakeFolder(Step):
     """Make a folder and its parents (mode 0755, root); one that is there stays as it is."""
 
     kind: Literal["make-folder"] = "make-folder"
     path: str
 
 
-class GenerateInitrd(_Step):
+class UnpackPackage(Step):
+    """Unpack a .deb or .rpm that stands beside the recipe; its scripts are not run. `sha256`: what was planned with."""
+
+    kind: Literal["unpack-package"] = "unpack-package"
+    source: str
+    sha256: str
+
+
+class IndexModules(Step):
+    """Run the tree's own depmod for the kernel: packages leave that to their scripts."""
+
+    kind: Literal["index-modules"] = "index-modules"
+    kernel_version: str
+
+
+class CopyInTree(Step):
+    """Copy a file of the tree to another place in it (replacing a file or link there)."""
+
+    kind: Literal["copy-in-tree"] = "copy-in-tree"
+    source: str
+    path: str
+
+
+class RepackKernel(Step):
+    """Give a kernel a second payload, compressed with gzip, for loaders that cannot unpack its own."""
+
+    kind: Literal["repack-kernel"] = "repack-kernel"
+    path: str
+
+
+class GenerateInitrd(Step):
     """Generate the kernel's initrd inside the tree with the distribution's own tool, holding `modules`.
 
     `lvm`: and the lvm tools, for a root on LVM.
@@ -108,7 +168,7 @@ class GenerateInitrd(_Step):
     lvm: bool = False
 
 
-class SetPassword(_Step):
+class SetPassword(Step):
     """Put a crypt(5) hash into /etc/shadow. `secret` is the name under which the executor is handed the hash."""
 
     kind: Literal["set-password"] = "set-password"
@@ -117,162 +177,25 @@ class SetPassword(_Step):
 
 
 Edit = Annotated[
-    WriteFile | CopyFile | MakeLink | MakeFolder | GenerateInitrd | SetPassword, Field(discriminator="kind")
-]
-
-
-# --- the disk -------------------------------------------------------------------------------------------------
-
-
-class PartitionEntry(_Step):
-    """One line of the partition table. `type_code` is MBR's (0x83 Linux, 0x82 swap, 0x8e LVM)."""
-
-    number: int
-    start_sector: int
-    sectors: int
-    type_code: int
-    bootable: bool = False
-
-    @property
-    def start_bytes(self) -> int:
-        return self.start_sector * SECTOR_BYTES
-
-    @property
-    def size_bytes(self) -> int:
-        return self.sectors * SECTOR_BYTES
-
-
-class CreateDisk(_Step):
-    """A sparse file of this size."""
-
-    kind: Literal["create-disk"] = "create-disk"
-    size_bytes: int
-
-
-class WritePartitionTable(_Step):
-    """`disk_id`: the MBR's 32-bit disk signature."""
-
-    kind: Literal["write-partition-table"] = "write-partition-table"
-    table: Literal["mbr"]
-    disk_id: int
-    partitions: tuple[PartitionEntry, ...]
-
-
-class Region(_Step):
-    """Where a filesystem lies in the image."""
-
-    offset_bytes: int
-    size_bytes: int
-
-
-class MakeExt(_Step):
-    """Make ext2, ext3 or ext4 and fill it with the tree's part below `mountpoint`, in user space.
-
-    `region` is the place in the image; None stages the filesystem in a file named `stage` for an appliance step.
-    `excluded`: mountpoints below this one, left as empty folders. `solid`: files (absolute in the whole tree) that
-    a boot loader reads, and that must have no holes: GRUB 0.97 cannot read a hole behind an extent.
-    """
-
-    kind: Literal["make-ext"] = "make-ext"
-    type: ExtType
-    mountpoint: str
-    excluded: tuple[str, ...]
-    region: Region | None
-    stage: str | None
-    size_bytes: int
-    block_bytes: int
-    inodes: int
-    features: tuple[str, ...]
-    uuid: str
-    label: str | None
-    solid: tuple[str, ...]
-
-
-class MakeSwap(_Step):
-    """Write a swap signature into the image."""
-
-    kind: Literal["make-swap"] = "make-swap"
-    region: Region
-    uuid: str
-    label: str | None
-
-
-# --- what needs a kernel: the appliance -----------------------------------------------------------------------
-
-
-class CreateVolumeGroup(_Step):
-    kind: Literal["create-volume-group"] = "create-volume-group"
-    name: str
-    partition_numbers: tuple[int, ...]
-
-
-class Extents(_Step):
-    """Extents of one physical volume: `count` from `first` on, in the partition `partition_number`."""
-
-    partition_number: int
-    first: int
-    count: int
-
-
-class CreateLogicalVolume(_Step):
-    """`extents`: where it lies, when the plan has laid its content there already; else LVM chooses."""
-
-    kind: Literal["create-logical-volume"] = "create-logical-volume"
-    volume_group: str
-    name: str
-    size_bytes: int
-    extents: Extents | None
-
-
-class CopyOntoVolume(_Step):
-    """Copy a staged filesystem onto a block device of the appliance, skipping zeros. `device`: /dev/VG/LV."""
-
-    kind: Literal["copy-onto-volume"] = "copy-onto-volume"
-    stage: str
-    device: str
-
-
-class MakeSwapOnVolume(_Step):
-    kind: Literal["make-swap-on-volume"] = "make-swap-on-volume"
-    device: str
-    uuid: str
-    label: str | None
-
-
-class MakeAndFill(_Step):
-    """Make a filesystem that only a kernel can fill, and copy a staged tree into it.
-
-    `device` is /dev/VG/LV, /dev/sda (the whole disk) or /dev/sdaN (a partition).
-    """
-
-    kind: Literal["make-and-fill"] = "make-and-fill"
-    type: Literal["xfs", "btrfs", "reiserfs"]
-    device: str
-    options: tuple[str, ...]
-    uuid: str
-    label: str | None
-    stage: str
-
-
-DiskStep = Annotated[
-    CreateDisk
-    | WritePartitionTable
-    | MakeExt
-    | MakeSwap
-    | CreateVolumeGroup
-    | CreateLogicalVolume
-    | CopyOntoVolume
-    | MakeSwapOnVolume
-    | MakeAndFill,
+    Remove
+    | WriteFile
+    | CopyFile
+    | MakeLink
+    | MakeFolder
+    | SetPassword
+    | UnpackPackage
+    | IndexModules
+    | CopyInTree
+    | RepackKernel
+    | GenerateInitrd,
     Field(discriminator="kind"),
 ]
-ApplianceStep = CreateVolumeGroup | CreateLogicalVolume | CopyOntoVolume | MakeSwapOnVolume | MakeAndFill
 
 
 # --- the plan -------------------------------------------------------------------------------------------------
 
 
-class PlannedFilesystem(_Step):
+class PlannedFilesystem(Step):
     """For people and for the report: one filesystem or swap area, wherever it lies. `size_bytes` 0: not known yet."""
 
     place: str
@@ -283,7 +206,7 @@ class PlannedFilesystem(_Step):
     label: str | None
 
 
-class PlannedEntry(_Step):
+class PlannedEntry(Step):
     """One entry of the menu, with paths in the tree (not as the loader sees them)."""
 
     title: str
@@ -291,13 +214,16 @@ class PlannedEntry(_Step):
     initrd: str | None
 
 
-class PlannedCheck(_Step):
+class PlannedCheck(Step):
     machine: Literal["static", "qemu", "xen"]
     what: str
 
 
-class Plan(_Step):
-    """All that a build will do. With `pending` empty, the plan is final and `disk` is complete."""
+class Plan(Step):
+    """All that a build will do. With `pending` empty, the plan is final and `disk` is complete.
+
+    `notes`: what whoever registers or boots the image has to know.
+    """
 
     format: Literal[1] = 1
     name: str
@@ -313,6 +239,7 @@ class Plan(_Step):
     menu: str
     fstab: str
     checks: tuple[PlannedCheck, ...]
+    notes: tuple[str, ...] = ()
     pending: tuple[str, ...]
 
     @property

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from imagebuild.errors import PlanError
 from imagebuild.formats.menu import parse_menu
+from imagebuild.plan.disk_vocabulary import CreateLogicalVolume, MakeAndFill, MakeExt, MakeSwap, WritePartitionTable
 from imagebuild.plan.facts import InitrdInTree, KernelInTree, TreeFacts, Usage
 from imagebuild.plan.outline import outline
 from imagebuild.plan.planner import make_plan
-from imagebuild.plan.steps import (
-    CreateLogicalVolume,
-    GenerateInitrd,
-    MakeExt,
-    MakeSwap,
-    Plan,
-    SetPassword,
-    WritePartitionTable,
-)
+from imagebuild.plan.steps import GenerateInitrd, Plan, SetPassword
 from imagebuild.recipe.model import Recipe
 
 MIB = 2**20
-ALL_MODULES = ("xen-blkfront", "virtio_blk", "virtio_pci", "ext4", "ext2", "xfs", "dm-mod")
+ALL_MODULES = ("xen-blkfront", "virtio_blk", "virtio_pci", "ext4", "ext2", "xfs", "btrfs", "reiserfs", "dm-mod")
 
 
 def recipe(**changes: Any) -> Recipe:
@@ -140,41 +134,98 @@ def test_lvm_with_a_separate_boot_partition() -> None:
     assert entry.kernel == "/vmlinuz-6.1.0-56-amd64"
     assert entry.arguments.startswith("root=/dev/vg0/root ")
     boot, root = steps_of(plan, MakeExt)
-    assert (boot.mountpoint, boot.region.offset_bytes, boot.stage) == ("/boot", MIB, None)
+    assert (boot.mountpoint, boot.region.offset_bytes) == ("/boot", MIB)
     first_extent = 258 * MIB  # behind /boot and the physical volume's first MiB
     assert (root.mountpoint, root.region.offset_bytes, root.excluded) == ("/", first_extent, ("/boot",))
     assert root.solid == ()
     [swap] = steps_of(plan, MakeSwap)
-    assert swap.region.offset_bytes == first_extent + root.size_bytes
-    assert [step.kind for step in plan.disk[-3:]] == [
+    assert swap.where.runs[0].offset_bytes == first_extent + root.size_bytes
+    assert [step.kind for step in plan.disk[-4:]] == [
         "create-volume-group",
         "create-logical-volume",
         "create-logical-volume",
+        "settle-volume-group",
     ]
-    on_root, on_swap = (step.extents for step in steps_of(plan, CreateLogicalVolume))
+    on_root, on_swap = (step.extents[0] for step in steps_of(plan, CreateLogicalVolume))
     assert (on_root.partition_number, on_root.first, on_root.count) == (2, 0, root.size_bytes // (4 * MIB))
     assert (on_swap.first, on_swap.count) == (on_root.count, 32)
     assert any(edit.kind == "make-link" and edit.path == "/boot/boot" for edit in plan.edits)
 
 
-def test_a_volume_group_of_several_disks_is_left_to_lvm() -> None:
-    disk = lvm_disk(
+def two_disks(root: dict[str, Any]) -> dict[str, Any]:
+    return lvm_disk(
         partitions=[
             {"mount": "/boot", "size": "256MiB", "filesystem": "ext3"},
-            {"size": "1GiB", "volume_group": "vg0"},
+            {"size": "801MiB", "volume_group": "vg0"},
             {"size": "rest", "volume_group": "vg0"},
-        ]
+        ],
+        volume_groups={"vg0": [{"name": "root", "mount": "/", "filesystem": "ext4", **root}]},
     )
-    plan = make_plan(recipe(disk=disk), facts())
+
+
+def test_a_linear_volume_goes_on_in_the_next_physical_volume() -> None:
+    plan = make_plan(recipe(disk=two_disks({"size": "1000MiB"})), facts())
     _boot, root = steps_of(plan, MakeExt)
-    assert (root.region, root.stage) == (None, "vg0-root.ext")
-    assert [step.kind for step in plan.disk[-5:]] == [
-        "create-volume-group",
-        "create-logical-volume",
-        "copy-onto-volume",
-        "create-logical-volume",
-        "make-swap-on-volume",
-    ]
+    assert [run.size_bytes // MIB for run in root.where.runs] == [800, 200]
+    [volume] = steps_of(plan, CreateLogicalVolume)
+    assert [(part.partition_number, part.first, part.count) for part in volume.extents] == [(2, 0, 200), (3, 0, 50)]
+
+
+def test_a_striped_volume_takes_as_much_of_each_physical_volume() -> None:
+    plan = make_plan(recipe(disk=two_disks({"size": "1000MiB", "type": "striped"})), facts())
+    _boot, root = steps_of(plan, MakeExt)
+    assert [run.size_bytes // MIB for run in root.where.runs] == [500, 500]
+    assert root.where.stripe_bytes == 64 * 2**10
+    too_much = two_disks({"size": "1700MiB", "type": "striped"})
+    assert "the smallest has room for 800 MiB" in refused(recipe(disk=too_much), facts())
+
+
+def test_gpt_keeps_room_for_its_copy_and_computes_its_identities() -> None:
+    disk = {"layout": "hd00", "table": "gpt", "size": "1GiB",
+            "partitions": [{"mount": "/", "size": "rest", "filesystem": "ext4"}]}  # fmt: skip
+    plan = make_plan(recipe(disk=disk), facts())
+    [table] = steps_of(plan, WritePartitionTable)
+    [part] = table.partitions
+    assert (table.table, part.bootable, part.size_bytes) == ("gpt", False, 1022 * MIB)
+    assert len({table.uuid, part.uuid}) == 2
+    assert any("1.04" in note for note in plan.notes)
+
+
+def test_subvolumes_are_mounted_each_by_its_name() -> None:
+    root = {"type": "btrfs", "mount_options": "noatime", "subvolumes": {"@home": "/home", "@": "/"}}
+    volume = {"name": "root", "size": "rest", "filesystem": root}
+    plan = make_plan(recipe(disk=lvm_disk(volume_groups={"vg0": [volume]})), facts())
+    assert "/dev/vg0/root rootflags=subvol=@ " in parse_menu(plan.menu).entries[0].arguments
+    lines = [line.split() for line in plan.fstab.splitlines()[1:]]
+    assert ["/dev/vg0/root", "/", "btrfs", "noatime,subvol=@", "0", "0"] in lines
+    assert ["/dev/vg0/root", "/home", "btrfs", "noatime,subvol=@home", "0", "0"] in lines
+    [fill] = steps_of(plan, MakeAndFill)
+    assert [item.subvolume for item in fill.fills] == ["@", "@home"]
+
+
+def test_what_the_loader_reads_is_made_for_it() -> None:
+    def options(kind: str, loader: str) -> str:
+        disk = {"layout": "hd0", "filesystem": kind, "size": "2GiB"}
+        plan = make_plan(recipe(disk=disk, boot={"loader": loader}), facts())
+        return json.dumps([step.model_dump(mode="json") for step in plan.disk])
+
+    assert "crc=0" in options("xfs", "pv-grub")
+    assert "crc=1" in options("xfs", "pvgrub2")
+    assert "^no-holes" in options("btrfs", "pv-grub")
+    assert "^no-holes" not in options("btrfs", "pvgrub2")
+    assert "64bit" not in options("ext4", "pv-grub")
+    assert "64bit" in options("ext4", "pygrub")
+
+
+def test_given_uuids_labels_and_options_are_used() -> None:
+    given = "11111111-2222-4333-8444-555555555555"
+    root = {"type": "ext4", "uuid": given, "mkfs": ["-O", "^huge_file", "-b 1024", "-Estride=4"]}
+    plan = make_plan(recipe(disk={"layout": "hd0", "size": "2GiB", "filesystem": root}), facts())
+    [step] = steps_of(plan, MakeExt)
+    assert step.uuid == given
+    assert f"root=UUID={given}" in plan.menu
+    assert "huge_file" not in step.features
+    assert (step.block_bytes, "stride=4" in step.options) == (1024, True)
 
 
 def test_size_is_computed_from_the_content() -> None:
@@ -234,7 +285,8 @@ def test_refusals() -> None:
     assert "boot partition first" in refused(recipe(disk=lvm_disk(partitions=[{**group, "size": "1GiB"}, boot])))
     assert "no logical volumes" in refused(recipe(disk=lvm_disk(volume_groups={})))
     assert "no partition belongs to it" in refused(recipe(disk=lvm_disk(partitions=[boot])))
-    assert "PV-GRUB would have to read /" in refused(recipe(disk={"layout": "hd0", "filesystem": "btrfs"}))
+    btrfs = {"layout": "hd0", "filesystem": "btrfs"}
+    assert "pygrub would have to read / from btrfs" in refused(recipe(disk=btrfs, boot={"loader": "pygrub"}))
     assert "no filesystem is mounted at /" in refused(
         recipe(disk={"layout": "hd00", "partitions": [{**boot, "size": "rest"}]})
     )
