@@ -76,8 +76,10 @@ def publish_image(words: PublishWords) -> int:
     if report_path is None:
         teller.note("warning: published unverified, as insisted")
     else:
-        gate.check_report(image, report_path)
+        report = gate.check_report(image, report_path)
         teller.note(f"verified: {report_path} is about this image, and it passed")
+        if wishes.virtualization == "paravirtual" and not any(boot.machine == "xen" for boot in report.boots):
+            teller.note("warning: that report has no boot under Xen")
     plan = prepare(
         wishes, image.sha256, image.size_bytes, image.sectors, lambda region: connect(region, workers=words.workers)
     )

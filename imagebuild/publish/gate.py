@@ -76,11 +76,12 @@ def take_sha256(path: Path, *, meter: Meter = lambda done, total: None) -> RawIm
 
 
 def find_report(image: Path) -> Path:
-    """Where imagebuild leaves the report about an image: beside it (build), or in IMAGE.verify (verify).
+    """Where imagebuild leaves the report: in IMAGE.verify, here or beside the image (verify), or beside it (build).
 
     Raises PublishError when there is none.
     """
-    for path in (image.with_name(image.name + ".verify") / "report.json", image.parent / "report.json"):
+    verified = f"{image.name}.verify"
+    for path in (Path(verified, "report.json"), image.parent / verified / "report.json", image.parent / "report.json"):
         if path.is_file():
             return path
     raise PublishError(

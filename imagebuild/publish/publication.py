@@ -24,7 +24,7 @@ from imagebuild.publish.manifest import Machine, check_account
 from imagebuild.publish.register import Registered
 from imagebuild.publish.unbundle import open_manifest
 from imagebuild.publish.upload import upload_bundle
-from imagebuild.publish.wishes import Connect, Plan, bucket_of
+from imagebuild.publish.wishes import Connect, Plan, bucket_of, bundle_prefix
 from imagebuild.report import Progress, stage
 
 MeterFor = Callable[[str], Meter]
@@ -131,7 +131,7 @@ class _Run:
         kernels = {wanted.kernel_id for wanted in self.plan.registrations.values()}
         kernel_id = kernels.pop() if len(kernels) == 1 else None
         machine = Machine(wishes.architecture, kernel_id, None, wishes.mappings)
-        account, prefix = check_account(wishes.account or ""), wishes.stem
+        account, prefix = check_account(wishes.account or ""), bundle_prefix(self.plan)
         public = [keys.user.public_numbers().n, keys.ec2.public_numbers().n]
         identity = json.dumps([self.raw.sha256, account, prefix, asdict(machine), public])
 

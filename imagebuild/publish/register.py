@@ -13,7 +13,8 @@ from imagebuild.publish.requests import SHA256_TAG, Registration, all_tags, regi
 from imagebuild.publish.snapshot import Pause
 from imagebuild.report import Progress
 
-_WAIT_SECONDS = 1800
+_WAIT_SECONDS = 1800.0
+_UNKNOWN_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,11 +137,21 @@ def _differences(image: Any, wanted: Registration) -> list[str]:
     ]
 
 
+def _described(clients: Clients, image_id: str, *, patient: bool) -> list[Any]:
+    """The image in a list; with `patient`, an empty one when it is not known yet (EC2 is eventually consistent)."""
+    try:
+        with translated(f"waiting for {image_id} in {clients.region}"):
+            return list(clients.ec2.describe_images(ImageIds=[image_id])["Images"])
+    except PublishError as error:
+        if patient and code_of(error) == "InvalidAMIID.NotFound":
+            return []
+        raise
+
+
 def _wait(clients: Clients, image_id: str, pause: Pause) -> None:
     waited, step = 0.0, 0.25
     while True:
-        with translated(f"waiting for {image_id} in {clients.region}"):
-            images = clients.ec2.describe_images(ImageIds=[image_id])["Images"]
+        images = _described(clients, image_id, patient=waited < _UNKNOWN_SECONDS)
         state = images[0]["State"] if images else "pending"
         if state == "available":
             return

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 _ZERO_BLOCK = bytes(BLOCK_BYTES)
 _WAIT_SECONDS = 3600.0
 _SEALED_SECONDS = 600.0
+_UNKNOWN_SECONDS = 30.0  # what was just made is not known everywhere at once (EC2 is eventually consistent)
 # what a snapshot that takes no more blocks answers: sealed already, given up by AWS after its timeout, or deleted
 _CLOSED = frozenset({"ValidationException", "ResourceNotFoundException", "ConflictException"})
 Pause = Callable[[float], None]
@@ -271,7 +272,7 @@ def _wait(clients: Clients, snapshot_id: str, pause: Pause, *, limit_seconds: fl
             state = _state(clients, snapshot_id)
         if state == "completed":
             return True
-        if state in ("error", "gone"):
+        if state == "error" or (state == "gone" and waited > _UNKNOWN_SECONDS):
             return False
         if waited > limit_seconds:
             raise PublishError(

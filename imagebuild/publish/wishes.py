@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -109,7 +110,7 @@ def calls(plan: Plan, image: Path, size_bytes: int) -> list[tuple[str, str, dict
         if wanted.store == "instance-store":
             bucket = bucket_of(plan.wishes, region)
             listed.append((region, "s3.PutObject", {"Bucket": bucket, "Key": "….part.NN and ….manifest.xml"}))
-            wanted = replace(wanted, location=f"{bucket}/{check_prefix(plan.wishes.stem)}.manifest.xml")
+            wanted = replace(wanted, location=f"{bucket}/{bundle_prefix(plan)}.manifest.xml")
         elif region == first:
             count = snapshot.most_blocks(image, size_bytes)
             listed.append((region, "ebs.StartSnapshot", requests.start_snapshot_request(wanted)))
@@ -164,7 +165,6 @@ def _check_instance_store(wishes: Wishes, size_bytes: int) -> None:
             resolution="give --bucket and --user (or ec2.bucket and ec2.account in the recipe)",
         )
     check_account(wishes.account)
-    check_prefix(wishes.stem)
     buckets = {bucket_of(wishes, region) for region in wishes.regions}
     if len(buckets) < len(wishes.regions):
         raise PublishError(
@@ -189,6 +189,14 @@ def _kernel(wishes: Wishes, kind: ImageKind, region: str, rows: Sequence[Aki] | 
 
 def _partition(region: str) -> str:
     return "cn" if region.startswith("cn-") else "us-gov" if region.startswith("us-gov-") else "aws"
+
+
+def bundle_prefix(plan: Plan) -> str:
+    """The bundle's name in its bucket. Each AMI has its own: EC2 reads the bundle again whenever it starts one."""
+    wanted = plan.registrations[plan.wishes.regions[0]]
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", wanted.name).strip(".-")[:60]
+    short = wanted.sha256[:12]
+    return check_prefix(name if short in name else f"{name}-{short}".lstrip("-"))
 
 
 def bucket_of(wishes: Wishes, region: str) -> str:

@@ -57,6 +57,7 @@ class Image:
     request: dict[str, str]
     tags: dict[str, str]
     polls_left: int = 0
+    known: bool = False
     permissions: list[tuple[str, str]] = field(default_factory=list)
 
     def __getitem__(self, key: str) -> str | None:
@@ -243,6 +244,10 @@ class Account:
         found = list(self.images.get(region, {}).values())
         if ids := _list(fields, "ImageId"):
             found = [image for image in found if image.id in ids]
+            for image in found:
+                if self.patience and not image.known:
+                    image.known = True  # EC2 is eventually consistent
+                    raise Refusal("InvalidAMIID.NotFound", f"The image id '[{image.id}]' does not exist")
         if "name" in filters:
             found = [image for image in found if image["Name"] in filters["name"]]
         return _xml("DescribeImages", f"<imagesSet>{''.join(map(_image_item, found))}</imagesSet>")

@@ -77,9 +77,11 @@ def test_there_and_back_through_s3(
     assert front.refused == []
     (published,) = json.loads(ended.out)
     (image,) = front.account.images["us-east-1"].values()
-    assert image["ImageLocation"] == published["location"] == "images-us-east-1/debian/plain.manifest.xml"
+    name = f"plain-{hashlib.sha256(hd0.read_bytes()).hexdigest()[:12]}-pv-s3"
+    assert image["ImageLocation"] == published["location"] == f"images-us-east-1/debian/{name}.manifest.xml"
+    assert image["Name"] == name
     assert (image["KernelId"], image["RootDeviceName"], image["Architecture"]) == ("aki-5c21674b", None, "x86_64")
-    folder = download("images-us-east-1", "debian/", tmp_path / "fetched")
+    folder = download("images-us-east-1", f"debian/{name}", tmp_path / "fetched")
     back = decrypted_by_openssl(folder, user.key)
     assert back.read_bytes() == hd0.read_bytes()
     assert not any((tmp_path / "cache" / "bundles").iterdir()), "the bundle has done its duty"
