@@ -11,6 +11,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from imagebuild.build import times
 from imagebuild.errors import BuildError
 from imagebuild.host import command
 from imagebuild.plan.disk_vocabulary import MakeExt
@@ -19,8 +20,11 @@ _MARK = b"\xff"
 _NO_SPACE = "No space left on device"
 
 
-def make_ext(step: MakeExt, folder: Path, target: Path) -> None:
-    """Make the filesystem in `target` (at the step's offset) from `folder`. Raises BuildError."""
+def make_ext(step: MakeExt, folder: Path, target: Path, epoch: int) -> None:
+    """Make the filesystem in `target` (at the step's offset) from `folder`, as of the moment `epoch`.
+
+    Raises BuildError.
+    """
     offset = step.region.offset_bytes if step.region else 0
     marked = {path: _mark_zero_blocks(inside(step.mountpoint, folder, path), step.block_bytes) for path in step.solid}
     words = [
@@ -40,14 +44,12 @@ def make_ext(step: MakeExt, folder: Path, target: Path) -> None:
     words += _options(step, f"offset={offset},hash_seed={step.uuid},root_owner=0:0")
     words += ["-d", str(folder), str(target)]
     words += [str(step.size_bytes // step.block_bytes)]
-    environment = {}
-    if epoch := os.environ.get("SOURCE_DATE_EPOCH"):
-        environment["E2FSPROGS_FAKE_TIME"] = epoch
-    finished = command.attempt(words, environment=environment, log=print)
+    finished = command.attempt(words, environment=times.fake_time(epoch), log=print)
     if finished.exit_code != 0 or "while" in finished.output:
         _raise(step, finished.output)
     for path, blocks in marked.items():
         _unmark(step, path, blocks, target, offset)
+    times.settle_inodes(target, offset, times.used_inodes(target, offset), epoch)
 
 
 def _options(step: MakeExt, extended: str) -> list[str]:

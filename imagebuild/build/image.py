@@ -9,8 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from imagebuild.build import appliance, lvm, rootfs
+from imagebuild.build import appliance, rootfs
 from imagebuild.build.inside import FAILED, Failure, Job
+from imagebuild.build.lvm import settle
+from imagebuild.build.own_kernels import with_own_kernels
 from imagebuild.build.packages import Packages
 from imagebuild.build.rootfs import Tree
 from imagebuild.errors import BuildError
@@ -58,7 +60,8 @@ def build_image(
     with stage(progress, "root tree") as mark:
         resolved = rootfs.resolve(source, loaded.folder)
         tree, mark.cached = rootfs.get_tree(resolved, source, loaded.folder, cache, progress)
-    plan = make_plan(loaded.recipe, tree.facts)
+        facts = with_own_kernels(tree.facts, loaded, cache)
+    plan = make_plan(loaded.recipe, facts)
     progress.log(f"plan {plan.digest}")
     try:
         _execute(plan, tree, loaded.folder, target, cache=cache, progress=progress, secrets=secrets)
@@ -86,6 +89,7 @@ def _execute(
         with stage(progress, "filesystems"):
             job = Job(
                 workspace=space.folder,
+                epoch=plan.epoch or 0,
                 lock=space.lock,
                 memory=not tree.facts.user_xattrs and namespace.fits_in_memory(tree.facts.content_bytes),
                 tree=tree.archive,
@@ -108,7 +112,7 @@ def _execute(
                 _run_appliance(steps, target, archives, cache, progress)
                 for step in plan.disk:
                     if isinstance(step, SettleVolumeGroup):
-                        lvm.settle(step, target)
+                        settle(step, target, plan.epoch or 0)
 
 
 def _run_appliance(

@@ -85,6 +85,17 @@ def generate_initrd(tree: Path, step: GenerateInitrd) -> None:
         raise BuildError(f"generating {step.path} failed: {step.tool} ended well, but made no such file")
 
 
+def run_depmod(tree: Path, kernel_version: str) -> None:
+    """Let the tree's own depmod index a kernel's modules. Raises BuildError when it has none."""
+    if not any((tree / folder / "depmod").is_file() for folder in ("sbin", "usr/sbin", "bin", "usr/bin")):
+        raise BuildError(
+            f"boot.kernels: the modules of {kernel_version} cannot be indexed: the tree has no depmod",
+            resolution="install kmod in the tree (older releases: module-init-tools)",
+        )
+    mount_for_tools(tree)
+    command.run(["chroot", str(tree), "depmod", kernel_version], doing=f"running depmod {kernel_version}", log=print)
+
+
 def _text(tree: Path, path: str) -> str:
     """A file's text, or nothing: a link is not followed, it might lead out of the tree."""
     file = tree / path.lstrip("/")

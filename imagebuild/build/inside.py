@@ -15,7 +15,7 @@ from typing import assert_never
 
 from pydantic import BaseModel, ConfigDict
 
-from imagebuild.build import archive, btrfs, ext, pack, privileged, spread
+from imagebuild.build import archive, btrfs, ext, pack, privileged, spread, times
 from imagebuild.build.initrd_tools import unmount_tools
 from imagebuild.build.tree_edits import apply_edits
 from imagebuild.errors import BuildError, ImagebuildError
@@ -30,12 +30,14 @@ FAILED = 8
 class Job(BaseModel):
     """All paths absolute. `archives`: where those go that the appliance is to unpack.
 
+    `epoch`: the moment that the image shows, in seconds since 1970.
     `memory`: unpack the tree into a filesystem in memory, not onto the disk.
     """
 
     model_config = ConfigDict(frozen=True)
 
     workspace: Path
+    epoch: int
     lock: Path
     memory: bool
     tree: Path
@@ -89,6 +91,7 @@ def _run(job: Job) -> None:
     unpack(job.tree, tree, privileged.exclusions(left.devices))
     apply_edits(tree, job.edits, recipe_folder=job.recipe_folder, secrets=job.secrets)
     unmount_tools(tree)
+    times.clamp_times(tree, job.epoch)
     folders = split(tree, area, job.filesystems)
     for step in job.filesystems:
         folder = folders[step.mountpoint]
@@ -97,7 +100,7 @@ def _run(job: Job) -> None:
                 # One stretch of the image is filled where it is; several are filled from a file of their own.
                 place = spread.staged(step.where, job.image, area) if step.region is None else nullcontext(job.image)
                 with place as target:
-                    ext.make_ext(step, folder, target)
+                    ext.make_ext(step, folder, target, job.epoch)
                     privileged.put_into(step, folder, left, target, job.workspace)
             case MakeBtrfs():
                 btrfs.make_btrfs(step, folder, job.image, area, left)

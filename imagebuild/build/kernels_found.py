@@ -7,7 +7,7 @@ import tarfile
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from imagebuild.build.archive import Members
+from imagebuild.build.package_file import PackageMembers as Members
 from imagebuild.formats.bzimage import KernelFacts
 from imagebuild.formats.initrd import InitrdError, holds_lvm, holds_module, read_initrd
 from imagebuild.formats.kernel_config import built_in, is_xen_pv
@@ -60,7 +60,7 @@ class KernelsFound:
             return
         elif match := _INITRD.fullmatch(name):
             version = match["debian"] or match["dracut"] or match["suse"]
-            self._initrds[version] = _initrd(f"/{name}", members.content(member, _MOST_INITRD_BYTES))
+            self._initrds[version] = initrd_facts(f"/{name}", members.content(member, _MOST_INITRD_BYTES))
         elif match := _MODULE.fullmatch(name):
             known = self._modules.setdefault(match["version"], set())
             if (module := _ASKED.get(_plain(match["name"]))) is not None:
@@ -121,7 +121,8 @@ def _in_order(names: set[str]) -> tuple[str, ...]:
     return tuple(name for name in ASKED_MODULES if name in names)
 
 
-def _initrd(path: str, data: bytes) -> InitrdInTree:
+def initrd_facts(path: str, data: bytes) -> InitrdInTree:
+    """What an initrd tells the planner; a damaged one holds nothing, and says why."""
     try:
         facts = read_initrd(data)
     except InitrdError as error:

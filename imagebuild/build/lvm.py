@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from imagebuild.errors import BuildError
@@ -11,9 +10,8 @@ from imagebuild.formats.lvm_identities import MetadataError, settled
 from imagebuild.plan.disk_vocabulary import SettleVolumeGroup
 
 
-def settle(step: SettleVolumeGroup, image: Path) -> None:
+def settle(step: SettleVolumeGroup, image: Path, epoch: int) -> None:
     """Give the group and its volumes the plan's identities. Raises BuildError when LVM's metadata is not as known."""
-    epoch = int(os.environ.get("SOURCE_DATE_EPOCH") or 0)
     with image.open("r+b") as file:
         for place in step.places:
             file.seek(place.offset_bytes)

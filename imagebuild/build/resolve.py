@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from imagebuild.build import rootfs
+from imagebuild.build.own_kernels import with_own_kernels
 from imagebuild.errors import BuildError
 from imagebuild.host.cache import Cache
 from imagebuild.plan.facts import TreeFacts
@@ -18,4 +19,4 @@ def facts_in_cache(loaded: LoadedRecipe, cache: Cache) -> TreeFacts | None:
     except BuildError:
         return None
     tree = rootfs.find_tree(resolved, source, loaded.folder, cache)
-    return tree.facts if tree else None
+    return with_own_kernels(tree.facts, loaded, cache) if tree else None

@@ -15,12 +15,13 @@ from typing import assert_never
 from pydantic import BaseModel, ConfigDict
 
 from imagebuild.build.packages import Packages, installed_packages
-from imagebuild.build.sources import debian
+from imagebuild.build.sources import debian, directory, image, oci
 from imagebuild.build.tree_facts import read_tree
 from imagebuild.errors import BuildError
+from imagebuild.host.acceleration import accelerator
 from imagebuild.host.cache import Cache
 from imagebuild.plan.facts import TreeFacts
-from imagebuild.plan.steps import BootstrapDebian, TreeSource, UnpackTar, digest_of
+from imagebuild.plan.steps import BootstrapDebian, TakeDirectory, TakeImage, TakeOci, TreeSource, UnpackTar, digest_of
 from imagebuild.report import Progress
 
 KIND = "trees"
@@ -29,14 +30,15 @@ KIND = "trees"
 class ResolvedTree(BaseModel):
     """Where the tree really comes from: the step, with what only this machine can tell. Its digest is the cache key.
 
-    `apt_sources`: one-line entries for a bootstrap. `archive_sha256`: the archive's content.
+    `apt_sources`: one-line entries for a bootstrap. `content_sha256`: of the archive, the folder, the image or the
+    layout's manifest; the place of these does not change the tree, so it is left out of `source`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     source: TreeSource
     apt_sources: tuple[str, ...] = ()
-    archive_sha256: str | None = None
+    content_sha256: str | None = None
 
     @property
     def digest(self) -> str:
@@ -59,8 +61,18 @@ def resolve(source: TreeSource, recipe_folder: Path) -> ResolvedTree:
             return ResolvedTree(source=source, apt_sources=debian.apt_sources(source))
         case UnpackTar():
             digest = _pinned_sha256("rootfs.tar", source.path, source.sha256, recipe_folder)
-            # The archive's place does not change the tree: the same content elsewhere is the same entry.
-            return ResolvedTree(source=UnpackTar(path="", sha256=None), archive_sha256=digest)
+            return ResolvedTree(source=UnpackTar(path="", sha256=None), content_sha256=digest)
+        case TakeDirectory():
+            digest = directory.folder_digest(recipe_folder / source.path)
+            return ResolvedTree(source=TakeDirectory(path=""), content_sha256=digest)
+        case TakeImage():
+            image.examine(recipe_folder / source.path)  # one that needs other files is not pinned by its own digest
+            digest = _pinned_sha256("rootfs.image", source.path, source.sha256, recipe_folder)
+            return ResolvedTree(source=TakeImage(path="", sha256=None, root=source.root), content_sha256=digest)
+        case TakeOci():
+            found = oci.find_image(source, recipe_folder / source.path)
+            anywhere = TakeOci(path="", tag=None, architecture=source.architecture)
+            return ResolvedTree(source=anywhere, content_sha256=found.manifest_digest)
         case _:
             assert_never(source)
 
@@ -78,14 +90,22 @@ def get_tree(
 
     def make(folder: Path) -> None:
         index = ""
+        archive = _archive(folder, source, recipe_folder)
+        path = recipe_folder if isinstance(source, BootstrapDebian) else recipe_folder / source.path
         match source:
             case BootstrapDebian():
-                index = debian.bootstrap(source, resolved.apt_sources, folder / "tree.tar", cache, progress)
+                index = debian.bootstrap(source, resolved.apt_sources, archive, cache, progress)
             case UnpackTar():
                 pass
+            case TakeDirectory():
+                directory.pack_folder(path, archive, progress)
+            case TakeImage():
+                image.take_tree(source, image.examine(path), archive, accelerator(cache), progress)
+            case TakeOci():
+                oci.pack_image(oci.find_image(source, path), archive, progress)
             case _:
                 assert_never(source)
-        facts, status = read_tree(_archive(folder, source, recipe_folder), resolved.digest)
+        facts, status = read_tree(archive, resolved.digest)
         packages = Packages(tree=resolved.digest, packages=installed_packages(status, index))
         _keep_facts(folder, facts)
         (folder / "packages.json").write_text(packages.model_dump_json(indent=1), encoding="utf-8")

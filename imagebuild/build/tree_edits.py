@@ -2,56 +2,108 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
+import shutil
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
-from typing import assert_never
+from typing import BinaryIO, assert_never
 
-from imagebuild.build.initrd_tools import generate_initrd, tool_configuration
-from imagebuild.errors import BuildError
-from imagebuild.plan.steps import CopyFile, Edit, GenerateInitrd, MakeFolder, MakeLink, SetPassword, WriteFile
+from imagebuild.build.initrd_tools import generate_initrd, run_depmod, tool_configuration
+from imagebuild.build.package_unpack import unpack_package
+from imagebuild.errors import BuildError, ImagebuildError
+from imagebuild.formats.repack import RepackError, with_gzip_payload
+from imagebuild.plan.steps import (
+    CopyFile,
+    CopyInTree,
+    Edit,
+    GenerateInitrd,
+    IndexModules,
+    MakeFolder,
+    MakeLink,
+    Remove,
+    RepackKernel,
+    SetPassword,
+    UnpackPackage,
+    WriteFile,
+)
 
 
 def apply_edits(tree: Path, edits: tuple[Edit, ...], *, recipe_folder: Path, secrets: Mapping[str, str]) -> None:
     """Apply all edits in order. Raises BuildError. `secrets`: crypt(5) hashes by the names that the plan uses."""
     for edit in edits:
-        if isinstance(edit, GenerateInitrd):
-            _in_chroot(tree, tool_configuration(edit, tree), b"", {})
-            generate_initrd(tree, edit)
-        else:
-            content = (recipe_folder / edit.source).read_bytes() if isinstance(edit, CopyFile) else b""
-            _in_chroot(tree, edit, content, secrets)
+        match edit:
+            case GenerateInitrd():
+                configuration = tool_configuration(edit, tree)
+                _in_chroot(tree, configuration, partial(_apply, configuration, None, {}))
+                generate_initrd(tree, edit)
+            case IndexModules():
+                run_depmod(tree, edit.kernel_version)
+            case _:
+                with _source_of(edit, recipe_folder) as file:
+                    _in_chroot(tree, edit, partial(_apply, edit, file, secrets))
 
 
-def _in_chroot(tree: Path, edit: Edit, content: bytes, secrets: Mapping[str, str]) -> None:
-    """Fork, chroot, edit: the parent keeps its view of the machine."""
+@contextlib.contextmanager
+def _source_of(edit: Edit, recipe_folder: Path) -> Iterator[BinaryIO | None]:
+    """The file beside the recipe that the edit needs, opened while its path still means something."""
+    if isinstance(edit, (CopyFile, UnpackPackage)):
+        with (recipe_folder / edit.source).open("rb") as file:
+            yield file
+    else:
+        yield None
+
+
+def _in_chroot(tree: Path, edit: Edit, action: Callable[[], None]) -> None:
+    """Fork, chroot, edit: the parent keeps its view of the machine. Raises BuildError with what went wrong."""
     sys.stdout.flush()
+    reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
-        try:
-            os.chroot(tree)
-            os.chdir("/")
-            _apply(edit, content, secrets)
-        except OSError as error:
-            print(f"{edit.kind}: {error.filename or ''}: {error.strerror}", flush=True)
-            os._exit(1)
-        except BaseException:
-            traceback.print_exc()
-            os._exit(1)
-        os._exit(0)
+        os.close(reading)
+        os._exit(_attempt(tree, edit, action, writing))
+    os.close(writing)
+    with os.fdopen(reading, "rb") as answer:
+        said = answer.read()
     _pid, status = os.waitpid(child, 0)
     if status != 0:
-        raise BuildError(f"{edit.kind} failed", details=edit.model_dump_json(exclude={"content"}))
+        words = json.loads(said) if said else {"brief": f"{edit.kind} failed", "details": "", "resolution": ""}
+        raise BuildError(words["brief"], details=words["details"], resolution=words["resolution"])
 
 
-def _apply(edit: Edit, content: bytes, secrets: Mapping[str, str]) -> None:
+def _attempt(tree: Path, edit: Edit, action: Callable[[], None], answer: int) -> int:
+    words = {"brief": f"{edit.kind} failed", "details": "", "resolution": ""}
+    try:
+        os.chroot(tree)
+        os.chdir("/")
+        action()
+    except ImagebuildError as error:
+        words = {"brief": error.brief, "details": error.details, "resolution": error.resolution}
+    except OSError as error:
+        what = getattr(edit, "path", edit.kind)
+        words["brief"] = f"changing {what} in the tree failed: {error.strerror}"
+        words["details"] = f"{edit.kind}: {error.filename or ''}"
+    except BaseException:
+        words["details"] = traceback.format_exc()
+    else:
+        return 0
+    os.write(answer, json.dumps(words).encode())
+    return 1
+
+
+def _apply(edit: Edit, file: BinaryIO | None, secrets: Mapping[str, str]) -> None:
     match edit:
+        case Remove():
+            _remove(Path(edit.path))
         case WriteFile():
             _write(Path(edit.path), edit.content.encode(), edit.mode)
         case CopyFile():
-            _write(Path(edit.path), content, edit.mode)
+            assert file is not None
+            _write(Path(edit.path), file.read(), edit.mode)
         case MakeLink():
             path = Path(edit.path)
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -61,10 +113,24 @@ def _apply(edit: Edit, content: bytes, secrets: Mapping[str, str]) -> None:
             Path(edit.path).mkdir(parents=True, exist_ok=True)
         case SetPassword():
             _set_password(edit.user, secrets[edit.secret])
-        case GenerateInitrd():
-            raise AssertionError("initrds are generated by programs of the tree, not here")
+        case UnpackPackage():
+            assert file is not None
+            unpack_package(file, Path(edit.source).name)
+        case CopyInTree():
+            _write(Path(edit.path), Path(edit.source).read_bytes(), 0o644)
+        case RepackKernel():
+            _repack(Path(edit.path))
+        case GenerateInitrd() | IndexModules():
+            raise AssertionError("done by programs of the tree, not here")
         case _:
             assert_never(edit)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _write(path: Path, content: bytes, mode: int) -> None:
@@ -74,9 +140,21 @@ def _write(path: Path, content: bytes, mode: int) -> None:
     path.chmod(mode)
 
 
+def _repack(path: Path) -> None:
+    before = path.stat()
+    try:
+        content = with_gzip_payload(path.read_bytes())
+    except RepackError as error:
+        raise BuildError(f"boot.repack: {path} cannot be repacked: {error}") from error
+    path.write_bytes(content)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
 def _set_password(user: str, crypted: str) -> None:
     """The second field of the user's line in /etc/shadow (shadow(5))."""
     path = Path("/etc/shadow")
+    if not path.is_file():
+        raise OSError(2, "there is no such file", str(path))
     lines = path.read_text().splitlines()
     found = False
     for number, line in enumerate(lines):

@@ -7,6 +7,7 @@ import tarfile
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 from urllib.parse import quote_from_bytes
 
 from imagebuild.build import archive
@@ -14,8 +15,9 @@ from imagebuild.build.archive import Members, printable
 from imagebuild.build.kernels_found import KernelsFound
 from imagebuild.build.packages import DPKG_STATUS
 from imagebuild.build.tree_names import TreeNames
-from imagebuild.plan.facts import Attribute, DeviceNode, TreeFacts, Usage
+from imagebuild.plan.facts import Attribute, DeviceNode, Noted, TreeFacts, Usage
 from imagebuild.plan.families import RELEASE_FILES, TOOLS, family_name
+from imagebuild.plan.tidy import WATCHED
 
 _XATTR = "SCHILY.xattr."
 _BLOCK = 4096
@@ -33,6 +35,7 @@ class _Found:
     releases: dict[str, str] = field(default_factory=dict)
     dpkg_status: str = ""
     user_xattrs: bool = False
+    noted: dict[str, Noted] = field(default_factory=dict)
     highest_id: int = 0
     devices: dict[str, DeviceNode] = field(default_factory=dict)
     attributes: list[Attribute] = field(default_factory=list)
@@ -57,6 +60,8 @@ def read_tree(path: Path, digest: str) -> tuple[TreeFacts, str]:
             _note_privileges(found, name, member)
             if name in programs:
                 found.tools.add(name)
+            if f"/{name}" in WATCHED and (kind := _kind(member)):
+                found.noted[f"/{name}"] = Noted(path=f"/{name}", kind=kind)
             found.kernels.look_at(name, member, members)
             if member.isreg():
                 _look_into(found, name, member, members)
@@ -100,6 +105,12 @@ def _note_privileges(found: _Found, name: str, member: tarfile.TarInfo) -> None:
         )
 
 
+def _kind(member: tarfile.TarInfo) -> Literal["file", "link", "directory"] | None:
+    if member.isreg() or member.islnk():
+        return "file"
+    return "link" if member.issym() else "directory" if member.isdir() else None
+
+
 def _encoded(name: str) -> str:
     return quote_from_bytes(name.encode("utf-8", "surrogateescape"))
 
@@ -123,6 +134,7 @@ def _facts(found: _Found, digest: str) -> TreeFacts:
         initrd_tool=next((tool for program, tool in TOOLS if program in found.tools), None),
         kernels=found.kernels.facts(),
         user_xattrs=found.user_xattrs,
+        noted=tuple(found.noted[path] for path in sorted(found.noted)),
         highest_id=found.highest_id,
         devices=tuple(found.devices.values()),
         attributes=tuple(found.attributes),

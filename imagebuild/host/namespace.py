@@ -67,6 +67,19 @@ def check_subordinate_ids() -> None:
             )
 
 
+def own_ids() -> tuple[list[range], list[range]]:
+    """The user and group numbers that the namespace of this user holds: their own, and their ranges (subuid(5))."""
+    user = _user_names()
+
+    def ranges(name: str) -> list[range]:
+        path = Path(name)
+        lines = [line.split(":") for line in path.read_text().splitlines()] if path.is_file() else []
+        return [range(int(first), int(first) + int(count)) for owner, first, count in lines if owner in user]
+
+    uid, gid = os.geteuid(), os.getegid()
+    return [range(uid, uid + 1), *ranges("/etc/subuid")], [range(gid, gid + 1), *ranges("/etc/subgid")]
+
+
 def _user_names() -> set[str]:
     import pwd
 

@@ -8,63 +8,146 @@ from pathlib import PurePosixPath
 
 from imagebuild.errors import PlanError
 from imagebuild.formats.menu import Menu, MenuEntry, write_menu
-from imagebuild.plan.facts import KernelInTree, TreeFacts
-from imagebuild.plan.families import conventions, initrd_path
-from imagebuild.plan.rules import check_kernel
-from imagebuild.plan.steps import CopyFile, Edit, GenerateInitrd, PlannedEntry
+from imagebuild.plan.facts import KernelInTree, OwnKernel, TreeFacts
+from imagebuild.plan.initrds import Needed, initrd_for
+from imagebuild.plan.kernel_rules import check_kernel, must_repack, notes_on_kernel
+from imagebuild.plan.steps import (
+    CopyFile,
+    CopyInTree,
+    Edit,
+    GenerateInitrd,
+    IndexModules,
+    PlannedEntry,
+    RepackKernel,
+    UnpackPackage,
+)
 from imagebuild.recipe.model import Boot, Kernel, Recipe
 
 # What an initrd of any size may grow to when the distribution's tool makes a new one (Debian 12: 36 MiB).
 GENERATED_INITRD_BYTES = 64 * 2**20
+# A second payload, compressed with gzip, against the file it is put behind (Debian 12's cloud kernel: 0.76).
+REPACKED_SHARE = 1.25
 PENDING_VERSION = "VERSION"
 
 
 @dataclass(frozen=True, slots=True)
 class BootChoice:
-    """The menu's entries in their order, and the edits that bring kernels and initrds into the tree."""
+    """The menu's entries in their order, and the edits that bring kernels and initrds into the tree.
 
-    entries: tuple[PlannedEntry, ...]
-    edits: tuple[Edit, ...]
-    pending: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Needed:
-    """What the initrds must hold for the root to be found.
-
-    `modules`: for each need the drivers that meet it, any one of them: Linux' ext4 driver also mounts ext2 and ext3,
-    and the classic Xen kernels (RHEL 5, SUSE 11) call xen-blkfront xenblk.
+    `packages` come before everything else that is written, `generated` after. `more_bytes`: what they add to /boot and
+    what is not in the tree's own usage.
     """
 
-    modules: tuple[tuple[str, ...], ...]
-    lvm: bool
+    entries: tuple[PlannedEntry, ...]
+    packages: tuple[Edit, ...] = ()
+    edits: tuple[Edit, ...] = ()
+    generated: tuple[GenerateInitrd, ...] = ()
+    more_bytes: int = 0
+    own: tuple[OwnKernel, ...] = ()
+    pending: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def choose_kernels(recipe: Recipe, facts: TreeFacts | None, needed: Needed) -> BootChoice:
     """The entries of the menu. Raises PlanError when a kernel or an initrd cannot do what the image needs."""
-    entries: list[PlannedEntry] = []
-    edits: list[Edit] = []
-    pending: list[str] = []
+    choice = _Choice(recipe, needed)
     for wanted in recipe.boot.kernels or (Kernel(version="*"),):
-        if wanted.kernel is not None:
-            entry, copies = _own_kernel(wanted)
-            entries.append(entry)
-            edits += copies
-        elif facts is None:
-            pending.append(
-                f"the kernels that match {wanted.version}, and whether their initrds hold what the root needs"
-            )
-            entries.append(_pending_entry(recipe, wanted))
+        if facts is None:
+            choice.add_pending(wanted)
+        elif wanted.files:
+            choice.add_own(wanted, _own(wanted, facts), facts)
         else:
-            for kernel in _matching(wanted, facts, entries):
-                check_kernel(kernel, recipe.architecture)
-                initrd, generate = _initrd_for(kernel, needed, facts)
-                entries.append(
-                    PlannedEntry(title=_title(recipe, wanted, kernel.version), kernel=kernel.path, initrd=initrd)
-                )
-                edits += generate
-    _check_numbers(recipe.boot, len(entries), final=facts is not None)
-    return BootChoice(tuple(entries), tuple(edits), tuple(pending))
+            choice.add_matching(wanted, facts)
+    _check_numbers(recipe.boot, len(choice.entries), final=facts is not None)
+    return choice.made()
+
+
+class _Choice:
+    """Gathers entries and edits, one wanted kernel after the other."""
+
+    def __init__(self, recipe: Recipe, needed: Needed) -> None:
+        self._recipe = recipe
+        self._needed = needed
+        self.entries: list[PlannedEntry] = []
+        self._packages: list[Edit] = []
+        self._edits: list[Edit] = []
+        self._generated: list[GenerateInitrd] = []
+        self._own: list[OwnKernel] = []
+        self._pending: list[str] = []
+        self._notes: list[str] = []
+        self._more: dict[str, int] = {}
+
+    def made(self) -> BootChoice:
+        """What was gathered; what two entries need is done once."""
+        generated = tuple(dict.fromkeys(self._generated))
+        return BootChoice(
+            entries=tuple(self.entries),
+            packages=tuple(dict.fromkeys(self._packages)),
+            edits=tuple(dict.fromkeys(self._edits)),
+            generated=generated,
+            more_bytes=sum(self._more.values()) + len(generated) * GENERATED_INITRD_BYTES,
+            own=tuple(dict.fromkeys(self._own)),
+            pending=tuple(self._pending),
+            notes=tuple(dict.fromkeys(self._notes)),
+        )
+
+    def add_pending(self, wanted: Kernel) -> None:
+        """An entry for what is not known before the tree and the packages have been read."""
+        if wanted.kernel is not None:
+            self._add_entry(wanted, PurePosixPath(wanted.kernel).name, *_own_paths(wanted))
+            return
+        what = f"that match {wanted.version}" if wanted.version else f"in {', '.join(wanted.files)}"
+        self._pending.append(f"the kernels {what}, and whether their initrds hold what the root needs")
+        kernel, initrd = f"/boot/vmlinuz-{PENDING_VERSION}", f"/boot/initrd.img-{PENDING_VERSION}"
+        self._add_entry(wanted, self._title(PENDING_VERSION), kernel, initrd)
+
+    def add_matching(self, wanted: Kernel, facts: TreeFacts) -> None:
+        """Every kernel of the tree that the pattern matches, newest first."""
+        for kernel in _matching(wanted, facts, self.entries):
+            self._prepare(kernel)
+            initrd, generate = initrd_for(kernel, self._needed, facts)
+            self._generated += generate
+            self._add_entry(wanted, self._title(kernel.version), kernel.path, initrd)
+
+    def add_own(self, wanted: Kernel, own: OwnKernel, facts: TreeFacts) -> None:
+        """The kernels of files beside the recipe."""
+        self._own.append(own)
+        if wanted.kernel is not None:
+            path, initrd = _own_paths(wanted)
+            self._edits.append(CopyFile(source=wanted.kernel, path=path))
+            if wanted.initrd is not None and initrd is not None:
+                self._edits.append(CopyFile(source=wanted.initrd, path=initrd))
+            for kernel in own.kernels:
+                self._prepare(kernel)
+            self._add_entry(wanted, PurePosixPath(wanted.kernel).name, path, initrd)
+            return
+        for name, digest in zip(own.files, own.digests, strict=True):
+            self._packages.append(UnpackPackage(source=name, sha256=digest))
+        for kernel in own.kernels:
+            if kernel.modules is not None:
+                self._packages.append(IndexModules(kernel_version=kernel.version))
+            self._prepare(kernel)
+            initrd, generate = initrd_for(kernel, self._needed, facts)
+            self._generated += generate
+            self._add_entry(wanted, self._title(kernel.version), kernel.path, initrd)
+
+    def _prepare(self, kernel: KernelInTree) -> None:
+        """Check it, and put it where and as the loader takes it."""
+        boot = self._recipe.boot
+        check_kernel(kernel, self._recipe.architecture, boot.loader, repack=boot.repack is not None)
+        self._notes += notes_on_kernel(kernel)
+        if kernel.lies_at is not None:
+            self._edits.append(CopyInTree(source=kernel.lies_at, path=kernel.path))
+            self._more[f"copy of {kernel.path}"] = kernel.size_bytes
+        if must_repack(kernel, boot.loader):
+            self._edits.append(RepackKernel(path=kernel.path))
+            self._more[f"payload of {kernel.path}"] = int(kernel.size_bytes * REPACKED_SHARE)
+
+    def _title(self, version: str) -> str:
+        return f"{self._recipe.name}, Linux {version}"
+
+    def _add_entry(self, wanted: Kernel, title: str, kernel: str, initrd: str | None) -> None:
+        self.entries.append(PlannedEntry(title=wanted.title or title, kernel=kernel, initrd=initrd))
 
 
 def menu_text(recipe: Recipe, entries: tuple[PlannedEntry, ...], *, separate_boot: bool, root: str) -> str:
@@ -92,27 +175,28 @@ def _as_loader_sees(path: str, *, separate_boot: bool) -> str:
     return path.removeprefix("/boot") if separate_boot else path
 
 
-def _title(recipe: Recipe, wanted: Kernel, version: str) -> str:
-    return wanted.title or f"{recipe.name}, Linux {version}"
-
-
-def _pending_entry(recipe: Recipe, wanted: Kernel) -> PlannedEntry:
-    return PlannedEntry(
-        title=_title(recipe, wanted, PENDING_VERSION),
-        kernel=f"/boot/vmlinuz-{PENDING_VERSION}",
-        initrd=f"/boot/initrd.img-{PENDING_VERSION}",
-    )
-
-
-def _own_kernel(wanted: Kernel) -> tuple[PlannedEntry, list[Edit]]:
+def _own_paths(wanted: Kernel) -> tuple[str, str | None]:
     assert wanted.kernel is not None
-    kernel = f"/boot/{PurePosixPath(wanted.kernel).name}"
     initrd = f"/boot/{PurePosixPath(wanted.initrd).name}" if wanted.initrd else None
-    edits: list[Edit] = [CopyFile(source=wanted.kernel, path=kernel)]
-    if wanted.initrd and initrd:
-        edits.append(CopyFile(source=wanted.initrd, path=initrd))
-    title = wanted.title or PurePosixPath(wanted.kernel).name
-    return PlannedEntry(title=title, kernel=kernel, initrd=initrd), edits
+    return f"/boot/{PurePosixPath(wanted.kernel).name}", initrd
+
+
+def _own(wanted: Kernel, facts: TreeFacts) -> OwnKernel:
+    """What was found in the files. Raises PlanError when there is no kernel in them, or a damaged initrd."""
+    own = next((own for own in facts.own_kernels if own.files == wanted.files), None)
+    if own is None or not own.kernels:
+        raise PlanError(
+            f"boot.kernels: {', '.join(wanted.files)} holds no Linux kernel",
+            resolution="name a bzImage or vmlinux, or a package that has one as /boot/vmlinuz-VERSION or as "
+            "/lib/modules/VERSION/vmlinuz",
+        )
+    for kernel in own.kernels:
+        if kernel.initrd is not None and kernel.initrd.damage:
+            raise PlanError(
+                f"boot.kernels: {wanted.initrd} is no initrd that can be read: {kernel.initrd.damage}",
+                resolution="make it anew: an initrd is one or more cpio archives, plain or compressed",
+            )
+    return own
 
 
 def _matching(wanted: Kernel, facts: TreeFacts, entries: list[PlannedEntry]) -> list[KernelInTree]:
@@ -135,65 +219,8 @@ def _matching(wanted: Kernel, facts: TreeFacts, entries: list[PlannedEntry]) -> 
     return matching if wanted.title else [kernel for kernel in matching if kernel.path not in taken]
 
 
-def _initrd_for(kernel: KernelInTree, needed: Needed, facts: TreeFacts) -> tuple[str | None, list[Edit]]:
-    must_hold = [drivers for drivers in needed.modules if not _holds(kernel.builtin, drivers)]
-    held = kernel.initrd.modules if kernel.initrd else ()
-    lacking = [drivers[0] for drivers in must_hold if not _holds(held, drivers)]
-    lvm_lacking = needed.lvm and not (kernel.initrd and kernel.initrd.holds_lvm)
-    if not lacking and not lvm_lacking:
-        return (kernel.initrd.path if kernel.initrd else None), []
-    modules = tuple(_available(kernel, drivers) for drivers in must_hold)
-    if facts.initrd_tool is None:
-        what = ", ".join([*lacking, *(["the lvm tools"] if lvm_lacking else [])])
-        raise PlanError(
-            f"rootfs: {_initrd_words(kernel)} {what}, and the tree has no tool to make an initrd",
-            resolution=f"install one in the tree: {conventions(facts.family).advice}",
-        )
-    path = kernel.initrd.path if kernel.initrd else initrd_path(facts.family, facts.initrd_tool, kernel.version)
-    step = GenerateInitrd(
-        tool=facts.initrd_tool,
-        kernel=kernel.path,
-        kernel_version=kernel.version,
-        path=path,
-        modules=modules,
-        lvm=needed.lvm,
-    )
-    return path, [step]
-
-
-def _initrd_words(kernel: KernelInTree) -> str:
-    if kernel.initrd is None:
-        return f"{kernel.path} has no initrd and does not hold"
-    if kernel.initrd.damage:
-        return f"{kernel.initrd.path} cannot be read ({kernel.initrd.damage}): it would have to hold"
-    return f"{kernel.initrd.path} lacks"
-
-
-def _available(kernel: KernelInTree, drivers: tuple[str, ...]) -> str:
-    """The driver that the kernel has as a module. Raises PlanError when it has none of them."""
-    if kernel.modules is None:
-        return drivers[0]
-    for name in drivers:
-        if _plain(name) in map(_plain, kernel.modules):
-            return name
-    raise PlanError(
-        f"boot.kernels: {kernel.path} has no driver {' or '.join(drivers)}, neither built in nor as a module: "
-        "it would not find the root filesystem",
-        resolution="use a kernel of another flavour"
-        + ("; or leave that machine out: verify: {qemu: false}" if drivers[0].startswith("virtio") else ""),
-    )
-
-
-def _holds(names: tuple[str, ...], drivers: tuple[str, ...]) -> bool:
-    return not {_plain(name) for name in names}.isdisjoint(_plain(name) for name in drivers)
-
-
-def _plain(module: str) -> str:
-    return module.replace("-", "_")
-
-
 def _check_numbers(boot: Boot, count: int, *, final: bool) -> None:
-    if not final and any(kernel.version for kernel in boot.kernels or (Kernel(version="*"),)):
+    if not final and any(kernel.kernel is None for kernel in boot.kernels or (Kernel(version="*"),)):
         return  # a pattern may find several kernels
     for key, number in (("default", boot.default), ("fallback", boot.fallback)):
         if number is not None and number >= count:

@@ -56,6 +56,18 @@ class Usage(_Fact):
     inodes: int
 
 
+class OwnKernel(_Fact):
+    """Kernels from files beside the recipe: `files` as the recipe names them, `digests` sha256 of each.
+
+    `kernels`: of packages, each with the paths that it will have in the tree. `usage`: what the files add to the tree.
+    """
+
+    files: tuple[str, ...]
+    digests: tuple[str, ...]
+    kernels: tuple[KernelInTree, ...]
+    usage: tuple[Usage, ...]
+
+
 class DeviceNode(_Fact):
     """A device node, which an ordinary user's namespace cannot make: it is put into the finished filesystem then.
 
@@ -73,6 +85,13 @@ class DeviceNode(_Fact):
     mtime: int
 
 
+class Noted(_Fact):
+    """A file that plan/tidy.py watches out for."""
+
+    path: str
+    kind: Literal["file", "link", "directory"]
+
+
 class Attribute(_Fact):
     """An extended attribute that only the machine's own root may set. `path` percent-encoded, `value` in base64."""
 
@@ -82,8 +101,9 @@ class Attribute(_Fact):
 
 
 class TreeFacts(_Fact):
-    """`kernels` newest first; `usage` of folders down to three levels, each without its listed children.
+    """`kernels` newest first, `own_kernels` those that the recipe brings along.
 
+    `usage` of folders down to three levels, each without its listed children.
     `user_xattrs`: some file has an extended attribute of the class user, which tmpfs keeps only since Linux 6.6.
     `highest_id`: the largest number of an owner or group.
     """
@@ -93,7 +113,9 @@ class TreeFacts(_Fact):
     initrd_tool: InitrdTool | None
     kernels: tuple[KernelInTree, ...]
     usage: tuple[Usage, ...]
+    own_kernels: tuple[OwnKernel, ...] = ()
     user_xattrs: bool = False
+    noted: tuple[Noted, ...] = ()
     highest_id: int = 0
     devices: tuple[DeviceNode, ...] = ()
     attributes: tuple[Attribute, ...] = ()

@@ -115,32 +115,35 @@ def _kernels(plan: Plan) -> list[str]:
 
 
 def _edits(edits: tuple[Edit, ...]) -> list[str]:
-    lines = []
-    for edit in edits:
-        match edit:
-            case Remove():
-                lines.append(f"remove {edit.path}: {edit.reason}")
-            case WriteFile():
-                lines.append(f"write {edit.path} ({len(edit.content.encode())} bytes, mode {edit.mode:04o})")
-            case CopyFile():
-                lines.append(f"copy {edit.source} to {edit.path} (mode {edit.mode:04o})")
-            case MakeLink():
-                lines.append(f"link {edit.path} -> {edit.target}")
-            case MakeFolder():
-                lines.append(f"folder {edit.path}")
-            case UnpackPackage():
-                lines.append(f"unpack {edit.source} (sha256 {edit.sha256})")
-            case IndexModules():
-                lines.append(f"index the modules of {edit.kernel_version} with depmod")
-            case CopyInTree():
-                lines.append(f"copy {edit.source} of the tree to {edit.path}")
-            case RepackKernel():
-                lines.append(f"put a second payload, compressed with gzip, behind {edit.path}")
-            case GenerateInitrd():
-                lines.append(f"generate {edit.path} with {edit.tool}, holding {', '.join(edit.modules)}")
-            case SetPassword():
-                lines.append(f"set the password of {edit.user} from {edit.secret}")
-    return lines
+    return [_edit(edit) for edit in edits]
+
+
+def _edit(edit: Edit) -> str:
+    match edit:
+        case Remove():
+            return f"remove {edit.path}: {edit.reason}"
+        case WriteFile():
+            return f"write {edit.path} ({len(edit.content.encode())} bytes, mode {edit.mode:04o})"
+        case CopyFile():
+            return f"copy {edit.source} to {edit.path} (mode {edit.mode:04o})"
+        case MakeLink():
+            return f"link {edit.path} -> {edit.target}"
+        case MakeFolder():
+            return f"folder {edit.path}"
+        case UnpackPackage():
+            return f"unpack {edit.source} (sha256 {edit.sha256})"
+        case IndexModules():
+            return f"index the modules of {edit.kernel_version} with depmod"
+        case CopyInTree():
+            return f"copy {edit.source} of the tree to {edit.path}"
+        case RepackKernel():
+            return f"put a second payload, compressed with gzip, behind {edit.path}"
+        case GenerateInitrd():
+            return f"generate {edit.path} with {edit.tool}, holding {', '.join(edit.modules)}"
+        case SetPassword():
+            return f"set the password of {edit.user} from {edit.secret}"
+        case _:
+            assert_never(edit)
 
 
 def _step(step: DiskStep) -> str:

@@ -24,6 +24,10 @@ FILE_KEYS = (
     "files.*.source",
     "boot.kernels.*.kernel",
     "boot.kernels.*.initrd",
+    "boot.kernels.*.deb",
+    "boot.kernels.*.deb.*",
+    "boot.kernels.*.rpm",
+    "boot.kernels.*.rpm.*",
 )
 
 # And those that hold a folder's.

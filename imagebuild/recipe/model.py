@@ -29,9 +29,9 @@ from imagebuild.recipe.disk import (
     Partition,
 )
 from imagebuild.recipe.ec2 import Ec2
-from imagebuild.recipe.rootfs import Debian, Rootfs, Tar
+from imagebuild.recipe.rootfs import Debian, FileName, Rootfs, Tar
 from imagebuild.recipe.units import Duration, Size
-from imagebuild.recipe.words import ImagePath, Name, PackageName, Sha256
+from imagebuild.recipe.words import ImagePath, Name
 from imagebuild.recipe.words import Model as _Model
 from imagebuild.recipe.words import text as _text
 
@@ -124,25 +124,49 @@ class Boot(_Model):
     """The kernel command line; root= is added."""
     kernels: tuple[Kernel, ...] = ()
     """Left out: every kernel found in the tree, newest first."""
+    repack: Literal["gzip"] | None = None
+    """gzip: a kernel whose compression the loader cannot unpack (lz4, zstd) gets a second payload that it can."""
+
+
+def _names(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+PackageFiles = Annotated[
+    tuple[FileName, ...], BeforeValidator(_names, json_schema_input_type=str | tuple[FileName, ...]),
+    Field(min_length=1, max_length=20),
+]  # fmt: skip
 
 
 class Kernel(_Model):
-    """One entry of the menu: a kernel of the tree chosen by version, or files beside the recipe."""
+    """One entry of the menu: a kernel of the tree chosen by version, a package's, or files beside the recipe."""
 
     version: str | None = None
     """A shell pattern for the versions found in the tree, such as 6.1*."""
     title: Annotated[str, _text(r"^[^\n]+$", "a title is one line")] | None = None
-    kernel: str | None = None
+    kernel: FileName | None = None
     """A kernel file beside the recipe."""
-    initrd: str | None = None
+    initrd: FileName | None = None
     """Its initrd, beside the recipe."""
+    deb: PackageFiles | None = None
+    """A kernel's Debian package beside the recipe (several where it is split); its initrd is made in the tree."""
+    rpm: PackageFiles | None = None
+    """The same as an rpm package."""
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The files beside the recipe that make this kernel up; none for one of the tree."""
+        return self.deb or self.rpm or tuple(name for name in (self.kernel, self.initrd) if name)
 
     @model_validator(mode="after")
     def _one_kind(self) -> Kernel:
-        if (self.version is None) == (self.kernel is None):
-            raise ValueError("exactly one of version and kernel is needed")
+        kinds = ("version", "kernel", "deb", "rpm")
+        given = [name for name in kinds if getattr(self, name) is not None]
+        if len(given) != 1:
+            found = f", found {' and '.join(given)}" if given else ""
+            raise ValueError(f"exactly one of version, kernel, deb and rpm is needed{found}")
         if self.initrd is not None and self.kernel is None:
-            raise ValueError("initrd goes with kernel: kernels found by version have their own initrd")
+            raise ValueError("initrd goes with kernel: kernels found by version have their own, a package's is made")
         return self
 
 

@@ -10,7 +10,7 @@ import pytest
 from imagebuild.errors import PlanError
 from imagebuild.formats.menu import parse_menu
 from imagebuild.plan.disk_vocabulary import CreateLogicalVolume, MakeAndFill, MakeExt, MakeSwap, WritePartitionTable
-from imagebuild.plan.facts import InitrdInTree, KernelInTree, TreeFacts, Usage
+from imagebuild.plan.facts import InitrdInTree, KernelInTree, OwnKernel, TreeFacts, Usage
 from imagebuild.plan.outline import outline
 from imagebuild.plan.planner import make_plan
 from imagebuild.plan.steps import GenerateInitrd, Plan, SetPassword
@@ -263,9 +263,16 @@ def test_kernels_by_pattern_newest_first_and_titles() -> None:
     assert "no kernel in the tree matches 4.*" in refused(recipe(boot={"kernels": [{"version": "4.*"}]}), tree)
 
 
+def own_kernel(*files: str, **changes: Any) -> OwnKernel:
+    found = kernel("6.6.1", path="/boot/vmlinuz-rescue", initrd=None, **changes)
+    usage = (Usage(path="/boot", content_bytes=50 * MIB, inodes=2),)
+    return OwnKernel(files=files, digests=("0" * 64,) * len(files), kernels=(found,), usage=usage)
+
+
 def test_own_kernel_is_copied_into_the_tree() -> None:
     own = {"title": "Rescue", "kernel": "files/vmlinuz-rescue", "initrd": "files/initrd-rescue"}
-    plan = make_plan(recipe(boot={"kernels": [{"version": "*"}, own], "fallback": 1}), facts())
+    tree = facts().model_copy(update={"own_kernels": (own_kernel("files/vmlinuz-rescue", "files/initrd-rescue"),)})
+    plan = make_plan(recipe(boot={"kernels": [{"version": "*"}, own], "fallback": 1}), tree)
     assert plan.entries[1].kernel == "/boot/vmlinuz-rescue"
     assert parse_menu(plan.menu).fallback == (1,)
     assert "/boot/initrd-rescue" in next(step.solid for step in plan.disk if isinstance(step, MakeExt))

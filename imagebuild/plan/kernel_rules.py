@@ -1,0 +1,91 @@
+"""Which kernels can start as a Xen PV guest under the image's loader: each rule with its source.
+
+"guide" is the EC2 user guide's chapter on user-provided kernels (PV-GRUB 1.03); "tried" means seen on the genuine
+loader, built from the public sources and booted under Xen 4.17.
+"""
+
+from __future__ import annotations
+
+from imagebuild.errors import PlanError
+from imagebuild.plan.facts import KernelInTree
+from imagebuild.recipe.model import Architecture, BootLoader
+
+# What each loader unpacks. PV-GRUB: Xen's domain builder as mini-os has it, no lz4 and no zstd (tried: "not xen
+# image"). GRUB 2: its own filters (grub-core/io: gzio, xzio, lzopio). pygrub leaves it to the Xen of its machine: lz4
+# since 4.4, zstd since 4.15 (tools/libs/guest/xg_dom_bzimageloader.c).
+_UNPACKS: dict[BootLoader, tuple[str, ...]] = {
+    "pv-grub": ("gzip", "bzip2", "lzo", "xz", "lzma"),
+    "pvgrub2": ("gzip", "xz", "lzo"),
+    "pygrub": ("gzip", "bzip2", "lzo", "xz", "lzma", "lz4", "zstd"),
+}
+# What formats/repack.py can undo.
+_REPACKED = ("lz4", "zstd", "xz", "lzma", "bzip2")
+# arch/x86/Kconfig: XEN_PV depends on X86_64 since Linux 5.9.
+_LAST_32_BIT_PV = (5, 8)
+# guide: 2.6.32 to 2.6.38 need a patch, "Patching vanilla or other distribution kernels (PVOps)".
+_XSAVE = ((2, 6, 32), (2, 6, 38))
+
+
+def check_kernel(kernel: KernelInTree, architecture: Architecture, loader: BootLoader, *, repack: bool) -> None:
+    """Raises PlanError for a kernel that the loader cannot start, or that cannot be a Xen PV guest."""
+    if kernel.architecture != architecture:
+        raise PlanError(
+            f"architecture: {kernel.path} is a {kernel.architecture} kernel, the image is {architecture}",
+            resolution="the kernel's, the image's and the loader's architecture must be the same",
+        )
+    if kernel.xen_pv is False:
+        raise PlanError(
+            f"boot.kernels: {kernel.path} is not built as a Xen PV guest, says the configuration beside it",
+            resolution="use a kernel with CONFIG_XEN_PV=y (before Linux 4.13: CONFIG_XEN=y)",
+        )
+    if architecture == "i386" and _numbers(kernel.version)[:2] > _LAST_32_BIT_PV:
+        raise PlanError(
+            f"architecture: {kernel.path} (Linux {kernel.version}) cannot be a 32-bit Xen PV guest: "
+            "Linux dropped them in 5.9",
+            resolution="use an x86_64 image, or a kernel before 5.9",
+        )
+    if must_repack(kernel, loader) and not repack:
+        raise _not_unpacked(kernel, loader)
+
+
+def must_repack(kernel: KernelInTree, loader: BootLoader) -> bool:
+    """Whether only the payload's compression is in the way. Raises PlanError where repacking would not help."""
+    if kernel.compression == "none" or kernel.compression in _UNPACKS[loader]:
+        return False
+    if kernel.compression not in _REPACKED:
+        raise _not_unpacked(kernel, loader)
+    return True
+
+
+def notes_on_kernel(kernel: KernelInTree) -> tuple[str, ...]:
+    """What a reader of the plan should know about it."""
+    first, last = _XSAVE
+    if first <= _numbers(kernel.version) <= last:
+        return (
+            f"{kernel.path}: Linux 2.6.32 to 2.6.38 crash on machines with XSAVE unless patched (user guide: "
+            "&= ~X86_CR4_OSXSAVE in arch/x86/xen/enlighten.c); 2.6.39 and later work as they are",
+        )
+    return ()
+
+
+def _not_unpacked(kernel: KernelInTree, loader: BootLoader) -> PlanError:
+    name = {"pv-grub": "PV-GRUB", "pvgrub2": "GRUB 2 for Xen", "pygrub": "Xen under pygrub"}[loader]
+    details = f"it unpacks {', '.join(_UNPACKS[loader])}"
+    if kernel.compression == "unknown":
+        return PlanError(
+            f"boot.kernels: {kernel.path} has no payload that {name} could unpack",
+            details=f"{details}; a bzImage names its payload since boot protocol 2.08 (Linux 2.6.26)",
+            resolution="use a newer kernel, or the uncompressed vmlinux of this one",
+        )
+    return PlanError(
+        f"boot.kernels: {kernel.path} is compressed with {kernel.compression}, which {name} cannot unpack",
+        details=details,
+        resolution="set boot.repack: gzip, which puts the same kernel, compressed with gzip, behind it"
+        if kernel.compression in _REPACKED
+        else "install a kernel of another flavour",
+    )
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    parts = version.split("-")[0].split(".")
+    return tuple(int(part) for part in parts[:3] if part.isdigit())
