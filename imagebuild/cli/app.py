@@ -149,10 +149,10 @@ def build(
 ) -> None:
     """Build images and verify each: read back by other tools, then booted under QEMU and Xen to the login prompt.
 
-    DIR/NAME/ then holds NAME.raw (sparse), SHA256SUMS, packages.json, plan.json, report.json, junit.xml, build.log
-    and one console log per boot. NAME.raw appears only after a passed verification: an image that failed is kept
-    as NAME.raw.rejected, one that could not be verified as NAME.raw.unverified. An older result stays until there is
-    a new one. Nothing is begun unless all recipes are right.
+    DIR/NAME/ then holds NAME.raw (sparse), SHA256SUMS, report.html (open it in a browser), report.json, junit.xml,
+    packages.json, plan.json, build.log and one console log per boot. NAME.raw appears only after a passed
+    verification: an image that failed is kept as NAME.raw.rejected, one that could not be verified as
+    NAME.raw.unverified. An older result stays until there is a new one. Nothing is begun unless all recipes are right.
 
     \b
     Examples:
@@ -202,7 +202,7 @@ def verify(
     """Verify any image that has a /boot/grub/menu.lst, not only imagebuild's own. The image is never written.
 
     static reads it back (sfdisk, fsck, GRUB 0.97's shell, pygrub); qemu boots the kernel that its menu names; xen
-    goes the whole way through a PV-GRUB. DIR then holds report.json, junit.xml, verify.log and the console logs.
+    goes the whole way through a PV-GRUB. DIR then holds report.html, report.json, junit.xml, verify.log, consoles.
 
     \b
     Examples:

@@ -19,6 +19,7 @@ from imagebuild.cli.junit import NOT_ASKED_FOR, junit_text
 from imagebuild.cli.output import (
     JUNIT,
     PACKAGES,
+    PAGE,
     PLAN,
     REPORT,
     SUMS,
@@ -192,13 +193,20 @@ def _report(job: Job, built: Made, judgement: Judgement, watcher: Watcher, *, im
 
 
 def _put_in_place(folder: OutputFolder, built: Made, report: Report) -> None:
+    from imagebuild.cli.page import page_text, previous_build
+
     described = {
         PLAN: built.plan.model_dump_json(indent=2) + "\n",
         PACKAGES: built.packages.model_dump_json(indent=2) + "\n",
     }
+    page = page_text(
+        report, "build", image=folder.partial_image, consoles=folder.consoles,
+        plan=built.plan, packages=built.packages, previous=previous_build(folder.path),
+    )  # fmt: skip
     texts = described | {
         SUMS: sums(report.image.path, report.image.sha256, described),
         JUNIT: junit_text(report),
+        PAGE: page,
         REPORT: report_text(report),
     }
     folder.replace(texts, image=report.image.path)

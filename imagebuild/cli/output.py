@@ -6,6 +6,7 @@
     SHA256SUMS                of the image, plan.json and packages.json, for `sha256sum -c`
     plan.json, packages.json  what was built, and out of what
     report.json, junit.xml    what was found
+    report.html               the same for people, with the consoles and what is new since the build before
     *.log                     build.log (always that of the last run) and one console log for each boot
 
 All of that but build.log changes together, at the moment when a new result is known: until then, and when a run fails
@@ -29,6 +30,7 @@ from imagebuild.errors import BuildError, HostError
 from imagebuild.report import ImageFacts, Report
 
 REPORT = "report.json"
+PAGE = "report.html"
 JUNIT = "junit.xml"
 SUMS = "SHA256SUMS"
 PLAN = "plan.json"
@@ -52,11 +54,12 @@ class OutputFolder:
 
     def make_consoles(self) -> Path:
         """Where the machines of this run write their console logs; they move up when the result is known."""
-        self._consoles.mkdir(exist_ok=True)
-        return self._consoles
+        self.consoles.mkdir(exist_ok=True)
+        return self.consoles
 
     @property
-    def _consoles(self) -> Path:
+    def consoles(self) -> Path:
+        """Where they lie until then; the folder is there only when it has been made."""
         return self.path / f"consoles{_PARTIAL}"
 
     def log_path(self, verb: str) -> Path:
@@ -81,7 +84,7 @@ class OutputFolder:
         self._remove_older(image)
         if image is not None:
             self.partial_image.rename(self.path / image)
-        for console in sorted(self._consoles.glob("*")):
+        for console in sorted(self.consoles.glob("*")):
             console.rename(self.path / console.name)
         for name in texts:
             (self.path / f"{name}{_PARTIAL}").rename(self.path / name)
@@ -90,6 +93,7 @@ class OutputFolder:
         """The report goes first: without it, nothing that lies here claims anything."""
         consoles = _consoles_of(self.path / REPORT)
         (self.path / REPORT).unlink(missing_ok=True)
+        (self.path / PAGE).unlink(missing_ok=True)
         if image is not None:
             for name in (SUMS, *(self.name + suffix for suffix in _IMAGE_SUFFIXES)):
                 (self.path / name).unlink(missing_ok=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from imagebuild.cli.output import REPORT
+from imagebuild.cli.output import PAGE
 from imagebuild.cli.terminal import Segment
 from imagebuild.cli.text import duration, size
 from imagebuild.errors import OK, Interrupted
@@ -45,7 +45,7 @@ def block(report: Report, folder: Path, seconds: float) -> list[Line]:
     rows = [("image", f"{folder / image.path}  ({size(image.size_bytes)}, {size(image.real_bytes)} on disk)")]
     rows += [("boot", _boot(boot)) for boot in report.boots]
     rows += [("checks", _counts(report.checks))] if report.checks else []
-    rows += [("time", duration(seconds)), ("report", str(folder / REPORT))]
+    rows += [("time", duration(seconds)), ("report", str(folder / PAGE))]
     return lines + [[(f"  {word:<8}", "dim"), (text, "")] for word, text in rows]
 
 

@@ -15,7 +15,7 @@ from imagebuild.cli.ending import report as say_error
 from imagebuild.cli.hands import VerifyImage
 from imagebuild.cli.judge import EXIT_CODE, LoaderDemand, judge
 from imagebuild.cli.junit import junit_text
-from imagebuild.cli.output import JUNIT, REPORT, OutputFolder, open_folder, report_text
+from imagebuild.cli.output import JUNIT, PAGE, REPORT, OutputFolder, open_folder, report_text
 from imagebuild.cli.terminal import LogFile, Watcher, choose_display, say, showing
 from imagebuild.errors import HostError, ImagebuildError, Problem, RecipeError
 from imagebuild.host.cache import Cache
@@ -118,6 +118,7 @@ def verify_one(image: Path, options: VerifyOptions, verify: VerifyImage) -> int:
 def _verify(
     image: Path, folder: OutputFolder, options: VerifyOptions, verify: VerifyImage, log: LogFile
 ) -> tuple[Report, ImagebuildError | None]:
+    from imagebuild.cli.page import page_text
     from imagebuild.verify.runner import Request
 
     request = Request(
@@ -143,7 +144,8 @@ def _verify(
         imagebuild_version=__version__,
         unverified_because=judgement.reason,
     )
-    folder.replace({JUNIT: junit_text(report), REPORT: report_text(report)})
+    page = page_text(report, "verify", image=image, consoles=folder.consoles)
+    folder.replace({JUNIT: junit_text(report), PAGE: page, REPORT: report_text(report)})
     return report, judgement.error
 
 

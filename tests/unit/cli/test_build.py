@@ -16,7 +16,7 @@ import pytest
 from tests.unit.cli.conftest import Runner
 
 HASH = "$6$salt$" + "x" * 86
-ARTIFACTS = {"SHA256SUMS", "packages.json", "plan.json", "report.json", "junit.xml", "build.log"}
+ARTIFACTS = {"SHA256SUMS", "packages.json", "plan.json", "report.html", "report.json", "junit.xml", "build.log"}
 CONSOLES = {"console-qemu.log", "console-xen.log"}
 
 
@@ -61,6 +61,20 @@ def test_an_image_that_did_not_pass(imagebuild: Runner, how: str, code: int, ima
     assert f"{hashlib.sha256(b'image of web').hexdigest()}  {image}\n" in sums
     root = ElementTree.parse(imagebuild.folder / "out/web/junit.xml").getroot()
     assert int(root.get("failures", 0)) + int(root.get("errors", 0)) > 0
+
+
+def test_the_page_tells_what_is_new(imagebuild: Runner) -> None:
+    recipe = imagebuild.recipe("web")
+    page = imagebuild.folder / "out/web/report.html"
+    imagebuild("build", recipe)
+    assert "Since the previous build" not in page.read_text()
+    imagebuild("build", recipe, FAKE_VERIFY="failed", FAKE_CONTENT="2")
+    text = page.read_text()
+    assert "Since the previous build" in text
+    assert "Failed: this image is bad" in text
+    assert "a line of the guest" in text.replace("\u241b[2J\u2407 ", ""), (
+        "the check's detail, without control characters"
+    )
 
 
 def test_why_it_could_not_be_verified(imagebuild: Runner) -> None:
@@ -274,7 +288,9 @@ def test_verify_any_image(imagebuild: Runner) -> None:
     (imagebuild.folder / "old.img").write_bytes(b"somebody's image")
     done = imagebuild("verify", "old.img", "--with", "static,xen")
     assert done.returncode == 0, done.stderr
-    assert imagebuild.names("old.img.verify") == {"report.json", "junit.xml", "verify.log", "console-xen.log"}
+    assert imagebuild.names("old.img.verify") == {
+        "report.html", "report.json", "junit.xml", "verify.log", "console-xen.log",
+    }  # fmt: skip
     report = report_of(imagebuild, "old.img.verify")
     assert report["image"]["path"] == str(imagebuild.folder / "old.img")  # type: ignore[index]
     assert imagebuild("verify", "old.img", "-o", "there", FAKE_VERIFY="failed").returncode == 10

@@ -39,7 +39,7 @@ def test_a_bad_image_shows_what_failed_with_its_evidence() -> None:
         "  image   out/web/web.raw  (2.0 GiB, 600 MiB on disk)",
         "  checks  1 failed, 1 warned, 1 skipped (static)",
         "  time    1 min 23 s",
-        "  report  out/web/report.json",
+        "  report  out/web/report.html",
     ]
 
 
