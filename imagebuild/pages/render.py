@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,16 @@ def report_html(page: ReportPage) -> str:
         end_words=_END,
         loader_words=_LOADER,
     )
+
+
+def diff_html(
+    title: str, sections: Sequence[tuple[str, Sequence[tuple[str, str, str, str]]]], menu: Sequence[str]
+) -> str:
+    """A page for `imagebuild diff --html`. A section is its title and rows: name, change, before, after.
+
+    `menu`: the lines of a unified diff.
+    """
+    return _fill("diff.html.j2", title=title, sections=sections, menu=menu)
 
 
 def _fill(template: str, **values: Any) -> str:

@@ -1,0 +1,162 @@
+"""Takes a snapshot of an image, or of an output folder (whose packages.json is believed)."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from imagebuild.build.packages import DPKG_STATUS, Packages, installed_packages
+from imagebuild.diff.ext_tree import ExtTree
+from imagebuild.diff.snapshot import FileFacts, Snapshot
+from imagebuild.diff.tar_tree import tar_files
+from imagebuild.errors import Problem, RecipeError, VerifyError
+from imagebuild.host.cache import Cache
+from imagebuild.pages.model import PackageLine
+from imagebuild.report import Progress, stage
+from imagebuild.verify.places import Place
+from imagebuild.verify.readers import ReadError
+from imagebuild.verify.subject import Subject, open_subject
+from imagebuild.verify.testhost import Tools, find
+from imagebuild.verify.view import names_of
+
+_EXT = ("ext2", "ext3", "ext4")
+_OTHERS = ("xfs", "btrfs", "reiserfs")
+_MOST_STATUS_BYTES = 64 * 2**20
+
+
+def take_snapshot(path: Path, progress: Progress) -> Snapshot:
+    """An image (raw or qcow2), or an output folder of imagebuild's.
+
+    Raises RecipeError when there is no such thing, VerifyError and BuildError when it cannot be read.
+    """
+    if not path.exists():
+        raise _misuse(path, "there is no such file or folder; name an image, or an output folder")
+    image, packages = (path, None) if not path.is_dir() else _in_folder(path)
+    if image is None:
+        return Snapshot(str(path), packages=packages)
+    with tempfile.TemporaryDirectory(prefix="imagebuild-") as scratch:
+        host = find(Cache())
+        tools = host.tools if host else Tools(Path("/nonexistent"))  # ext needs none of them
+        with stage(progress, f"reading {path}"), open_subject(image, tools, Path(scratch)) as subject:
+            snapshot = _of_subject(str(path), subject, Path(scratch), progress)
+    return replace(snapshot, packages=packages) if packages is not None else snapshot
+
+
+def _in_folder(folder: Path) -> tuple[Path | None, tuple[PackageLine, ...] | None]:
+    image, packages = None, None
+    try:
+        named = folder / json.loads((folder / "report.json").read_bytes())["image"]["path"]
+        image = named if named.is_file() else None
+    except (OSError, ValueError, KeyError, TypeError):
+        found = sorted(folder.glob("*.raw"))
+        image = found[0] if len(found) == 1 else None
+    try:
+        known = Packages.model_validate_json((folder / "packages.json").read_bytes())
+        packages = tuple(PackageLine(one.name, one.version, one.architecture) for one in known.packages)
+    except (OSError, ValueError):
+        pass
+    if image is None and packages is None:
+        raise _misuse(folder, "this folder holds neither an image with its report.json nor a packages.json")
+    return image, packages
+
+
+def _of_subject(name: str, subject: Subject, scratch: Path, progress: Progress) -> Snapshot:
+    files = _files(subject, scratch, progress)
+    menu = subject.menu
+    kernels = (
+        [f"{entry.title}: {entry.kernel or ''} {entry.initrd or ''}".strip() for entry in menu.entries] if menu else []
+    )
+    modules = [f"modules {Path(path).name}" for path in files
+               if path.rpartition("/")[0] in ("/lib/modules", "/usr/lib/modules")]  # fmt: skip
+    return Snapshot(
+        name=name,
+        layout=_layout(subject),
+        menu=subject.menu_text,
+        kernels=tuple(dict.fromkeys([*kernels, *modules])),
+        packages=_packages(subject),
+        files=files,
+    )
+
+
+def _layout(subject: Subject) -> dict[str, str]:
+    facts = {
+        "size": f"{subject.size_bytes} bytes",
+        "partition table": subject.table.label if subject.table else "none",
+        "menu": f"{subject.menu_at.place}{subject.menu_at.path}" if subject.menu_at else "none",
+    }
+    for place in subject.places:
+        begin = f" at {place.runs[0].offset_bytes}" if place.runs else ""
+        facts[place.name] = f"{place.type}, {place.size_bytes} bytes{begin}"
+        if place.contents:
+            for key, value in (("UUID", place.contents.uuid), ("label", place.contents.label),
+                               ("features", " ".join(sorted(place.contents.features)))):  # fmt: skip
+                if value:
+                    facts[f"{place.name} {key}"] = value
+    return facts
+
+
+def _files(subject: Subject, scratch: Path, progress: Progress) -> dict[str, FileFacts]:
+    places = [place for place in subject.places if place.type in (*_EXT, *_OTHERS)]
+    if not places:
+        raise VerifyError(f"{subject.image} holds no filesystem that can be read")
+    if any(place.type in _OTHERS or len(place.runs) != 1 for place in places):
+        return _by_appliance(subject, scratch, progress)
+    trees = {place.name: ExtTree(subject.raw, place.runs[0].offset_bytes, scratch).files() for place in places}
+    return _put_together(subject, places, trees)
+
+
+def _by_appliance(subject: Subject, scratch: Path, progress: Progress) -> dict[str, FileFacts]:
+    from imagebuild.build.sources.image import examine, take_tree
+    from imagebuild.host.acceleration import accelerator
+    from imagebuild.plan.steps import TakeImage
+
+    archive = scratch / "tree.tar"
+    step = TakeImage(path=str(subject.image), sha256=None, root=None)
+    take_tree(step, examine(subject.raw.resolve()), archive, accelerator(Cache()), progress)
+    return tar_files(archive)
+
+
+def _put_together(
+    subject: Subject, places: list[Place], trees: dict[str, dict[str, FileFacts]]
+) -> dict[str, FileFacts]:
+    """One tree: each filesystem at the place that the root's fstab gives it; what it does not name, under its name."""
+    root = next(
+        (place for place in places if "/etc/fstab" in trees[place.name] or "/etc" in trees[place.name]), places[0]
+    )
+    mounts = _mounts(subject, root)
+    whole = dict(trees[root.name])
+    for place in places:
+        if place is root:
+            continue
+        prefix = next((path for device, path in mounts if device in names_of(place)), f"/{place.name}")
+        for path, facts in trees[place.name].items():
+            whole[prefix if path == "/" else prefix + path] = facts
+    return whole
+
+
+def _mounts(subject: Subject, root: Place) -> list[tuple[str, str]]:
+    try:
+        text = subject.read(root, "/etc/fstab", 2**20).decode("utf-8", "replace")
+    except ReadError:
+        return []
+    rows = [line.split() for line in text.splitlines() if not line.lstrip().startswith("#")]
+    return [(row[0], row[1].rstrip("/")) for row in rows if len(row) >= 3 and row[1].startswith("/") and row[1] != "/"]
+
+
+def _packages(subject: Subject) -> tuple[PackageLine, ...] | None:
+    """From dpkg's status file, on whichever filesystem it lies; None where there is none."""
+    for place in subject.places:
+        for path in (f"/{DPKG_STATUS}", f"/{DPKG_STATUS.removeprefix('var/')}"):
+            try:
+                status = subject.read(place, path, _MOST_STATUS_BYTES).decode("utf-8", "replace")
+            except ReadError:
+                continue
+            found = installed_packages(status)
+            return tuple(PackageLine(one.name, one.version, one.architecture) for one in found)
+    return None
+
+
+def _misuse(path: Path, message: str) -> RecipeError:
+    return RecipeError([Problem(str(path), 0, 0, "", message)])

@@ -1,0 +1,45 @@
+"""The files of a tar archive that the appliance wrote (build/sources/image.py): for what debugfs cannot read."""
+
+from __future__ import annotations
+
+import hashlib
+import tarfile
+from pathlib import Path
+
+from imagebuild.diff.snapshot import FileFacts
+
+_TYPES = {
+    tarfile.REGTYPE: "file", tarfile.AREGTYPE: "file", tarfile.GNUTYPE_SPARSE: "file", tarfile.DIRTYPE: "directory",
+    tarfile.SYMTYPE: "link", tarfile.CHRTYPE: "character", tarfile.BLKTYPE: "block", tarfile.FIFOTYPE: "fifo",
+}  # fmt: skip
+_XATTR = "SCHILY.xattr."
+
+
+def tar_files(archive: Path) -> dict[str, FileFacts]:
+    """Every member by its absolute path; hard links have their first name's facts."""
+    files: dict[str, FileFacts] = {}
+    with tarfile.open(archive, errors="surrogateescape") as tar:
+        for member in tar:
+            path = "/" + member.name.removeprefix("./").strip("/") if member.name != "." else "/"
+            if member.islnk():
+                files[path] = files["/" + member.linkname.removeprefix("./")]
+                continue
+            kind = _TYPES.get(member.type, "unknown")
+            content = tar.extractfile(member) if kind == "file" else None
+            digest = hashlib.file_digest(content, "sha256").hexdigest() if content else ""  # type: ignore[arg-type]
+            attributes = [(key.removeprefix(_XATTR), value) for key, value in member.pax_headers.items()
+                          if key.startswith(_XATTR)]  # fmt: skip
+            files[path] = FileFacts(
+                type=kind,
+                mode=member.mode & 0o7777,
+                uid=member.uid,
+                gid=member.gid,
+                size_bytes=member.size if kind == "file" else 0,
+                sha256=digest,
+                target=member.linkname if kind == "link" else "",
+                device=f"{member.devmajor}:{member.devminor}" if kind in ("character", "block") else "",
+                xattrs=tuple(
+                    sorted((name, value.encode("utf-8", "surrogateescape").hex(" ")) for name, value in attributes)
+                ),
+            )
+    return files
