@@ -58,7 +58,11 @@ def run_static(subject: Subject, tools: Tools, progress: Progress, loader: BootL
     Raises HostError when a program is missing that no check can do without. `tools` are the subject's own.
     """
     assert tools == subject.tools
-    view = View(subject, loader)
+    return run_checks(View(subject, loader), progress)
+
+
+def run_checks(view: View, progress: Progress) -> list[Check]:
+    """`run_static` for a subject that somebody else looks at, too: what is dear is then read once."""
     checks: list[Check] = []
     for check in CHECKS:
         begin = time.monotonic()
