@@ -63,9 +63,18 @@ class RecipeError(ImagebuildError):
 
 
 class PlanError(ImagebuildError):
-    """The recipe is well formed but asks for what cannot be made, or what the boot loader cannot boot."""
+    """The recipe is well formed but asks for what cannot be made, or what the boot loader cannot boot.
+
+    `brief` begins with the recipe's key. `others`: more refusals of the same recipe, each complete in itself.
+    """
 
     exit_code = 3
+
+    def __init__(
+        self, brief: str, *, details: str = "", resolution: str = "", others: tuple[PlanError, ...] = ()
+    ) -> None:
+        super().__init__(brief, details=details, resolution=resolution)
+        self.others = others
 
 
 class HostError(ImagebuildError):

@@ -1,8 +1,17 @@
-"""The steps that need a kernel, carried out in order in one libguestfs appliance."""
+"""The steps that need a kernel, carried out in order in one libguestfs appliance.
+
+It is launched while the tree is still being laid on the other side: volume groups want nothing but the partition table,
+and lie where nobody else writes. Only the filling waits for its archives; what the appliance has read of these disks
+before (its udev looks for signatures) is forgotten then.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import assert_never
 
@@ -30,22 +39,68 @@ _UNPACK = (
 )  # fmt: skip
 
 
-def run_steps(
+@contextlib.contextmanager
+def at_work(
     steps: Sequence[ApplianceStep],
     *,
     image: Path,
     archives: Mapping[str, Path],
     acceleration: Acceleration,
     progress: Progress,
+) -> Iterator[Callable[[], None]]:
+    """Carry the steps out on `image` beside the block. What is yielded waits for the end, and is called once the
+    archives are written; they exist before, with the size that they have at the most.
+
+    Raises BuildError, HostError, out of that call. A block that ends by an exception ends the work.
+    """
+    if not steps:
+        yield lambda: None
+        return
+    laid = _Laid()
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="appliance") as pool:
+        work = pool.submit(_run_steps, steps, image, archives, laid, acceleration, progress)
+
+        def finish() -> None:
+            laid.event.set()
+            work.result()
+
+        try:
+            yield finish
+        except BaseException:
+            laid.given_up = True
+            raise
+        finally:
+            laid.event.set()
+
+
+@dataclass(slots=True)
+class _Laid:
+    """Whether the archives are written, or never will be."""
+
+    event: threading.Event = field(default_factory=threading.Event)
+    given_up: bool = False
+
+
+def _run_steps(
+    steps: Sequence[ApplianceStep],
+    image: Path,
+    archives: Mapping[str, Path],
+    laid: _Laid,
+    acceleration: Acceleration,
+    progress: Progress,
 ) -> None:
-    """Carry the steps out on `image`; the archives are read-only disks beside it. Raises BuildError, HostError."""
     # The order in which a kernel finds its disks is no promise: each has a name.
-    names = {name: f"archive{number}" for number, name in enumerate(archives)}
+    names = {name: f"archive{chr(ord('a') + number)}" for number, name in enumerate(archives)}
     drives = [Drive(image, name=IMAGE)]
     drives += [Drive(path, readonly=True, name=names[name]) for name, path in archives.items()]
     with appliance(drives, acceleration=acceleration, log=progress.log) as guest:
         for step in steps:
+            if isinstance(step, MakeAndFill):
+                laid.event.wait()
+            if laid.given_up:
+                return
             _run(guest, step, names)
+        laid.event.wait()
 
 
 def _run(guest: Guest, step: ApplianceStep, names: Mapping[str, str]) -> None:
@@ -104,5 +159,7 @@ def _make_and_fill(guest: Guest, step: MakeAndFill, names: Mapping[str, str]) ->
         folder = f"{_ROOT}/{fill.subvolume}" if fill.subvolume else _ROOT
         if fill.subvolume:
             guest.shell("btrfs", "subvolume", "create", folder)
-        guest.shell(*_UNPACK, f"--file={guest.device(names[fill.archive])}", f"--directory={folder}")
+        archive = guest.device(names[fill.archive])
+        guest.shell("blockdev", "--flushbufs", archive)
+        guest.shell(*_UNPACK, f"--file={archive}", f"--directory={folder}")
     guest.call("umount", "/")

@@ -5,7 +5,7 @@ Start here to see how a plan is carried out. Nothing is decided: the plan says i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,6 @@ from imagebuild.host import command, disk, namespace
 from imagebuild.host.acceleration import accelerator
 from imagebuild.host.cache import Cache
 from imagebuild.plan.disk_vocabulary import (
-    ApplianceStep,
     CreateDisk,
     CreateLogicalVolume,
     CreateVolumeGroup,
@@ -86,39 +85,46 @@ def _execute(
         archives = {step.archive: space.folder / step.archive for step in laid if isinstance(step, PackTree)}
         with stage(progress, "partition table" if plan.layout == "hd00" else "disk"):
             _lay_out(plan, target)
-        with stage(progress, "filesystems"):
-            job = Job(
-                workspace=space.folder,
-                epoch=plan.epoch or 0,
-                lock=space.lock,
-                memory=not tree.facts.user_xattrs and namespace.fits_in_memory(tree.facts.content_bytes),
-                tree=tree.archive,
-                devices=tree.facts.devices,
-                attributes=tree.facts.attributes,
-                highest_id=tree.facts.highest_id,
-                recipe_folder=recipe_folder,
-                edits=plan.edits,
-                filesystems=tuple(laid),
-                image=target,
-                archives=archives,
-                secrets=dict(secrets),
-            )
-            _run_inside(job, progress)
-            for step in plan.disk:
-                if isinstance(step, MakeSwap):
-                    _make_swap(step, target, space.folder, progress)
-        if steps := [step for step in plan.disk if isinstance(step, _APPLIANCE_STEPS)]:
-            with stage(progress, "volumes"):
-                _run_appliance(steps, target, archives, cache, progress)
+        for archive in archives.values():
+            with archive.open("wb") as file:
+                file.truncate(_most_archive_bytes(plan))
+        steps = [step for step in plan.disk if isinstance(step, _APPLIANCE_STEPS)]
+        acceleration = accelerator(cache) if steps else "tcg"
+        with appliance.at_work(
+            steps, image=target, archives=archives, acceleration=acceleration, progress=progress
+        ) as finish:
+            with stage(progress, "filesystems"):
+                job = Job(
+                    workspace=space.folder,
+                    epoch=plan.epoch or 0,
+                    lock=space.lock,
+                    memory=not tree.facts.user_xattrs and namespace.fits_in_memory(tree.facts.content_bytes),
+                    tree=tree.archive,
+                    devices=tree.facts.devices,
+                    attributes=tree.facts.attributes,
+                    highest_id=tree.facts.highest_id,
+                    recipe_folder=recipe_folder,
+                    edits=plan.edits,
+                    filesystems=tuple(laid),
+                    image=target,
+                    archives=archives,
+                    secrets=dict(secrets),
+                )
+                _run_inside(job, progress)
                 for step in plan.disk:
-                    if isinstance(step, SettleVolumeGroup):
-                        settle(step, target, plan.epoch or 0)
+                    if isinstance(step, MakeSwap):
+                        _make_swap(step, target, space.folder, progress)
+            if steps:
+                with stage(progress, "volumes"):
+                    finish()
+        for step in plan.disk:
+            if isinstance(step, SettleVolumeGroup):
+                settle(step, target, plan.epoch or 0)
 
 
-def _run_appliance(
-    steps: Sequence[ApplianceStep], target: Path, archives: Mapping[str, Path], cache: Cache, progress: Progress
-) -> None:
-    appliance.run_steps(steps, image=target, archives=archives, acceleration=accelerator(cache), progress=progress)
+def _most_archive_bytes(plan: Plan) -> int:
+    """No archive is larger: what is in it has to fit into the image, and its headers are smaller than the files."""
+    return 4 * (plan.size_bytes or 0) + 2**30
 
 
 def _lay_out(plan: Plan, target: Path) -> None:

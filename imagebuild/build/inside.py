@@ -101,7 +101,7 @@ def _run(job: Job) -> None:
                 place = spread.staged(step.where, job.image, area) if step.region is None else nullcontext(job.image)
                 with place as target:
                     ext.make_ext(step, folder, target, job.epoch)
-                    privileged.put_into(step, folder, left, target, job.workspace)
+                    privileged.put_into(step, folder, left, target, job.workspace, job.epoch)
             case MakeBtrfs():
                 btrfs.make_btrfs(step, folder, job.image, area, left)
             case PackTree():

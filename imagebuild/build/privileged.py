@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
+from imagebuild.build import times
 from imagebuild.build.archive import printable
 from imagebuild.errors import BuildError
 from imagebuild.host import command
@@ -81,7 +82,7 @@ def exclusions(devices: Iterable[DeviceNode]) -> list[str]:
     return ["--no-wildcards", "--anchored", *(f"--exclude={name}" for name in names)] if names else []
 
 
-def put_into(step: MakeExt, folder: Path, left: Left, target: Path, scratch: Path) -> None:
+def put_into(step: MakeExt, folder: Path, left: Left, target: Path, scratch: Path, epoch: int) -> None:
     """Put into a finished filesystem, made from `folder`, what belongs into it. Raises BuildError where that fails."""
     devices = [device for device in left.devices if _belongs(step, device.path)]
     attributes = [attribute for attribute in left.attributes if _belongs(step, attribute.path)]
@@ -94,12 +95,11 @@ def put_into(step: MakeExt, folder: Path, left: Left, target: Path, scratch: Pat
     if not script:
         return
     offset = step.region.offset_bytes if step.region else 0
-    epoch = os.environ.get("SOURCE_DATE_EPOCH")
     output = command.run(
         ["debugfs", "-w", "-f", "-", f"{target}?offset={offset}"],
         doing=f"putting device nodes and attributes into {step.mountpoint}",
         stdin=os.fsencode("\n".join(script) + "\n"),
-        environment={"E2FSPROGS_FAKE_TIME": epoch} if epoch else None,
+        environment=times.fake_time(epoch),
     )
     for number in range(len(attributes)):
         (scratch / f"attribute-{number}").unlink()

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict
 
 from imagebuild.build.packages import Packages, installed_packages
 from imagebuild.build.sources import debian, directory, image, oci
+from imagebuild.build.times import wanted_epoch
 from imagebuild.build.tree_facts import read_tree
 from imagebuild.errors import BuildError
 from imagebuild.host.acceleration import accelerator
@@ -30,13 +31,15 @@ KIND = "trees"
 class ResolvedTree(BaseModel):
     """Where the tree really comes from: the step, with what only this machine can tell. Its digest is the cache key.
 
-    `apt_sources`: one-line entries for a bootstrap. `content_sha256`: of the archive, the folder, the image or the
-    layout's manifest; the place of these does not change the tree, so it is left out of `source`.
+    `epoch`: the moment that the user asks for (SOURCE_DATE_EPOCH). `apt_sources`: one-line entries for a bootstrap.
+    `content_sha256`: of the archive, the folder, the image or the layout's manifest; the place of these does not change
+    the tree, so it is left out of `source`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     source: TreeSource
+    epoch: int | None = None
     apt_sources: tuple[str, ...] = ()
     content_sha256: str | None = None
 
@@ -56,23 +59,26 @@ class Tree:
 
 def resolve(source: TreeSource, recipe_folder: Path) -> ResolvedTree:
     """Pin the source, without network. Raises BuildError for one that is missing or not the pinned one."""
+    epoch = wanted_epoch()
     match source:
         case BootstrapDebian():
-            return ResolvedTree(source=source, apt_sources=debian.apt_sources(source))
+            return ResolvedTree(source=source, epoch=epoch, apt_sources=debian.apt_sources(source))
         case UnpackTar():
             digest = _pinned_sha256("rootfs.tar", source.path, source.sha256, recipe_folder)
-            return ResolvedTree(source=UnpackTar(path="", sha256=None), content_sha256=digest)
+            return ResolvedTree(source=UnpackTar(path="", sha256=None), epoch=epoch, content_sha256=digest)
         case TakeDirectory():
             digest = directory.folder_digest(recipe_folder / source.path)
-            return ResolvedTree(source=TakeDirectory(path=""), content_sha256=digest)
+            return ResolvedTree(source=TakeDirectory(path=""), epoch=epoch, content_sha256=digest)
         case TakeImage():
             image.examine(recipe_folder / source.path)  # one that needs other files is not pinned by its own digest
             digest = _pinned_sha256("rootfs.image", source.path, source.sha256, recipe_folder)
-            return ResolvedTree(source=TakeImage(path="", sha256=None, root=source.root), content_sha256=digest)
+            return ResolvedTree(
+                source=TakeImage(path="", sha256=None, root=source.root), epoch=epoch, content_sha256=digest
+            )
         case TakeOci():
             found = oci.find_image(source, recipe_folder / source.path)
             anywhere = TakeOci(path="", tag=None, architecture=source.architecture)
-            return ResolvedTree(source=anywhere, content_sha256=found.manifest_digest)
+            return ResolvedTree(source=anywhere, epoch=epoch, content_sha256=found.manifest_digest)
         case _:
             assert_never(source)
 
@@ -94,7 +100,7 @@ def get_tree(
         path = recipe_folder if isinstance(source, BootstrapDebian) else recipe_folder / source.path
         match source:
             case BootstrapDebian():
-                index = debian.bootstrap(source, resolved.apt_sources, archive, cache, progress)
+                index = debian.bootstrap(source, resolved.apt_sources, resolved.epoch, archive, cache, progress)
             case UnpackTar():
                 pass
             case TakeDirectory():
@@ -126,6 +132,8 @@ def _load(folder: Path, resolved: ResolvedTree, source: TreeSource, recipe_folde
     else:
         facts, _status = read_tree(archive, resolved.digest)
         _keep_facts(folder, facts)
+    if resolved.epoch is not None:
+        facts = facts.model_copy(update={"epoch": resolved.epoch})
     return Tree(archive, facts, Packages.model_validate_json((folder / "packages.json").read_bytes()))
 
 

@@ -1,7 +1,7 @@
 """The times in an image: none of them is the time of the build, so that two builds are the same, bit for bit.
 
-The moment ("epoch", seconds since 1970) is SOURCE_DATE_EPOCH where that is set (reproducible-builds.org's convention), else
-a property of what the tree was made of: the date of the newest archive index, or the newest file of a given tree.
+The moment ("epoch", seconds since 1970) is SOURCE_DATE_EPOCH where that is set (reproducible-builds.org's convention),
+else a property of what the tree was made of: the date of the newest archive index, or the newest file of a given tree.
 """
 
 from __future__ import annotations

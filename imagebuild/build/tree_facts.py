@@ -35,6 +35,7 @@ class _Found:
     releases: dict[str, str] = field(default_factory=dict)
     dpkg_status: str = ""
     user_xattrs: bool = False
+    newest: int = 0
     noted: dict[str, Noted] = field(default_factory=dict)
     highest_id: int = 0
     devices: dict[str, DeviceNode] = field(default_factory=dict)
@@ -84,6 +85,7 @@ def _note_privileges(found: _Found, name: str, member: tarfile.TarInfo) -> None:
     """What an ordinary user's namespace cannot make."""
     path = _encoded("/" + name)
     attributes = {key.removeprefix(_XATTR): value for key, value in member.pax_headers.items() if _XATTR in key}
+    found.newest = max(found.newest, int(member.mtime))
     found.user_xattrs |= any(key.startswith("user.") for key in attributes)
     device = member.ischr() or member.isblk()
     for key, value in attributes.items():
@@ -134,6 +136,7 @@ def _facts(found: _Found, digest: str) -> TreeFacts:
         initrd_tool=next((tool for program, tool in TOOLS if program in found.tools), None),
         kernels=found.kernels.facts(),
         user_xattrs=found.user_xattrs,
+        epoch=found.newest,
         noted=tuple(found.noted[path] for path in sorted(found.noted)),
         highest_id=found.highest_id,
         devices=tuple(found.devices.values()),

@@ -68,11 +68,18 @@ def explain(error: ImagebuildError) -> list[str]:
             return [str(problem) for problem in error.problems]
         case Interrupted():
             return ["interrupted: nothing is left behind, run the same command again"]
+        case PlanError():
+            # a line each, with its place first, as compilers print it: editors jump to it
+            return [_refusal(refusal) for refusal in (error, *error.others)]
         case _:
-            # a plan's error begins with its place, as compilers print it: editors jump to it
-            lines = [error.brief if isinstance(error, PlanError) else f"error: {error.brief}"]
+            lines = [f"error: {error.brief}"]
             lines += [f"  {line}" for line in error.details.splitlines()]
             return lines + ([f"what to do: {error.resolution}"] if error.resolution else [])
+
+
+def _refusal(error: PlanError) -> str:
+    details = f" ({'; '.join(error.details.splitlines())})" if error.details else ""
+    return f"{error.brief}{details}" + (f"; what to do: {error.resolution}" if error.resolution else "")
 
 
 def _internal(error: BaseException, log_path: Path | None) -> list[str]:

@@ -79,7 +79,8 @@ def placed(error: PlanError, loaded: LoadedRecipe) -> PlanError:
     if not message or not _KEY.fullmatch(key):
         key, message = "", error.brief
     brief = str(loaded.problem(key, message)) if key else f"{loaded.path}: {message}"
-    return PlanError(brief, details=error.details, resolution=error.resolution)
+    others = tuple(placed(other, loaded) for other in error.others)
+    return PlanError(brief, details=error.details, resolution=error.resolution, others=others)
 
 
 def named(error: ImagebuildError, path: Path) -> ImagebuildError:

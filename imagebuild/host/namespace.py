@@ -17,7 +17,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -125,7 +125,9 @@ def remove_tree(folder: Path) -> None:
         command.attempt([*prefix(), "rm", "-rf", "--one-file-system", "--", str(folder)])
 
 
-def attempt_program(argv: Sequence[str], space: Workspace, *, memory: bool, log: command.Sink) -> command.Finished:
+def attempt_program(
+    argv: Sequence[str], space: Workspace, *, memory: bool, environment: Mapping[str, str], log: command.Sink
+) -> command.Finished:
     """Run a program as root in a namespace of its own, with network, and return how it ended; it ends with us.
 
     Its TMPDIR is a folder of the workspace, in memory if `memory` says so.
@@ -134,7 +136,7 @@ def attempt_program(argv: Sequence[str], space: Workspace, *, memory: bool, log:
     scratch.mkdir()
     words = [*prefix(network=True), "--mount-proc", sys.executable, "-m", "imagebuild.host.lifeline", str(space.lock)]
     words.append(str(scratch) if memory else "")
-    return command.attempt([*words, *argv], environment={"TMPDIR": str(scratch)}, log=log)
+    return command.attempt([*words, *argv], environment={"TMPDIR": str(scratch), **environment}, log=log)
 
 
 def fits_in_memory(size_bytes: int) -> bool:

@@ -105,7 +105,8 @@ class TreeFacts(_Fact):
 
     `usage` of folders down to three levels, each without its listed children.
     `user_xattrs`: some file has an extended attribute of the class user, which tmpfs keeps only since Linux 6.6.
-    `highest_id`: the largest number of an owner or group.
+    `highest_id`: the largest number of an owner or group. `epoch`: when its newest file was written, or the moment that
+    the user asks for, in seconds since 1970.
     """
 
     digest: str
@@ -117,6 +118,7 @@ class TreeFacts(_Fact):
     user_xattrs: bool = False
     noted: tuple[Noted, ...] = ()
     highest_id: int = 0
+    epoch: int = 0
     devices: tuple[DeviceNode, ...] = ()
     attributes: tuple[Attribute, ...] = ()
 

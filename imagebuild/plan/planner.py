@@ -12,6 +12,7 @@ from imagebuild.plan.disk_steps import DiskPlan, plan_disk, uuid_of
 from imagebuild.plan.facts import TreeFacts, Usage
 from imagebuild.plan.initrds import Needed
 from imagebuild.plan.layout import Area, Arrangement, Mounted, arrange, mountpoints, partition_areas, volume_areas
+from imagebuild.plan.refusals import all_at_once
 from imagebuild.plan.rules import check_disk, loader_area, notes_on
 from imagebuild.plan.steps import (
     BootstrapDebian,
@@ -42,9 +43,10 @@ def make_plan(recipe: Recipe, facts: TreeFacts | None) -> Plan:
     """Everything that the build will do; deterministic, and without touching the machine.
 
     With `facts` None (the tree is not there yet) the plan is preliminary: `pending` names what the tree will tell.
-    Raises PlanError for what cannot be made, or what PV-GRUB could not boot.
+    Raises PlanError for what cannot be made, or what PV-GRUB could not boot: all of it at once.
     """
-    check_disk(recipe.disk)
+    all_at_once(lambda: check_disk(recipe.disk), lambda: loader_area(recipe.disk, recipe.boot.loader))
+    all_at_once(lambda: choose_kernels(recipe, facts, _needed(recipe)), lambda: arrange(recipe.disk, facts))
     separate_boot = loader_area(recipe.disk, recipe.boot.loader).mount == "/boot"
     choice = choose_kernels(recipe, facts, _needed(recipe))
     arrangement = arrange(recipe.disk, _with_room_for(choice, facts))
@@ -57,6 +59,7 @@ def make_plan(recipe: Recipe, facts: TreeFacts | None) -> Plan:
         architecture=recipe.architecture,
         layout=recipe.disk.layout,
         size_bytes=arrangement.size_bytes if arrangement else None,
+        epoch=facts.epoch if facts else None,
         tree=tree_source(recipe),
         edits=(
             *tidying(facts, tree_source(recipe), separate_boot=separate_boot),

@@ -222,6 +222,7 @@ class PlannedCheck(Step):
 class Plan(Step):
     """All that a build will do. With `pending` empty, the plan is final and `disk` is complete.
 
+    `epoch`: the moment that the image shows, in seconds since 1970: no file is newer. None: not known yet.
     `notes`: what whoever registers or boots the image has to know.
     """
 
@@ -231,6 +232,7 @@ class Plan(Step):
     architecture: Architecture
     layout: Layout
     size_bytes: int | None
+    epoch: int | None
     tree: TreeSource
     edits: tuple[Edit, ...]
     disk: tuple[DiskStep, ...]

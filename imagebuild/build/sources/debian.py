@@ -5,6 +5,8 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
+from imagebuild.build.sources.release_date import newest_release
+from imagebuild.build.times import VARIABLE
 from imagebuild.errors import BuildError
 from imagebuild.host import command, namespace
 from imagebuild.host.apt_sources import debian_mirrors
@@ -53,9 +55,16 @@ def apt_sources(step: BootstrapDebian) -> tuple[str, ...]:
 
 
 def bootstrap(
-    step: BootstrapDebian, apt_sources: tuple[str, ...], archive: Path, cache: Cache, progress: Progress
+    step: BootstrapDebian,
+    apt_sources: tuple[str, ...],
+    epoch: int | None,
+    archive: Path,
+    cache: Cache,
+    progress: Progress,
 ) -> str:
     """Let mmdebstrap make the tree into the tar file `archive`; returns the archive's index of its packages.
+
+    No file is newer than `epoch`, or (None) than the archive's own date.
 
     Raises BuildError with mmdebstrap's words, HostError when it is not installed.
     """
@@ -68,6 +77,8 @@ def bootstrap(
             f"--architectures={_DEBIAN_NAMES[step.architecture]}", f"--components={','.join(step.components)}",
             f"--aptopt=Acquire::http::Timeout \"{_APT_TIMEOUT_SECONDS}\"",
             f"--aptopt=Acquire::https::Timeout \"{_APT_TIMEOUT_SECONDS}\"",
+            # every kernel mounts devtmpfs there; an ordinary user's tree could not hold device nodes
+            "--skip=output/dev",
             "--dpkgopt=force-unsafe-io",  # the tree is copied out in the end: fsync protects nothing
             f"--customize-hook={_note_digests(index)}",
             # mmdebstrap leaves this machine's own name and resolver in the tree
@@ -75,8 +86,13 @@ def bootstrap(
             *([f"--include={','.join(step.packages)}"] if step.packages else []),
             step.suite, str(archive), *apt_sources,
         ]  # fmt: skip
+        moment = epoch if epoch is not None else newest_release(apt_sources)
         finished = namespace.attempt_program(
-            argv, space, memory=namespace.fits_in_memory(_BOOTSTRAP_BYTES), log=progress.log
+            argv,
+            space,
+            memory=namespace.fits_in_memory(_BOOTSTRAP_BYTES),
+            environment={} if moment is None else {VARIABLE: str(moment)},
+            log=progress.log,
         )
         if finished.exit_code != 0:
             raise _failed(step, finished)

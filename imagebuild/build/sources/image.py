@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -161,7 +160,7 @@ def _pack(guest: Guest, mounted: list[str], left_out: tuple[str, ...]) -> None:
     words = ["tar", "--create", "--file=/dev/sdb", "--directory=/sysroot", "--format=posix", "--sort=name"]
     words += ["--pax-option=delete=atime,delete=ctime", "--numeric-owner", "--xattrs", "--xattrs-include=*", "--acls"]
     words += ["--sparse", "--anchored", *(f"--exclude={name}" for name in excluded), "."]
-    guest.shell(*map(shlex.quote, words))  # the appliance gives them to a shell, and some come from the image
+    guest.shell(*words)
 
 
 def _cut(archive: Path) -> None:
