@@ -61,8 +61,10 @@ def test_where_the_loaders_differ(tmp_path: Path, test_host: TestHost) -> None:
 
 
 # Those where something is missing that the others have.
-BARE = ["nothing", "cut", "overlap", "xfs-v5", "btrfs", "no-menu", "menu-huge", "menu-empty", "menu-binary", "root-hd1",
-        "no-kernel-line", "no-root-line", "empty-kernel", "no-bzimage", "truncated-initrd", "not-an-initrd"]  # fmt: skip
+BARE = [
+    "nothing", "cut", "overlap", "xfs-v5", "btrfs", "no-menu", "menu-huge", "menu-empty", "menu-binary", "root-hd1",
+    "no-kernel-line", "no-root-line", "empty-kernel", "no-bzimage", "truncated-initrd", "not-an-initrd",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", BARE)
