@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -12,11 +12,63 @@ from imagebuild.cli.options import AsJson, Debug
 
 Work = Callable[[], int]
 Do = Callable[..., None]
+# As in recipe/disk.py and recipe/starter.py, which take too long to import for --help.
+Layout = Literal["hd0", "hd00"]
+RootType = Literal["ext2", "ext3", "ext4", "xfs", "btrfs", "reiserfs"]
 
 
 def add_desk_verbs(app: typer.Typer, do: Do) -> None:
     """Add them; `do` keeps what is to be done until the parser has ended (app.py)."""
+    _add_init(app, do)
     _add_diff(app, do)
+
+
+def _add_init(app: typer.Typer, do: Do) -> None:
+    @app.command(short_help="Write a commented recipe to begin with.")
+    def init(
+        context: typer.Context,
+        path: Annotated[Path, typer.Argument(metavar="[FILE]", help="Where it goes; - prints it.")] = Path(
+            "my-image.yaml"
+        ),
+        source: Annotated[
+            Path | None, typer.Option("--from", metavar="IMAGE", help="A recipe for an image like this one.")
+        ] = None,
+        name: Annotated[str | None, typer.Option("--name", help="Name of the image (default: the file's).")] = None,
+        suite: Annotated[str | None, typer.Option("--suite", metavar="NAME", help="Debian release: bookworm …")] = None,
+        layout: Annotated[
+            Layout | None, typer.Option("--layout", help="hd0: one filesystem; hd00: partitions.")
+        ] = None,
+        lvm: Annotated[bool | None, typer.Option("--lvm/--no-lvm", help="The root on LVM (hd00 only).")] = None,
+        filesystem: Annotated[RootType | None, typer.Option("--filesystem", help="The root's.")] = None,
+        size: Annotated[
+            str | None, typer.Option("--size", help="The disk's, such as 4GiB (default: computed).")
+        ] = None,
+        hostname: Annotated[str | None, typer.Option("--hostname", help="Default: debian.")] = None,
+        yes: Annotated[bool, typer.Option("-y", "--yes", help="Ask nothing, take the defaults.")] = False,
+        force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+        debug: Debug = False,
+    ) -> None:
+        """Write a commented recipe: asks for layout, filesystem, LVM and release, each with a default.
+
+        Options answer questions in advance; without a terminal nothing is asked. With --from the recipe is taken from
+        an image: its partitions, filesystems, volumes and boot menu, and its tree as the source. What is written
+        validates, or the command says why not.
+
+        \b
+        Examples:
+          imagebuild init web.yaml
+          imagebuild init web.yaml --layout hd00 --lvm --yes
+          imagebuild init rebuilt.yaml --from old-server.raw
+        """
+
+        def work() -> int:
+            from imagebuild.cli.init import wants_questions, write_recipe
+
+            given = {"name": name, "suite": suite, "layout": layout, "lvm": lvm, "filesystem": filesystem,
+                     "size": size, "hostname": hostname}  # fmt: skip
+            return write_recipe(path, given, source=source, ask=wants_questions(yes), force=force)
+
+        do(context, work, debug=debug)
 
 
 def _add_diff(app: typer.Typer, do: Do) -> None:

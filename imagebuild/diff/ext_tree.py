@@ -151,7 +151,9 @@ def _facts(node: _Node, stat: str, size: int, contents: dict[int, tuple[str, byt
         size_bytes=size if node.type == "file" else 0,
         sha256=digest if node.type == "file" else "",
         target=(link[1] if link else content.decode("utf-8", "surrogateescape")) if node.type == "link" else "",
-        device=":".join(device.groups()) if device and node.type in ("character", "block") else "",
+        device=":".join(str(int(part)) for part in device.groups())
+        if device and node.type in ("character", "block")
+        else "",
         xattrs=tuple(sorted((name, _hex(value.strip())) for name, value in attributes)),
     )
 

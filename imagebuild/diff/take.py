@@ -136,6 +136,21 @@ def _put_together(
     return whole
 
 
+def mounts_of_subject(subject: Subject) -> dict[str, str]:
+    """Mountpoints by the device names that the image's own /etc/fstab uses; empty where there is none.
+
+    It is looked for on every filesystem: the root is where it is found.
+    """
+    for place in subject.places:
+        try:
+            text = subject.read(place, "/etc/fstab", 2**20).decode("utf-8", "replace")
+        except ReadError:
+            continue
+        rows = [line.split() for line in text.splitlines() if not line.lstrip().startswith("#")]
+        return {row[0]: row[1] for row in rows if len(row) >= 3 and row[1].startswith("/")}
+    return {}
+
+
 def _mounts(subject: Subject, root: Place) -> list[tuple[str, str]]:
     try:
         text = subject.read(root, "/etc/fstab", 2**20).decode("utf-8", "replace")
