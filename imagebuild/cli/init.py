@@ -71,7 +71,7 @@ def _answers(path: Path, given: dict[str, Any], ask: Ask) -> Answers:
     name = given.get("name") or ask("Name of the image", "my-image" if str(path) == "-" else stem, ())
     suite = given.get("suite") or ask("Debian release", "bookworm", _SUITES)
     layout = given.get("layout") or ("hd00" if given.get("lvm") else None)
-    layout = layout or ask("Layout: hd0 (one filesystem) or hd00 (a partition table)", "hd0", ("hd0", "hd00"))
+    layout = layout or ask("Layout: one filesystem, or a partition table", "hd0", ("hd0", "hd00"))
     lvm = given.get("lvm")
     if lvm is None:
         lvm = layout == "hd00" and ask("LVM", "no", ("yes", "no")) == "yes"
@@ -96,13 +96,20 @@ def _default(_question: str, default: str, _choices: tuple[str, ...]) -> str:
 
 
 def _terminal(question: str, default: str, choices: tuple[str, ...]) -> str:
-    """Ask on stderr, so that stdout is the recipe's (`init -`)."""
-    import click
-    import typer
-
-    # a release may be any code name; the other choices are all there are
-    kind = click.Choice(list(choices)) if choices and default != "bookworm" else None
-    return str(typer.prompt(question, default=default, type=kind, show_choices=True, err=True))
+    """Ask on stderr, so that stdout is the recipe's (`init -`). An answer may be begun (`x` for xfs)."""
+    shown = f" ({', '.join(choices)})" if choices else ""
+    while True:
+        print(f"{question}{shown} [{default}]: ", end="", file=sys.stderr, flush=True)
+        line = sys.stdin.readline()
+        if not line:
+            raise RecipeError([Problem("init", 0, 0, "", "the input ended before the last answer; --yes asks nothing")])
+        answer = line.strip() or default
+        begun = [choice for choice in choices if choice.startswith(answer)]
+        if not choices or answer in choices or choices == _SUITES:  # a release may be any code name
+            return answer
+        if len(begun) == 1:
+            return begun[0]
+        print(f"  {answer!r} is none of them", file=sys.stderr)
 
 
 def wants_questions(yes: bool) -> bool:

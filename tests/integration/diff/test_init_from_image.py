@@ -67,3 +67,15 @@ def test_nothing_is_overwritten_and_nothing_asked(tmp_path: Path) -> None:
     assert init("b.yaml", "--lvm", "--layout", "hd0", folder=tmp_path).returncode == 2
     assert init("-", "--name", "web", folder=tmp_path).stdout.startswith("# yaml-language-server")
     assert {path.name for path in tmp_path.iterdir()} == {"a.yaml"}
+
+
+def test_questions_on_a_terminal(tmp_path: Path) -> None:
+    answers = "\n\nnonsense\nhd00\ny\nx\n\nwww\n"
+    argv = ["script", "-qec", f"{sys.executable} -m imagebuild init asked.yaml", "/dev/null"]
+    done = subprocess.run(argv, cwd=tmp_path, input=answers, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout
+    assert "'nonsense' is none of them" in done.stdout
+    recipe = load_recipe(tmp_path / "asked.yaml").recipe
+    assert (recipe.name, recipe.system.hostname) == ("asked", "www")
+    volume = recipe.disk.volume_groups["vg0"][0]
+    assert (volume.mount, volume.filesystem.type) == ("/", "xfs")
