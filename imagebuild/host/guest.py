@@ -6,7 +6,9 @@ The binding comes from the distribution (Debian: python3-guestfs). It raises onl
 from __future__ import annotations
 
 import contextlib
+import os
 import shlex
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +23,12 @@ FILESYSTEMS = {
     "ext2": "libguestfs0", "ext3": "libguestfs0", "ext4": "libguestfs0", "xfs": "libguestfs-xfs",
     "btrfs": "libguestfs0", "reiserfs": "libguestfs-reiserfs",
 }  # fmt: skip
+# QEMU's emulator carries `rep movsb` out byte by byte, and a kernel that sees "erms" copies with nothing else: without
+# it, data moves two to three times as fast (tried: reading a disk took 7.1 s of processor time, now 2.6 s). The others
+# make each entry into its kernel dearer, and guard a machine that runs for seconds and sees nobody else's code.
+_EMULATED_CPU = "max,la57=off,-erms,-fsrm,-smap,-smep,-pku,-umip"
+_EMULATED_APPEND = "mitigations=off"
+_QEMU = "qemu-system-x86_64"
 # libguestfs asks for 1280 MiB by default; volume groups and copies between devices need much less.
 _MEMORY_MIB = 768
 _NEEDS = "install the Debian packages python3-guestfs and linux-image-amd64 (or run: make setup)"
@@ -30,7 +38,7 @@ _NEEDS = "install the Debian packages python3-guestfs and linux-image-amd64 (or 
 class Drive:
     """One disk of the appliance. libguestfs' own calls know them in order as /dev/sda, /dev/sdb, …
 
-    `name` (letters and digits): for `Guest.device`, the way to name it in commands of the appliance.
+    `name` (letters only): for `Guest.device`, the way to name it in commands of the appliance.
     """
 
     path: Path
@@ -89,8 +97,9 @@ def appliance(drives: Sequence[Drive], *, acceleration: Acceleration, log: comma
     """
     guestfs = load_binding()
     handle = guestfs.GuestFS(python_return_dict=True)
+    scratch = tempfile.TemporaryDirectory(prefix="imagebuild-")
     try:
-        _configure(handle, acceleration)
+        _configure(handle, acceleration, Path(scratch.name))
         for drive in drives:
             # "unsafe" leaves out every fsync of the appliance; `shutdown` still writes everything to the file.
             options: dict[str, Any] = {"readonly": True} if drive.readonly else {"cachemode": "unsafe"}
@@ -114,14 +123,36 @@ def appliance(drives: Sequence[Drive], *, acceleration: Acceleration, log: comma
             raise BuildError("the appliance did not end cleanly", details=str(error)) from error
     finally:
         handle.close()
+        scratch.cleanup()
 
 
-def _configure(handle: Any, acceleration: Acceleration) -> None:
+def _configure(handle: Any, acceleration: Acceleration, scratch: Path) -> None:
     handle.set_backend("direct")
     if acceleration == "tcg":
         handle.set_backend_setting("force_tcg", "1")
+        handle.set_append(_EMULATED_APPEND)
+        if qemu := command.find(_QEMU):
+            handle.set_hv(str(_with_other_cpu(qemu, scratch)))
     handle.set_memsize(_MEMORY_MIB)
     handle.set_autosync(True)
+
+
+def _with_other_cpu(qemu: Path, folder: Path) -> Path:
+    """A program for libguestfs to start in QEMU's place, which only exchanges the processor's model.
+
+    libguestfs remembers what it has found out about a QEMU by the file's size and time: the time is QEMU's own.
+    """
+    script = folder / "appliance-qemu"
+    script.write_text(
+        "#!/bin/sh\n"
+        f'for word; do shift; case $word in max|max,*) word={_EMULATED_CPU};; esac; set -- "$@" "$word"; done\n'
+        f'exec {shlex.quote(str(qemu))} "$@"\n',
+        encoding="utf-8",
+    )
+    script.chmod(0o755)
+    status = qemu.stat()
+    os.utime(script, ns=(status.st_atime_ns, status.st_mtime_ns))
+    return script
 
 
 def appliance_filesystems(acceleration: Acceleration = "tcg") -> dict[str, bool]:
