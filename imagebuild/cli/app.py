@@ -283,9 +283,11 @@ def schema(context: typer.Context) -> None:
 from imagebuild.cli.cache_verbs import add_cache_verbs  # noqa: E402 (last, like the next)
 from imagebuild.cli.ec2 import add_ec2_verbs  # noqa: E402 (last, so that --help lists them behind the others)
 from imagebuild.cli.image_verbs import add_image_verbs  # noqa: E402 (like the next)
+from imagebuild.cli.nightly_verbs import add_nightly_verbs  # noqa: E402 (like the next)
 
 add_image_verbs(app, _do)
 add_cache_verbs(app, _do)
+add_nightly_verbs(app, _do)
 from imagebuild.cli.desk import add_desk_verbs  # noqa: E402
 
 add_ec2_verbs(app, _do)

@@ -19,7 +19,7 @@ NOT_ASKED_FOR = "--no-verify"
 
 def junit_text(report: Report) -> str:
     """The whole document."""
-    root = ElementTree.Element("testsuites", name=_clean(report.name))
+    root = ElementTree.Element("testsuites", name=clean(report.name))
     for machine in MACHINES:
         checks = [check for check in report.checks if check.machine == machine]
         boots = [boot for boot in report.boots if boot.machine == machine]
@@ -38,7 +38,7 @@ def _suite(report: Report, machine: MachineName, checks: list[Check], boots: lis
     outcomes = [check.outcome for check in checks]
     suite = ElementTree.Element(
         "testsuite",
-        name=_clean(f"{report.name}.{machine}"),
+        name=clean(f"{report.name}.{machine}"),
         tests=str(len(checks)),
         failures=str(outcomes.count(Outcome.FAILED)),
         errors="0",
@@ -70,17 +70,17 @@ def _boot_properties(properties: ElementTree.Element, boot: Boot) -> None:
 
 
 def _property(parent: ElementTree.Element, name: str, value: str) -> None:
-    ElementTree.SubElement(parent, "property", name=_clean(name), value=_clean(value))
+    ElementTree.SubElement(parent, "property", name=clean(name), value=clean(value))
 
 
 def _case(report: Report, check: Check, name: str) -> ElementTree.Element:
     case = ElementTree.Element(
         "testcase",
-        classname=_clean(f"{report.name}.{check.machine}"),
-        name=_clean(name),
+        classname=clean(f"{report.name}.{check.machine}"),
+        name=clean(name),
         time=f"{check.seconds:.3f}",
     )
-    detail = _clean(check.detail)
+    detail = clean(check.detail)
     message = detail.partition("\n")[0]
     match check.outcome:
         case Outcome.FAILED:
@@ -99,7 +99,7 @@ def _unverified(report: Report) -> ElementTree.Element:
     asked_for = report.unverified_because == NOT_ASKED_FOR
     suite = ElementTree.Element(
         "testsuite",
-        name=_clean(f"{report.name}.verification"),
+        name=clean(f"{report.name}.verification"),
         tests="1",
         failures="0",
         errors="0" if asked_for else "1",
@@ -107,9 +107,9 @@ def _unverified(report: Report) -> ElementTree.Element:
         time="0.000",
     )
     case = ElementTree.SubElement(
-        suite, "testcase", classname=_clean(f"{report.name}.verification"), name="verified", time="0.000"
+        suite, "testcase", classname=clean(f"{report.name}.verification"), name="verified", time="0.000"
     )
-    reason = _clean(report.unverified_because)
+    reason = clean(report.unverified_because)
     if asked_for:
         ElementTree.SubElement(case, "skipped", message=reason)
     else:
@@ -118,5 +118,6 @@ def _unverified(report: Report) -> ElementTree.Element:
     return suite
 
 
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
+    """The text without what no XML document may hold."""
     return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text)

@@ -1,0 +1,19 @@
+"""A folder of recipes every night: many at once, on one machine or on many, and one summary over all nights.
+
+Start here. A night goes through these modules in this order:
+
+    night.py      one night from its lock to its summary
+    inputs.py     everything that a recipe is made from, as files and as one digest
+    unchanged.py  what need not be built again, and why
+    engine.py     dask.distributed: tasks go out, results and lines come back as they happen
+    work.py       … what a worker does for one recipe: `imagebuild build` as a process of its own
+    supervise.py  … watched: a limit for each stage
+    network.py    … and tried again when the network was to blame
+    store.py      results under an fsspec URL, each published exactly once
+    shared.py     recipes and root trees that travel between machines
+    history.py    the nights that were, numbered: the clock may be set back
+    page.py       summary.html
+    worker.py     a machine that offers what it can do
+
+`model.py` is what they speak of.
+"""

@@ -1,0 +1,22 @@
+"""Whether a failure looks like the network's, which another attempt may mend."""
+
+from __future__ import annotations
+
+import re
+
+# glibc's gai_strerror(3) and strerror(3), curl's, apt's and wget's words for the same, and HTTP's own (RFC 9110: 429,
+# 502-504). "Hash Sum mismatch" and "unexpected size" are apt's while a mirror is being updated.
+_SIGNS = re.compile(
+    r"""temporary\ failure\ (in\ name\ resolution|resolving) | could\ not\ resolve | name\ or\ service\ not\ known
+    | connection\ (timed\ out|refused|reset|failed) | could\ not\ connect | unable\ to\ connect | cannot\ be\ reached
+    | network\ is\ unreachable | no\ route\ to\ host | timed\ out\ while | operation\ timed\ out | read\ timed\ out
+    | \b(429\ too\ many|502\ bad\ gateway|503\ service\ unavailable|504\ gateway) | hash\ sum\ mismatch
+    | file\ has\ unexpected\ size | remote\ end\ closed\ connection | tls\ handshake\ timeout""",
+    re.VERBOSE | re.IGNORECASE,
+)
+
+
+def sign_of_the_network(text: str) -> str:
+    """The words that speak of the network, or an empty text."""
+    found = _SIGNS.search(text)
+    return found[0] if found else ""

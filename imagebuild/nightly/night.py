@@ -1,0 +1,275 @@
+"""One night: recipes in, results published one by one, and a summary of all nights, whatever went wrong."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from imagebuild import __version__
+from imagebuild.errors import ImagebuildError, Interrupted, RecipeError
+from imagebuild.host.cache import Cache
+from imagebuild.nightly import history, shared, unchanged
+from imagebuild.nightly.engine import run_tasks
+from imagebuild.nightly.inputs import inputs_sha256
+from imagebuild.nightly.model import Done, Night, Options, Result, State, Task
+from imagebuild.nightly.needs import machines_of, needs_of
+from imagebuild.nightly.store import CURRENT, RESERVED, Store, as_url
+from imagebuild.nightly.unchanged import Current
+from imagebuild.nightly.work import build_seconds
+from imagebuild.recipe.load import LoadedRecipe, load_recipe
+from imagebuild.report import Report
+
+# Kept free from the beginning, so that a full disk still has room for the words that say so.
+_RESERVE_BYTES = 4 * 2**20
+_RESERVE = ".reserve.partial"
+_NO_TURN = "its turn never came"
+
+Say = Callable[[str, str], None]
+"""Given the recipe's name ("" for the night as a whole) and a line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the night is asked for. `scheduler` empty: this process does it, `jobs` at once.
+
+    `settings` are `options.settings` as a mapping. `now` is the clock.
+    """
+
+    recipes: Sequence[Path]
+    output: str
+    options: Options
+    settings: Mapping[str, str]
+    jobs: int
+    scheduler: str = ""
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+
+@dataclass
+class _Run:
+    wishes: Wishes
+    store: Store
+    nights: list[Night]
+    night: Night
+    say: Say
+    begin: float
+    notes: list[str] = field(default_factory=list)
+    results: dict[str, Result] = field(default_factory=dict)
+    reports: dict[str, Report] = field(default_factory=dict)
+
+    @property
+    def direct(self) -> bool:
+        """Results go straight into a folder; else they travel through the store."""
+        return not self.wishes.scheduler and "://" not in self.wishes.output
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What the summary pages are made of: all nights, the last one at the end, and its reports by name."""
+
+    nights: tuple[Night, ...]
+    reports: Mapping[str, Report]
+
+    @property
+    def night(self) -> Night:
+        return self.nights[-1]
+
+
+def run_night(wishes: Wishes, say: Say, write_up: Callable[[Summary], Mapping[str, str]]) -> Night:
+    """Build what has changed, keep the night, and write the summary files that `write_up` makes, by name.
+
+    Raises BuildError when another night writes there, HostError for a store or scheduler that cannot be reached.
+    Interrupted, the night is kept too: what did not come back is LOST.
+    """
+    store = Store(as_url(wishes.output))
+    with store.lock(), _reserve(store):
+        run = _begin(wishes, store, say)
+        try:
+            _work(run)
+        except KeyboardInterrupt:
+            _interrupted(run)
+        _end(run)
+    summary = Summary((*run.nights, run.night), run.reports)
+    _write_up(run, write_up(summary))
+    return run.night
+
+
+def _begin(wishes: Wishes, store: Store, say: Say) -> _Run:
+    nights, notes = history.read_nights(store)
+    now = wishes.now()
+    number = history.next_number(store)
+    night = Night(number=number, begun=history.text(now), seconds=0, results=(), imagebuild_version=__version__)
+    run = _Run(wishes, store, nights, night, say, time.monotonic(), notes)
+    _note(run, history.clock_note(nights, now))
+    if not wishes.scheduler:
+        for line in shared.mend(Cache()):
+            _note(run, line)
+    return run
+
+
+def _work(run: _Run) -> None:
+    tasks: list[Task] = []
+    for path in run.wishes.recipes:
+        if task := _prepare(run, path):
+            tasks.append(task)
+    if not run.direct:
+        for task in tasks:
+            current = unchanged.read_current(run.store, task.name)
+            run.store.sweep(task.name, current.stored if current else "")  # what a dead night left
+    if tasks:
+        for task, done in run_tasks(tasks, run.say, scheduler=run.wishes.scheduler, jobs=run.wishes.jobs):
+            _take(run, task, done)
+
+
+def _prepare(run: _Run, path: Path) -> Task | None:
+    """The task, or None when there is nothing to do: then the result is known already."""
+    options = run.wishes.options
+    try:
+        loaded = load_recipe(path, run.wishes.settings)
+        name = loaded.recipe.name
+        if name in run.results or name in RESERVED:
+            taken = "is taken by the night itself" if name in RESERVED else f"{run.results[name].recipe} has it, too"
+            raise RecipeError([loaded.problem("name", f"found {name}: {taken}; give each recipe its own name")])
+        inputs = inputs_sha256(loaded, options.settings, options.machines)
+        run.results[name] = Result(
+            name=name, recipe=str(path), state=State.LOST, exit_code=Interrupted.exit_code, message=_NO_TURN
+        )
+        standing = _standing(run, loaded, inputs)
+        if not standing.why_not and standing.report:
+            _unchanged(run, loaded, standing.report, inputs)
+            return None
+        run.say(name, f"to be built: {standing.why_not}")
+        return _task(run, loaded, inputs)
+    except ImagebuildError as error:
+        _refused(run, path, error)
+        return None
+
+
+def _standing(run: _Run, loaded: LoadedRecipe, inputs: str) -> unchanged.Standing:
+    options = run.wishes.options
+    if run.direct:
+        recorded = history.latest(run.nights, loaded.recipe.name)
+        return unchanged.in_folder(loaded, Path(run.wishes.output), recorded, inputs, options, Cache())
+    return unchanged.in_store(loaded, run.store, inputs, options, Cache())
+
+
+def _unchanged(run: _Run, loaded: LoadedRecipe, report: Report, inputs: str) -> None:
+    name = loaded.recipe.name
+    run.results[name] = Result(
+        name=name, recipe=str(loaded.path), state=State.UNCHANGED, exit_code=0, image=report.image.path,
+        message="unchanged and still verified: not built", image_sha256=report.image.sha256,
+        size_bytes=report.image.size_bytes, real_bytes=report.image.real_bytes, build_seconds=build_seconds(report),
+        boot_seconds={boot.machine: boot.seconds for boot in report.boots},
+        plan_digest=report.plan_digest or "", inputs_sha256=inputs,
+    )  # fmt: skip
+    run.reports[name] = report
+    run.say(name, "unchanged and still verified: not built")
+
+
+def _task(run: _Run, loaded: LoadedRecipe, inputs: str) -> Task:
+    options, name = run.wishes.options, loaded.recipe.name
+    machines = machines_of(loaded, options)
+    task = Task(
+        name=name, recipe=str(loaded.path), options=options, output=run.wishes.output, inputs_sha256=inputs,
+        needs=needs_of(loaded, machines),
+    )  # fmt: skip
+    if run.direct:
+        return task
+    bundle, inside = shared.send_recipe(run.store, loaded, inputs)
+    return replace(
+        task, recipe=inside, store=run.store.url, bundle=bundle, output="", tree_digest=shared.tree_digest(loaded)
+    )
+
+
+def _refused(run: _Run, path: Path, error: ImagebuildError) -> None:
+    message = "\n".join(map(str, error.problems)) if isinstance(error, RecipeError) else error.brief
+    name = path.stem if path.stem not in run.results else str(path)
+    run.results[name] = Result(
+        name=name, recipe=str(path), state=State.BROKEN, exit_code=error.exit_code, message=message
+    )
+    run.say(name, f"broken: {message}")
+
+
+def _take(run: _Run, task: Task, done: Done) -> None:
+    """Publish a result: from here on, and only here, it is what readers see."""
+    result = done.result.model_copy(update={"recipe": run.results[task.name].recipe})
+    if done.stored:
+        marks = {name: run.store.mark(f"{task.name}/{done.stored}/{name}") for name in done.files}
+        assert done.report is not None
+        current = Current(stored=done.stored, result=result, report=done.report, files=done.files, marks=marks)
+        run.store.write(f"{task.name}/{CURRENT}", current.model_dump_json(indent=1).encode())
+        run.store.sweep(task.name, done.stored)
+    run.results[task.name] = result
+    if done.report:
+        run.reports[task.name] = done.report
+    for line in done.notes:
+        _note(run, line)
+    run.say(task.name, f"{result.state}" + (f": {result.message.splitlines()[0]}" if result.message else ""))
+    _keep(run)
+
+
+def _interrupted(run: _Run) -> None:
+    _note(run, "the night was interrupted: what had come back is published, the rest was not begun or was ended")
+
+
+def _end(run: _Run) -> None:
+    _note(run, history.jump_note(history.parse(run.night.begun) or run.wishes.now(), run.wishes.now(), _seconds(run)))
+    if run.store.folder is not None:
+        (run.store.folder / _RESERVE).unlink(missing_ok=True)
+    _keep(run)
+
+
+def _keep(run: _Run) -> None:
+    """Write the night as far as it has come; a full disk is told at the end, when its reserve is given up."""
+    run.night = run.night.model_copy(
+        update={"results": tuple(run.results.values()), "notes": tuple(run.notes), "seconds": round(_seconds(run), 3)}
+    )
+    try:
+        history.keep(run.store, run.night)
+    except OSError as error:
+        if error.errno != errno.ENOSPC or not _give_up_reserve(run):
+            raise
+        _note(run, "the disk was full in the middle of the night: what was published before stays")
+        _keep(run)
+
+
+def _give_up_reserve(run: _Run) -> bool:
+    reserve = run.store.folder / _RESERVE if run.store.folder else None
+    if reserve is None or not reserve.exists():
+        return False
+    reserve.unlink()
+    return True
+
+
+def _write_up(run: _Run, texts: Mapping[str, str]) -> None:
+    for name, content in texts.items():
+        run.store.write(name, content.encode("utf-8", "replace"))
+
+
+def _seconds(run: _Run) -> float:
+    return time.monotonic() - run.begin
+
+
+def _note(run: _Run, line: str) -> None:
+    if line:
+        run.notes.append(line)
+        run.say("", line)
+
+
+@contextlib.contextmanager
+def _reserve(store: Store) -> Iterator[None]:
+    if store.folder is None:
+        yield
+        return
+    path = store.folder / _RESERVE
+    with path.open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, _RESERVE_BYTES)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)

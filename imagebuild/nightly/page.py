@@ -1,0 +1,81 @@
+"""summary.html: all recipes and all nights on one page that needs nothing else, and runs nothing."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from imagebuild import pages
+from imagebuild.nightly import trends
+from imagebuild.nightly.model import Night, State
+from imagebuild.pages.clean import clean
+from imagebuild.pages.render import delta, duration, size
+
+_OWN = Path(__file__).with_name("templates")
+_SHARED = Path(pages.__file__).with_name("templates")
+_WORDS = {
+    State.PASSED: "passed",
+    State.UNCHANGED: "unchanged",
+    State.FAILED: "failed: a bad image",
+    State.UNVERIFIED: "unverified",
+    State.BROKEN: "not built",
+    State.LOST: "did not come back",
+}
+# No script at all, so the policy allows none: text that escaped the escaping could still do nothing.
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+
+
+def summary_html(nights: Sequence[Night]) -> str:
+    """The page. `nights`: the oldest first, never empty."""
+    night = nights[-1]
+    states = [result.state for result in night.results]
+    style = "\n".join(path.read_text(encoding="utf-8") for path in (_SHARED / "page.css", _OWN / "summary.css"))
+    return _environment().get_template("summary.html.j2").render(
+        night=night,
+        nights=list(nights)[-trends.SHOWN_NIGHTS :],
+        stories=trends.stories(nights),
+        counts=[(state, states.count(state)) for state in State if state in states],
+        verdict=_verdict(night),
+        words=_WORDS,
+        style=Markup(style),
+        script="",
+        policy=_POLICY,
+    )  # fmt: skip
+
+
+def _verdict(night: Night) -> tuple[str, str]:
+    """The page's class and headline."""
+    if night.exit_code == 0:
+        return "passed", "All is well" if night.results else "Nothing was asked for"
+    bad = [result for result in night.results if result.exit_code != 0]
+    word = f"{len(bad)} of {len(night.results)} need a look"
+    return ("failed" if any(r.state in (State.FAILED, State.BROKEN) for r in bad) else "unverified"), word
+
+
+@functools.cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=ChoiceLoader([FileSystemLoader(_OWN), FileSystemLoader(_SHARED)]), autoescape=True,
+        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_harmless,
+    )  # fmt: skip
+    environment.filters |= {
+        "size": size,
+        "duration": duration,
+        "delta": delta,
+        "line": trends.line,
+        "measure": _measure,
+    }
+    return environment
+
+
+def _measure(value: float, unit: str) -> str:
+    return size(value) if unit == "bytes" else duration(value)
+
+
+def _harmless(value: Any) -> Any:
+    return clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value

@@ -1,0 +1,117 @@
+"""Whether what is published for a recipe is still right, so that it need not be built again; and if not, why not."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ValidationError
+
+from imagebuild import __version__
+from imagebuild.build.resolve import facts_in_cache
+from imagebuild.errors import PlanError
+from imagebuild.host.cache import Cache
+from imagebuild.nightly.model import Options, Result
+from imagebuild.nightly.store import CURRENT, Store
+from imagebuild.plan.planner import make_plan
+from imagebuild.recipe.load import LoadedRecipe
+from imagebuild.report import Report, Verdict
+
+REPORT = "report.json"
+_NO_VERIFY = "--no-verify"
+
+
+class Current(BaseModel):
+    """URL/NAME/current.json. `files`: size and sha256 by name; `marks`: what tells a changed one without reading it."""
+
+    stored: str
+    result: Result
+    report: Report
+    files: dict[str, tuple[int, str]]
+    marks: dict[str, str] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is published: `why_not` it is still right; empty: it is. `report` None: nothing is there."""
+
+    report: Report | None
+    why_not: str
+
+
+def in_folder(
+    loaded: LoadedRecipe, output: Path, recorded: Result | None, inputs: str, options: Options, cache: Cache
+) -> Standing:
+    """For a result in a folder (DIR/NAME/), its image read and compared. `recorded`: the last night's word."""
+    folder = output / loaded.recipe.name
+    report = _report((folder / REPORT).read_bytes() if (folder / REPORT).is_file() else None)
+    if report is None:
+        return Standing(None, "nothing is there yet")
+    why_not = _why_not(loaded, report, recorded, inputs, options, cache)
+    if not why_not and _sha256(folder / report.image.path) != report.image.sha256:
+        why_not = "the image is no longer the one that was verified"
+    return Standing(report, why_not)
+
+
+def in_store(loaded: LoadedRecipe, store: Store, inputs: str, options: Options, cache: Cache) -> Standing:
+    """For a result in a store; its files are compared by their marks, or on a disk by their digests."""
+    current = read_current(store, loaded.recipe.name)
+    if current is None:
+        return Standing(None, "nothing is there yet")
+    why_not = _why_not(loaded, current.report, current.result, inputs, options, cache)
+    if not why_not:
+        changed = [name for name in current.files if not _same(store, loaded.recipe.name, current, name)]
+        why_not = f"no longer as they were published: {', '.join(changed)}" if changed else ""
+    return Standing(current.report, why_not)
+
+
+def read_current(store: Store, name: str) -> Current | None:
+    try:
+        return Current.model_validate_json(store.read(f"{name}/{CURRENT}") or b"")
+    except ValidationError:
+        return None
+
+
+def _same(store: Store, recipe: str, current: Current, name: str) -> bool:
+    path = f"{recipe}/{current.stored}/{name}"
+    if store.folder is not None:
+        return _sha256(store.folder / path) == current.files[name][1]
+    return store.mark(path) == current.marks.get(name)
+
+
+def _why_not(
+    loaded: LoadedRecipe, report: Report, recorded: Result | None, inputs: str, options: Options, cache: Cache
+) -> str:
+    passed = report.verdict is Verdict.PASSED or (options.machines == () and report.unverified_because == _NO_VERIFY)
+    if not passed:
+        return f"it was not verified: {report.unverified_because or report.verdict}"
+    if report.imagebuild_version != __version__:
+        return f"imagebuild {report.imagebuild_version or '(unknown)'} built it, this is {__version__}"
+    if recorded is None or recorded.image_sha256 != report.image.sha256:
+        return "no night has recorded what it was made from"
+    if recorded.inputs_sha256 != inputs:
+        return "the recipe or a file that it names has changed"
+    facts = facts_in_cache(loaded, cache)
+    try:
+        if facts and make_plan(loaded.recipe, facts).digest != report.plan_digest:
+            return "the plan has changed"
+    except PlanError:
+        return "the plan has changed"
+    return ""
+
+
+def _report(content: bytes | None) -> Report | None:
+    try:
+        return Report.model_validate(json.loads(content)) if content else None
+    except (ValueError, ValidationError):
+        return None
+
+
+def _sha256(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return ""

@@ -1,0 +1,199 @@
+"""What a worker does for one recipe: run `imagebuild build`, again if the network failed, bring back what came out."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import platform
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from imagebuild.errors import OK, BuildError, ImagebuildError, VerifyError
+from imagebuild.host.cache import Cache
+from imagebuild.nightly import shared
+from imagebuild.nightly.model import STATE_OF_VERDICT, Done, Result, State, Task
+from imagebuild.nightly.network import sign_of_the_network
+from imagebuild.nightly.store import Store
+from imagebuild.nightly.supervise import Ended, run_build
+from imagebuild.nightly.unchanged import REPORT
+from imagebuild.report import Report, Verdict
+
+OWN_PROGRAM = (sys.executable, "-m", "imagebuild")
+_MESSAGE_LINES = 12
+_FULL = "no space left"
+
+
+@dataclass
+class _Job:
+    task: Task
+    say: Callable[[str], None]
+    stop: Callable[[], bool]
+    notes: list[str] = field(default_factory=list)
+
+
+def carry_out(task: Task, say: Callable[[str], None], stop: Callable[[], bool] = lambda: False) -> Done:
+    """Build and verify one recipe. Whatever goes wrong is a result, not an exception.
+
+    `say` gets every line as it comes; when `stop()` says so, the build ends as by Ctrl-C.
+    """
+    job, begin = _Job(task, say, stop), time.monotonic()
+    try:
+        done = _in_store(job) if task.store else _in_folder(job, Path(task.recipe), Path(task.output))
+    except (ImagebuildError, OSError) as error:
+        code = error.exit_code if isinstance(error, ImagebuildError) else BuildError.exit_code
+        done = Done(_broken(task, code, str(error)))
+    update = {"seconds": round(time.monotonic() - begin, 3), "worker": platform.node()}
+    return Done(done.result.model_copy(update=update), done.report, done.stored, done.files, tuple(job.notes))
+
+
+def _in_store(job: _Job) -> Done:
+    """Recipe from the store, result into the store: nothing but the cache stays on this machine."""
+    task, store, cache = job.task, Store(job.task.store), Cache()
+    with tempfile.TemporaryDirectory(prefix="imagebuild-") as scratch:
+        folder = Path(scratch)
+        (folder / "recipe").mkdir()
+        shared.fetch_recipe(store, task.bundle, folder / "recipe")
+        job.notes += shared.mend(cache, "trees", task.tree_digest) if task.tree_digest else []
+        job.notes += shared.fetch_tree(store, cache, task.tree_digest)
+        done = _in_folder(job, folder / "recipe" / task.recipe, folder / "out")
+        with contextlib.suppress(ImagebuildError, OSError):  # an offer to the others, no more
+            shared.send_tree(store, cache, task.tree_digest)
+        if done.report is None:
+            return done
+        stored = uuid.uuid4().hex
+        files = {}
+        for path in _to_publish(folder / "out" / task.name, done.report):
+            store.upload(path, f"{task.name}/{stored}/{path.name}")
+            files[path.name] = (path.stat().st_size, _sha256(path))
+    return Done(done.result, done.report, stored, files)
+
+
+def _to_publish(folder: Path, report: Report) -> Iterator[Path]:
+    """The files of a result; the image compressed, under its name with .zst."""
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith(".") or not path.is_file():
+            continue
+        if path.name == report.image.path:
+            packed = path.with_name(f"{path.name}.zst")
+            shared.compress(path, packed)
+            yield packed
+        else:
+            yield path
+
+
+def _in_folder(job: _Job, recipe: Path, output: Path) -> Done:
+    task, limits, pause = job.task, job.task.options.limits, job.task.options.limits.pause_seconds
+    report_path = output / task.name / REPORT
+    for attempt in range(1, limits.attempts + 1):
+        before = _mark(report_path)
+        ended = _build(job, recipe, output)
+        if ended.exit_code not in (BuildError.exit_code, VerifyError.exit_code) or ended.hung or job.stop():
+            break
+        sign = sign_of_the_network(ended.said)
+        if not sign or attempt == limits.attempts:
+            break
+        job.notes.append(f"{task.name}: attempt {attempt} failed for the network's sake ({sign}); tried again")
+        job.say(f"the network failed ({sign}); again in {pause:g} s")
+        _wait(pause, job.stop)
+        pause *= 2
+    fresh = _mark(report_path) != before
+    return _result(job, ended, attempt, _report(report_path) if fresh else None)
+
+
+def _build(job: _Job, recipe: Path, output: Path) -> Ended:
+    options = job.task.options
+    argv = [*(options.program or OWN_PROGRAM), "build", str(recipe), "-o", str(output), *options.build_words()]
+    return run_build(argv, stage_seconds=options.limits.stage_seconds, say=job.say, stop=job.stop)
+
+
+def _wait(seconds: float, stop: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and not stop():
+        time.sleep(0.2)
+
+
+def _mark(report: Path) -> tuple[int, int, int] | None:
+    """What tells this run's report from an older one: `build` puts a new file into its place. No clock is asked."""
+    try:
+        status = report.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns, status.st_size
+
+
+def _report(path: Path) -> Report | None:
+    try:
+        return Report.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def _result(job: _Job, ended: Ended, attempts: int, report: Report | None) -> Done:
+    task = job.task
+    if ended.hung:
+        limit = task.options.limits.stage_seconds
+        why = f"{ended.hung} took longer than {limit:g} s, the limit of a stage, and was ended"
+        return Done(_broken(task, BuildError.exit_code, why, attempts))
+    if report is None or (ended.exit_code not in (OK, VerifyError.exit_code) and report.verdict is not Verdict.FAILED):
+        code = ended.exit_code if ended.exit_code > 0 else BuildError.exit_code
+        message = _last_words(ended)
+        if _FULL in message.lower():
+            job.notes.append(f"{task.name}: the disk was full; what was published before stays")
+        return Done(_broken(task, code, message, attempts))
+    state = State.PASSED if ended.exit_code == OK else STATE_OF_VERDICT[report.verdict]
+    failed = "; ".join(f"{check.machine}: {check.name}" for check in report.failed())
+    result = Result(
+        name=task.name,
+        recipe=task.recipe,
+        state=state,
+        exit_code=ended.exit_code,
+        message=failed or report.unverified_because,
+        attempts=attempts,
+        image=report.image.path,
+        image_sha256=report.image.sha256,
+        size_bytes=report.image.size_bytes,
+        real_bytes=report.image.real_bytes,
+        build_seconds=build_seconds(report),
+        boot_seconds={boot.machine: boot.seconds for boot in report.boots},
+        plan_digest=report.plan_digest or "",
+        inputs_sha256=task.inputs_sha256,
+    )
+    return Done(result, report)
+
+
+def build_seconds(report: Report) -> float:
+    """The stages that make the image: those before the first of the verification."""
+    total = 0.0
+    for stage in report.stages:
+        if stage.name in ("Xen test host", "checksum"):
+            break
+        total += stage.seconds
+    return round(total, 3)
+
+
+def _broken(task: Task, code: int, message: str, attempts: int = 0) -> Result:
+    return Result(
+        name=task.name, recipe=task.recipe, state=State.BROKEN, exit_code=code, message=message, attempts=attempts
+    )
+
+
+def _last_words(ended: Ended) -> str:
+    """From the first line that says `error`; else the last lines."""
+    lines = ended.said.splitlines()
+    for number, line in enumerate(lines):
+        if line.startswith(("error:", "internal error:", "interrupted:")):
+            return "\n".join(lines[number : number + _MESSAGE_LINES])
+    tail = "\n".join(lines[-_MESSAGE_LINES:])
+    return tail or f"imagebuild build ended with {ended.exit_code} and said nothing"
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,76 @@
+"""A machine that offers what it can do to a scheduler: dask's worker under its nanny, which replaces it if it dies."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+from imagebuild.errors import HostError
+from imagebuild.host.cache import Cache
+from imagebuild.host.capabilities import Capability, probes
+
+# Two boots (QEMU and Xen), the appliance and a tree in memory: what one recipe wants at its widest.
+JOB_MEMORY_BYTES = 4 * 2**30
+
+
+def jobs_that_fit(cores: int, available_bytes: int) -> int:
+    """How many recipes at once: each boots two machines side by side, and wants its memory."""
+    return max(1, min(cores // 2, available_bytes // JOB_MEMORY_BYTES))
+
+
+def jobs_here() -> int:
+    for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+        if line.startswith("MemAvailable:"):
+            return jobs_that_fit(len(os.sched_getaffinity(0)), int(line.split()[1]) * 1024)
+    return 1
+
+
+def offered(found: list[Capability], jobs: int) -> dict[str, float]:
+    """The resources that a machine with these capabilities advertises. Raises HostError when it cannot build at all."""
+    state = {capability.name: capability for capability in found}
+
+    def usable(*names: str) -> bool:
+        return all(name in state and state[name].state != "lacking" for name in names)
+
+    needed = ("mmdebstrap", "namespace", "parted", "e2fsprogs", "disk-tools", "cache")
+    if lacking := [name for name in needed if not usable(name)]:
+        details = "\n".join(f"{name}: {state[name].evidence}" for name in lacking if name in state)
+        raise HostError(
+            f"this machine cannot build: {', '.join(lacking)}", details=details, resolution="run: imagebuild doctor"
+        )
+    resources = {"build": float(jobs)}
+    if usable("guestfs"):
+        resources["guestfs"] = jobs
+    if usable("qemu"):  # Xen runs under QEMU: what boots the one boots the other
+        resources |= {"qemu": jobs, "xen": jobs}
+    if state["acceleration"].state == "ok" if "acceleration" in state else False:
+        resources["kvm"] = jobs
+    return resources
+
+
+def probe(cache: Cache) -> list[Capability]:
+    """Try everything that this machine may offer."""
+    return [answer for each in probes(cache) for answer in each.run()]
+
+
+def serve(scheduler: str, *, jobs: int, resources: dict[str, float], name: str, folder: Path) -> None:
+    """Work for the scheduler until it closes or we are interrupted. Raises HostError when it cannot be reached."""
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        asyncio.run(_serve(scheduler, jobs, resources, name, folder))
+    except (OSError, TimeoutError) as error:
+        raise HostError(
+            f"the scheduler {scheduler} cannot be reached: {error}", resolution="start one with: dask scheduler"
+        ) from error
+
+
+async def _serve(scheduler: str, jobs: int, resources: dict[str, float], name: str, folder: Path) -> None:
+    from distributed import Nanny
+
+    nanny = Nanny(
+        scheduler, nthreads=jobs, resources=resources, name=name, local_directory=str(folder),
+        memory_limit=0, death_timeout=60,
+    )  # fmt: skip
+    async with nanny:
+        await nanny.finished()
