@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from imagebuild.errors import PlanError
 from imagebuild.plan import ext
-from imagebuild.plan.layout import EXTENT_BYTES, MIB, arrange
+from imagebuild.plan.ext import MIB
+from imagebuild.plan.layout import EXTENT_BYTES, arrange
 from imagebuild.recipe.model import Disk
 
 extents = st.one_of(
