@@ -50,9 +50,11 @@ def filesystems(mount: str | None) -> st.SearchStrategy[dict[str, Any]]:
     return st.fixed_dictionaries(
         {"type": st.sampled_from(["ext2", "ext3", "ext4", "ext4", "xfs", "btrfs", "reiserfs"])},
         optional={
-            "label": st.text("abz09_.-", min_size=1, max_size=14),
+            "label": st.text("abz09_.-", min_size=3, max_size=13),
             "mount_options": st.sampled_from(["noatime", "compress=zstd"]),
-            "mkfs": st.lists(words, max_size=2),
+            "mkfs": st.sampled_from([False, False, False, True]).flatmap(
+                lambda some: st.lists(words, max_size=2) if some else st.just([])
+            ),
         },
     )
 
