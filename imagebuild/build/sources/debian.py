@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import tarfile
 from pathlib import Path
 
 from imagebuild.build.sources.release_date import newest_release
@@ -77,7 +78,8 @@ def bootstrap(
             f"--architectures={_DEBIAN_NAMES[step.architecture]}", f"--components={','.join(step.components)}",
             f"--aptopt=Acquire::http::Timeout \"{_APT_TIMEOUT_SECONDS}\"",
             f"--aptopt=Acquire::https::Timeout \"{_APT_TIMEOUT_SECONDS}\"",
-            # every kernel mounts devtmpfs there; an ordinary user's tree could not hold device nodes
+            # every kernel mounts devtmpfs there; an ordinary user's tree could not hold device nodes. mmdebstrap leaves
+            # the folder out, too, and without it nothing can be mounted: it is put back below
             "--skip=output/dev",
             "--dpkgopt=force-unsafe-io",  # the tree is copied out in the end: fsync protects nothing
             f"--customize-hook={_note_digests(index)}",
@@ -96,7 +98,16 @@ def bootstrap(
         )
         if finished.exit_code != 0:
             raise _failed(step, finished)
+        _add_dev(archive, moment or 0)
         return index.read_text(encoding="utf-8", errors="replace")
+
+
+def _add_dev(archive: Path, moment: int) -> None:
+    folder = tarfile.TarInfo("./dev")
+    folder.type, folder.mode, folder.mtime = tarfile.DIRTYPE, 0o755, moment
+    folder.uname = folder.gname = "root"
+    with tarfile.open(archive, "a") as tree:
+        tree.addfile(folder)
 
 
 def _note_digests(index: Path) -> str:
