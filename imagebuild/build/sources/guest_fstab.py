@@ -120,12 +120,6 @@ def _try(guest: Guest, call: str, device: str) -> str:
 
 def _partition_uuids(guest: Guest, devices: list[str]) -> dict[str, str]:
     """GPT's own; an MBR's are its signature and the partition's number, as Linux and blkid write them."""
-    found = {}
-    for device in devices:
-        match = re.fullmatch(r"/dev/sda(\d+)", device)
-        if match is None:
-            continue
-        output = guest.shell("blkid", "-o", "value", "-s", "PARTUUID", device).strip()
-        found[output.lower()] = device
-    found.pop("", None)
-    return found
+    partitions = [device for device in devices if re.fullmatch(r"/dev/sda\d+", device)]
+    found = {guest.call("blkid", device).get("PART_ENTRY_UUID", "").lower(): device for device in partitions}
+    return {uuid: device for uuid, device in found.items() if uuid}

@@ -27,6 +27,7 @@ _RELEASES = ("/etc/fstab", "/etc/os-release", "/usr/lib/os-release", "/etc/redha
 _MOST_FSTAB_BYTES = 2**20
 # What a running system puts there is not the tree's.
 _EMPTIED = ("proc", "sys", "run", "tmp", "var/tmp", "dev/shm", "dev/pts")
+_ARCHIVE = "archive"
 _ROOM_BYTES = 2**30
 _TAR_RECORD_BYTES = 10240
 
@@ -69,10 +70,10 @@ def take_tree(step: TakeImage, image: ImageFile, archive: Path, acceleration: Ac
     """Write the image's tree into the tar file `archive`. Raises BuildError when no root is found, or several are."""
     with archive.open("wb") as file:
         file.truncate(2 * image.size_bytes + _ROOM_BYTES)
-    drives = [Drive(image.path, readonly=True, format=image.format), Drive(archive)]
+    drives = [Drive(image.path, readonly=True, format=image.format), Drive(archive, name=_ARCHIVE)]
     with appliance(drives, acceleration=acceleration, log=progress.log) as guest:
         filesystems = dict(guest.call("list_filesystems"))
-        filesystems.pop("/dev/sdb", None)
+        filesystems.pop("/dev/sdb", None)  # the archive to be
         root = _find_root(guest, step, filesystems, progress)
         guest.call("mount_ro", root, "/")
         fstab = _fstab(guest)
@@ -157,7 +158,14 @@ def _mount_others(guest: Guest, disk: GuestDisk, mounts: tuple[Mount, ...], prog
 def _pack(guest: Guest, mounted: list[str], left_out: tuple[str, ...]) -> None:
     excluded = [f"./{folder}/*" for folder in _EMPTIED]
     excluded += [f".{path.rstrip('/')}/lost+found" for path in mounted] + [f".{path}" for path in left_out]
-    words = ["tar", "--create", "--file=/dev/sdb", "--directory=/sysroot", "--format=posix", "--sort=name"]
+    words = [
+        "tar",
+        "--create",
+        f"--file={guest.device(_ARCHIVE)}",
+        "--directory=/sysroot",
+        "--format=posix",
+        "--sort=name",
+    ]
     words += ["--pax-option=delete=atime,delete=ctime", "--numeric-owner", "--xattrs", "--xattrs-include=*", "--acls"]
     words += ["--sparse", "--anchored", *(f"--exclude={name}" for name in excluded), "."]
     guest.shell(*words)
