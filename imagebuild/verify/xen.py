@@ -2,7 +2,7 @@
 
     1. QEMU starts without any disk. dom0, which is an initial ramdisk, gets ready and waits.
     2. The image and the job (a tar file with the guest's configuration and its loader) are plugged in as SCSI disks.
-    3. dom0 finds them by their product names and runs `xl create -c`: from here on the console is the guest's.
+    3. dom0 finds them by their product names and runs `xl create`: from here on the console is the guest's.
 
 The state of a ready dom0 is kept (state.py), so that step 1 is done once; where it cannot be taken up, it is done anew.
 """
@@ -70,7 +70,7 @@ def machine_arguments(accelerator: Accelerator, memory_bytes: int) -> list[str]:
         *base_arguments(accelerator, _CPUS, memory_bytes),
         "-kernel", "xen", "-append", definition.XEN_COMMAND_LINE,
         "-initrd", f"vmlinuz {definition.DOM0_COMMAND_LINE},initrd.img",
-        "-device", "virtio-scsi-pci,id=scsi",
+        "-device", "virtio-scsi-pci,id=scsi,ioeventfd=off",
     ]  # fmt: skip
 
 
@@ -195,6 +195,8 @@ def guest_configuration(task: XenBoot) -> str:
         for line in (
             'name="guest"',
             'type="pv"',
+            # Without one, xl asks the kernel for random bytes and waits seconds for the first.
+            'uuid="00000000-0000-4000-8000-000000000001"',
             'kernel="/job/loader"',
             f'extra="{task.loader.extra}"',
             f"memory={task.memory_bytes // 2**20}",

@@ -163,7 +163,7 @@ def _programs(tools: Tools, progress: Progress) -> list[initramfs.Member]:
     busybox = (tools.root / "bin/busybox").read_bytes()
     members = [initramfs.file("bin/busybox", busybox)]
     members += [initramfs.symlink(f"bin/{name}", "busybox") for name in definition.BUSYBOX_NAMES]
-    libraries: set[Path] = set()
+    libraries = {tools.root / path for path in definition.LATE_LIBRARIES}
     for path in (*definition.PROGRAMS, definition.CONSOLE_CLIENT):
         name = path if path == definition.CONSOLE_CLIENT else f"bin/{Path(path).name}"
         members.append(initramfs.file(name, (tools.root / path).read_bytes()))

@@ -48,7 +48,9 @@ tar -x -C /job -f "$job" || fail "the job's disk cannot be read"
 # A dom0 that was taken up again lives in the past, and its guests would, too: Xen takes its clock from dom0.
 date -s "@$(cat /job/now)" > /dev/null || fail "the clock cannot be set"
 echo "imagebuild: guest starts"
-xl create -c /job/guest.cfg
+# Not `xl create -c`, which sleeps for a second before it looks at the console; xenconsoled keeps what is said meanwhile.
+# The first guest's number is 1.
+xl create /job/guest.cfg && /usr/lib/xen-4.17/bin/xenconsole 1
 echo "imagebuild: guest ended"
 echo o > /proc/sysrq-trigger
 sleep 60
