@@ -19,6 +19,7 @@ from imagebuild.cli.options import (
     PvGrub,
     Recipes,
     Settings,
+    SignKey,
     Timeout,
     With,
 )
@@ -145,12 +146,14 @@ def build(
     machines: With = None,
     pv_grub: PvGrub = None,
     demand: Demand = None,
+    sign_key: SignKey = None,
     debug: Debug = False,
 ) -> None:
     """Build images and verify each: read back by other tools, then booted under QEMU and Xen to the login prompt.
 
-    DIR/NAME/ then holds NAME.raw (sparse), SHA256SUMS, report.html (open it in a browser), report.json, junit.xml,
-    packages.json, plan.json, build.log and one console log per boot. NAME.raw appears only after a passed
+    DIR/NAME/ then holds NAME.raw (sparse) and the recipe's other outputs, SHA256SUMS, report.html (open it in a
+    browser), report.json, junit.xml, packages.json, plan.json, SBOMs (SPDX, CycloneDX), provenance.json, build.log and
+    one console log per boot. NAME.raw appears only after a passed
     verification: an image that failed is kept as NAME.raw.rejected, one that could not be verified as
     NAME.raw.unverified. An older result stays until there is a new one. Nothing is begun unless all recipes are right.
 
@@ -176,6 +179,7 @@ def build(
             debug=debug,
             pv_grub=pv_grub,
             demand=demand,
+            sign_key=sign_key,
         )
         return build_recipes(recipes, settings or [], options, context.obj.hands())
 

@@ -22,12 +22,10 @@ from imagebuild.cli.output import (
     PAGE,
     PLAN,
     REPORT,
-    SUMS,
     OutputFolder,
     describe_image,
     open_folder,
     report_text,
-    sums,
 )
 from imagebuild.cli.terminal import LogFile, Watcher, choose_display, say, showing
 from imagebuild.cli.unchanged import inputs_digest, still_good
@@ -59,12 +57,17 @@ class BuildOptions:
     debug: bool = False
     pv_grub: Path | None = None
     demand: LoaderDemand = None
+    sign_key: Path | None = None
 
 
 def build_recipes(paths: Sequence[Path], settings: Sequence[str], options: BuildOptions, hands: Hands) -> int:
     """Build and verify each recipe; the highest exit code. Nothing is begun before all recipes are known to be good."""
     if options.pv_grub:
         check_file(options.pv_grub, "PV-GRUB")
+    if options.sign_key:
+        from imagebuild.build.signature import check_key
+
+        check_key(options.sign_key)
     jobs, code = prepare_jobs(paths, parse_settings(settings), options.machines if options.verify else (), hands.load)
     if code != OK:
         return code
@@ -134,7 +137,7 @@ def _make(
     suffix = ".raw" if not job.machines else _SUFFIX[judgement.verdict]
     inputs = inputs_digest(job, built.plan, options)
     report = _report(job, built, judgement, watcher, image_name=job.name + suffix, inputs=inputs)
-    _put_in_place(folder, built, report)
+    _put_in_place(job, folder, built, report, watcher, options.sign_key)
     return report, judgement.error
 
 
@@ -192,21 +195,27 @@ def _report(job: Job, built: Made, judgement: Judgement, watcher: Watcher, *, im
     )
 
 
-def _put_in_place(folder: OutputFolder, built: Made, report: Report) -> None:
+def _put_in_place(
+    job: Job, folder: OutputFolder, built: Made, report: Report, watcher: Watcher, sign_key: Path | None
+) -> None:
     from imagebuild.cli.page import page_text, previous_build
+    from imagebuild.cli.papers import digests, other_shapes, papers
 
+    shapes = other_shapes(job.loaded.recipe, folder, report, watcher)
     described = {
         PLAN: built.plan.model_dump_json(indent=2) + "\n",
         PACKAGES: built.packages.model_dump_json(indent=2) + "\n",
+        **papers(built, report, shapes),
     }
     page = page_text(
         report, "build", image=folder.partial_image, consoles=folder.consoles,
         plan=built.plan, packages=built.packages, previous=previous_build(folder.path),
     )  # fmt: skip
-    texts = described | {
-        SUMS: sums(report.image.path, report.image.sha256, described),
+    texts = {
+        **described,
+        **digests(report, shapes, described, sign_key),
         JUNIT: junit_text(report),
         PAGE: page,
         REPORT: report_text(report),
     }
-    folder.replace(texts, image=report.image.path)
+    folder.replace(texts, image=report.image.path, others=shapes)

@@ -47,3 +47,10 @@ Expect = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout, for programs.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error too.")]
+SignKey = Annotated[
+    Path | None,
+    typer.Option(
+        "--sign-key", metavar="FILE", envvar="IMAGEBUILD_SIGN_KEY",
+        help="Sign SHA256SUMS with this SSH key (a public one: by the agent).",
+    ),
+]  # fmt: skip

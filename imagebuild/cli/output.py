@@ -3,8 +3,10 @@
     NAME.raw                  the image: verified, or built with --no-verify
     NAME.raw.rejected         … verified, and bad
     NAME.raw.unverified       … that could not be verified
-    SHA256SUMS                of the image, plan.json and packages.json, for `sha256sum -c`
+    NAME.qcow2 …              its other shapes, where the recipe's `outputs` ask for them
+    SHA256SUMS, SHA256SUMS.sig  of all files but the reports and logs, for `sha256sum -c`; signed with --sign-key
     plan.json, packages.json  what was built, and out of what
+    sbom.spdx.json, sbom.cdx.json, provenance.json  the same for other tools
     report.json, junit.xml    what was found
     report.html               the same for people, with the consoles and what is new since the build before
     *.log                     build.log (always that of the last run) and one console log for each boot
@@ -23,7 +25,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from imagebuild.errors import BuildError, HostError
@@ -33,11 +35,22 @@ REPORT = "report.json"
 PAGE = "report.html"
 JUNIT = "junit.xml"
 SUMS = "SHA256SUMS"
+SIGNATURE = "SHA256SUMS.sig"
+SPDX = "sbom.spdx.json"
+CYCLONEDX = "sbom.cdx.json"
+PROVENANCE = "provenance.json"
 PLAN = "plan.json"
 PACKAGES = "packages.json"
 _LOCK = ".lock"
 _PARTIAL = ".partial"
-_IMAGE_SUFFIXES = (".raw", ".raw.rejected", ".raw.unverified")
+_SHAPES = ("raw.zst", "qcow2", "vmdk", "vhd")
+_IMAGE_SUFFIXES = (
+    ".raw", ".raw.rejected", ".raw.unverified",
+    *(f".{shape}{end}" for shape in _SHAPES for end in ("", ".unverified")),
+)  # fmt: skip
+
+
+_NONE: Mapping[str, str] = {}
 
 
 class OutputFolder:
@@ -51,6 +64,10 @@ class OutputFolder:
     def partial_image(self) -> Path:
         """Where the image is built."""
         return self.path / f"{self.name}.raw{_PARTIAL}"
+
+    def partial(self, name: str) -> Path:
+        """Where a file that is to be called `name` is made."""
+        return self.path / f"{name}{_PARTIAL}"
 
     def make_consoles(self) -> Path:
         """Where the machines of this run write their console logs; they move up when the result is known."""
@@ -73,10 +90,11 @@ class OutputFolder:
             else:
                 path.unlink(missing_ok=True)
 
-    def replace(self, texts: Mapping[str, str], *, image: str | None = None) -> None:
+    def replace(self, texts: Mapping[str, str], *, image: str | None = None, others: Iterable[str] = ()) -> None:
         """Put this run's files in the place of the older run's.
 
-        `texts`: contents by file name. `image`: the name that the partial image gets; None: there is none.
+        `texts`: contents by file name. `image`: the name that the partial image gets; None: there is none. `others`:
+        names of more files that have been made (`partial`).
         Everything is on the disk before the first older file goes, so that a full disk changes nothing.
         """
         for name, text in texts.items():
@@ -84,6 +102,8 @@ class OutputFolder:
         self._remove_older(image)
         if image is not None:
             self.partial_image.rename(self.path / image)
+        for other in others:
+            self.partial(other).rename(self.path / other)
         for console in sorted(self.consoles.glob("*")):
             console.rename(self.path / console.name)
         for name in texts:
@@ -95,7 +115,14 @@ class OutputFolder:
         (self.path / REPORT).unlink(missing_ok=True)
         (self.path / PAGE).unlink(missing_ok=True)
         if image is not None:
-            for name in (SUMS, *(self.name + suffix for suffix in _IMAGE_SUFFIXES)):
+            for name in (
+                SUMS,
+                SIGNATURE,
+                SPDX,
+                CYCLONEDX,
+                PROVENANCE,
+                *(self.name + suffix for suffix in _IMAGE_SUFFIXES),
+            ):
                 (self.path / name).unlink(missing_ok=True)
         for console in consoles:
             (self.path / console).unlink(missing_ok=True)
@@ -145,9 +172,9 @@ def describe_image(path: Path) -> ImageFacts:
     )  # st_blocks counts 512 bytes everywhere on Linux (stat(2))
 
 
-def sums(image: str, image_sha256: str, texts: Mapping[str, str]) -> str:
-    """The text of SHA256SUMS: "digest, two spaces, name" (sha256sum(1))."""
-    digests = {image: image_sha256}
+def sums(image: str, image_sha256: str, texts: Mapping[str, str], others: Mapping[str, str] = _NONE) -> str:
+    """The text of SHA256SUMS: "digest, two spaces, name" (sha256sum(1)). `others`: more files' digests by name."""
+    digests = {image: image_sha256, **others}
     digests |= {name: hashlib.sha256(text.encode()).hexdigest() for name, text in texts.items()}
     return "".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items()))
 

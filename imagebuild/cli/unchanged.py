@@ -33,6 +33,7 @@ def inputs_digest(job: Job, plan: Plan, options: BuildOptions) -> str:
         "machines": job.machines,
         "loader": [job.loaded.recipe.boot.loader, options.demand, _file_digest(options.pv_grub)],
         "files": {path: _file_digest(job.loaded.folder / path) for path in _named_files(plan)},
+        "outputs": [list(job.loaded.recipe.outputs), options.sign_key is not None],
         "secrets": {name: _digest(value.encode()) for name, value in job.secrets.items()},
     }
     return _digest(json.dumps(parts, sort_keys=True).encode())
@@ -45,6 +46,8 @@ def still_good(job: Job, folder: Path, options: BuildOptions) -> Report | None:
         return None
     plan = _final_plan(job)
     if plan is None or inputs_digest(job, plan, options) != earlier.inputs_digest:
+        return None
+    if any(not (folder / f"{job.name}.{kind}").is_file() for kind in job.loaded.recipe.outputs):
         return None
     image = folder / earlier.image.path
     return earlier if image.is_file() and _image_digest(image) == earlier.image.sha256 else None

@@ -200,6 +200,18 @@ class Verify(_Model):
     xen: MachineOrFalse = Machine()
 
 
+def _no_box(value: Any) -> Any:
+    if isinstance(value, str) and value.lower() in ("box", "vagrant", "vagrant.box", "iso"):
+        raise ValueError(
+            f"{value} is not possible: libvirt and VirtualBox start a disk by its own boot code, and an image for "
+            "PV-GRUB has none (its loader lies outside); allowed are raw, raw.zst, qcow2, vmdk, vhd"
+        )
+    return value
+
+
+Output = Annotated[Literal["raw", "raw.zst", "qcow2", "vmdk", "vhd"], BeforeValidator(_no_box)]
+
+
 class Recipe(_Model):
     """What an image is to be."""
 
@@ -225,4 +237,5 @@ class Recipe(_Model):
     verify: Verify = Verify()
     ec2: Ec2 | None = None
     """How `imagebuild publish` brings the image to Amazon EC2."""
-    outputs: Annotated[tuple[Literal["raw"], ...], Field(min_length=1)] = ("raw",)
+    outputs: Annotated[tuple[Output, ...], Field(min_length=1)] = ("raw",)
+    """The shapes in which the image is written: raw (always, it is what is verified), raw.zst, qcow2, vmdk, vhd."""

@@ -16,7 +16,10 @@ import pytest
 from tests.unit.cli.conftest import Runner
 
 HASH = "$6$salt$" + "x" * 86
-ARTIFACTS = {"SHA256SUMS", "packages.json", "plan.json", "report.html", "report.json", "junit.xml", "build.log"}
+ARTIFACTS = {
+    "SHA256SUMS", "packages.json", "plan.json", "report.html", "report.json", "junit.xml", "build.log",
+    "sbom.spdx.json", "sbom.cdx.json", "provenance.json",
+}  # fmt: skip
 CONSOLES = {"console-qemu.log", "console-xen.log"}
 
 
@@ -197,9 +200,9 @@ def test_the_first_failure_ends_several_builds(imagebuild: Runner) -> None:
     recipes = [imagebuild.recipe(name) for name in ("one", "two", "three")]
     done = imagebuild("build", *recipes, FAKE_BUILD="fails:two")
     assert done.returncode == 5
-    assert [line.split()[1:3] for line in done.stdout.splitlines()[-4:-1]] == [
-        ["passed", "0.0"], ["not", "built"], ["not", "begun"],
-    ]  # fmt: skip
+    words = [line.split() for line in done.stdout.splitlines()[-4:-1]]
+    assert [row[1] for row in words] == ["passed", "not", "not"]
+    assert [row[2] for row in words[1:]] == ["built", "begun"]
     assert not (imagebuild.folder / "out/three").exists()
 
 
@@ -362,3 +365,28 @@ def test_paths(imagebuild: Runner) -> None:
     (imagebuild.folder / recipe).rename(elsewhere / recipe)
     assert imagebuild("build", f"deep/er/{recipe}", "-o", str(imagebuild.folder / "a b")).returncode == 0
     assert "web.raw" in imagebuild.names("a b/web")
+
+
+def test_other_outputs_and_the_signature_are_listed_and_replaced(imagebuild: Runner) -> None:
+    key = imagebuild.folder / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+    recipe = imagebuild.recipe("web", "outputs: [raw, raw.zst]\n")
+    assert imagebuild("build", recipe, "--sign-key", "key").returncode == 0
+    names = imagebuild.names("out/web")
+    assert names == {"web.raw", "web.raw.zst", "SHA256SUMS.sig"} | ARTIFACTS | CONSOLES
+    subprocess.run(["sha256sum", "--quiet", "-c", "SHA256SUMS"], cwd=imagebuild.folder / "out/web", check=True)
+    listed = {line.split()[1] for line in (imagebuild.folder / "out/web/SHA256SUMS").read_text().splitlines()}
+    assert listed == {"web.raw", "web.raw.zst", "plan.json", "packages.json", "sbom.spdx.json", "sbom.cdx.json",
+                      "provenance.json"}  # fmt: skip
+    secret = "".join(key.read_text().splitlines()[1:-1])[70:110]
+    for path in (imagebuild.folder / "out").rglob("*"):
+        assert path.is_dir() or secret not in path.read_text(errors="replace")
+    assert imagebuild("build", imagebuild.recipe("web"), FAKE_VERIFY="failed").returncode == 10
+    assert imagebuild.names("out/web") == {"web.raw.rejected"} | ARTIFACTS | CONSOLES
+    assert imagebuild("build", recipe, "--sign-key", "no-key").returncode == 2
+
+
+def test_a_vagrant_box_is_refused_with_the_reason(imagebuild: Runner) -> None:
+    done = imagebuild("build", imagebuild.recipe("web", "outputs: [raw, vagrant]\n"))
+    assert done.returncode == 2
+    assert "has none (its loader lies outside)" in done.stderr

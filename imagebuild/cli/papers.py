@@ -1,0 +1,65 @@
+"""What lies beside an image beyond its report: its other shapes, SBOMs, provenance, the signed list of digests."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from imagebuild.cli.output import CYCLONEDX, PROVENANCE, SIGNATURE, SPDX, SUMS, OutputFolder, sums
+from imagebuild.report import Progress, Report, Verdict
+
+if TYPE_CHECKING:
+    from imagebuild.cli.hands import Made
+    from imagebuild.recipe.model import Recipe
+
+
+def other_shapes(recipe: Recipe, folder: OutputFolder, report: Report, progress: Progress) -> dict[str, str]:
+    """Write the outputs that the recipe asks for, as partial files; sha256 by file name. None of a bad image."""
+    from imagebuild.build.outputs import OUTPUTS, make_output
+
+    wanted = [kind for kind in OUTPUTS if kind in recipe.outputs]
+    if report.verdict is Verdict.FAILED or not wanted:
+        return {}
+    suffix = ".unverified" if report.image.path.endswith(".unverified") else ""
+    made = {}
+    for kind in wanted:
+        name = f"{folder.name}.{kind}{suffix}"
+        output = make_output(folder.partial_image, kind, folder.partial(name),
+                             raw_sha256=report.image.sha256, progress=progress)  # fmt: skip
+        made[name] = output.sha256
+    return made
+
+
+def papers(built: Made, report: Report, shapes: Mapping[str, str]) -> dict[str, str]:
+    """SBOMs and provenance, by file name."""
+    from imagebuild.build.provenance import provenance_text
+    from imagebuild.build.sbom import Contents, cyclonedx_text, spdx_text
+
+    plan = built.plan
+    suite = plan.tree.suite if plan.tree.kind == "bootstrap-debian" else None
+    made = _now()
+    begun = made - timedelta(seconds=sum(stage.seconds for stage in report.stages))
+    contents = Contents(report.name, plan.version, report.image, built.packages, made, suite)
+    subjects = {report.image.path: report.image.sha256, **shapes}
+    return {
+        SPDX: spdx_text(contents),
+        CYCLONEDX: cyclonedx_text(contents),
+        PROVENANCE: provenance_text(contents, report, subjects, plan.tree.model_dump(mode="json"), begun),
+    }
+
+
+def digests(report: Report, shapes: Mapping[str, str], texts: Mapping[str, str], key: Path | None) -> dict[str, str]:
+    """SHA256SUMS over all of that, and its signature where there is a key."""
+    from imagebuild.build.signature import sign
+
+    listed = sums(report.image.path, report.image.sha256, texts, shapes)
+    return {SUMS: listed} | ({SIGNATURE: sign(listed, key)} if key else {})
+
+
+def _now() -> datetime:
+    """SOURCE_DATE_EPOCH, where it is set (https://reproducible-builds.org/specs/source-date-epoch/)."""
+    epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
+    return datetime.fromtimestamp(int(epoch), UTC) if epoch.isdecimal() else datetime.now(UTC).replace(microsecond=0)
