@@ -17,11 +17,15 @@ def fill(folder: Path) -> None:
     (folder / "file").write_bytes(b"x" * 5000)
 
 
+def unwanted(folder: Path) -> None:
+    pytest.fail(f"{folder} is made again")
+
+
 def test_an_entry_is_made_once(tmp_path: Path) -> None:
     cache = Cache(tmp_path)
     path, cached = cache.get("trees", "a", fill)
     assert not cached
-    assert cache.get("trees", "a", pytest.fail) == (path, True)
+    assert cache.get("trees", "a", unwanted) == (path, True)
 
 
 def test_a_failed_make_leaves_nothing(tmp_path: Path) -> None:
