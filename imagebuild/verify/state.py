@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imagebuild.errors import Interrupted, VerifyError
-from imagebuild.host.acceleration import qemu_version
 from imagebuild.host.cache import Cache
 from imagebuild.verify.machine import Machine
 
@@ -54,8 +53,9 @@ class StateStore:
     digest: str
 
     @classmethod
-    def of(cls, cache: Cache, arguments: Sequence[str], test_host: Path) -> StateStore:
-        parts = [_FORMAT, list(arguments), test_host.name, qemu_version()]
+    def of(cls, cache: Cache, arguments: Sequence[str], test_host: Path, qemu: str) -> StateStore:
+        """`arguments`: those of the machine without disks; `test_host`: its cache entry; `qemu`: the version."""
+        parts = [_FORMAT, list(arguments), test_host.name, qemu]
         return cls(cache, hashlib.sha256(json.dumps(parts).encode()).hexdigest())
 
     def find(self) -> KeptState | None:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Protocol
 
 from imagebuild.errors import HostError, VerifyError
-from imagebuild.host.acceleration import Accelerator
+from imagebuild.host.acceleration import Accelerator, qemu_version
 from imagebuild.host.cache import Cache
 from imagebuild.report import Boot
 from imagebuild.verify import signs
@@ -94,7 +94,7 @@ def boot_under_xen(
     """
     (scratch / _JOB).write_bytes(job_archive(task))
     bare = machine_arguments(host.accelerator, machine_memory_bytes(task.memory_bytes))
-    store = StateStore.of(host.cache, bare, host.files.folder)
+    store = StateStore.of(host.cache, bare, host.files.folder, qemu_version())
     if kept := store.find():
         with contextlib.suppress(VerifyError):
             if result := _boot(task, host, bare, output, scratch, note, _TakenUp(kept)):
