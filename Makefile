@@ -5,12 +5,13 @@ OUTPUT ?= out
 # A lacking capability (no guestfs, no test host) fails the tests here; `CI= make test` turns it into a skip.
 CI ?= true
 
-.PHONY: help image test check setup format clean
+.PHONY: help image test matrix check setup format clean
 
 # `make` alone says what there is.
 help:
 	@echo "make image    build and verify $(RECIPE) into $(OUTPUT)/"
 	@echo "make test     every test: unit, integration, boot (about half an hour)"
+	@echo "make matrix   build and boot every layout and filesystem, write docs/matrix.md (some hours without KVM)"
 	@echo "make check    linters, types, import contracts, unit tests (about a minute)"
 	@echo "make setup    install the Debian packages and .venv/ that all of them need"
 	@echo "make format   lay out the code"
@@ -24,6 +25,9 @@ image: setup
 
 test: setup
 	CI=$(CI) .venv/bin/python -m pytest
+
+matrix: setup
+	.venv/bin/python tests/matrix/run.py -o $(OUTPUT)/matrix $(MATRIX)
 
 check: setup
 	.venv/bin/ruff format --check .
