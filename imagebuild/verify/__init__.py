@@ -6,5 +6,11 @@ static.py       the machine that boots nothing: a list of checks, by topic in di
                 loader_checks.py, kernel_checks.py, root_checks.py, pygrub_checks.py
 view.py         what those checks share; loader_rules.py: what each loader can read, as data; grub_shell.py: the witness
 boot_files.py   kernel, initrd and command line that the image's own menu names
+qemu.py         the machine that starts these without Xen
+xen.py          the machine that does as EC2 did: Xen, dom0, PV-GRUB, guest; state.py: a ready dom0, kept
+loaders.py      which PV-GRUB: a genuine one, or the stand-in
+console.py      a boot as its console tells it; signs.py: milestones and fatal texts, as data
+boot.py         follows a console within limits; machine.py: one QEMU process
+digest.py, threads.py    the image's sha256; work that Ctrl-C ends
 testhost/       the Xen test host, and the unpacked programs that the static checks use
 """

@@ -19,9 +19,10 @@ from imagebuild.errors import VerifyError
 from imagebuild.host import command
 from imagebuild.host.acceleration import PACKAGE, PROGRAM, Accelerator
 
-_CONNECT_SECONDS = 30.0
+_CONNECT_SECONDS = 60.0
+_END_SECONDS = 20.0
 _PAUSE_SECONDS = 0.2
-_MONITOR_SECONDS = 120.0
+_MONITOR_SECONDS = 60.0
 # sockaddr_un.sun_path holds 108 bytes (unix(7)).
 _LONGEST_SOCKET_PATH = 100
 _RECEIVE_BYTES = 2**16
@@ -77,7 +78,11 @@ class Machine:
             return None
 
     def exit_code(self) -> int:
-        """Wait for the end; negative when a signal ended QEMU."""
+        """Wait for the end, not for ever; negative when a signal ended QEMU."""
+        deadline = time.monotonic() + _END_SECONDS
+        while self._process.alive() and time.monotonic() < deadline:
+            time.sleep(_PAUSE_SECONDS)
+        self._process.kill()
         return self._process.wait()
 
     def complaints(self) -> str:
