@@ -146,7 +146,7 @@ def _client(scheduler: str, jobs: int) -> Iterator[Client]:
         return
     with (
         LocalCluster(
-            n_workers=1, threads_per_worker=jobs, processes=False, dashboard_address=None, protocol="inproc",
+            n_workers=1, threads_per_worker=jobs, processes=False, dashboard_address="127.0.0.1:0", protocol="inproc",
             resources=dict.fromkeys(RESOURCES, jobs), silence_logs=50, host=None,
         ) as cluster,
         Client(cluster, set_as_default=False) as client,

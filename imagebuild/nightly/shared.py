@@ -7,7 +7,6 @@ URL/shared/trees/DIGEST.tar.zst     an entry of the cache (host/cache.py), check
 from __future__ import annotations
 
 import os
-import shutil
 import tarfile
 import tempfile
 from collections.abc import Sequence
@@ -147,8 +146,17 @@ def _unpack(packed: Path, folder: Path) -> None:
         zstandard.ZstdDecompressor().stream_reader(file) as stream,
         tarfile.open(fileobj=stream, mode="r|") as archive,
     ):
-        archive.extractall(folder, filter="tar")  # refuses names that lead out of the folder
+        for member in archive:
+            if not _stays_inside(member, folder):
+                raise tarfile.TarError(f"{member.name} leads out of the archive's folder")
+            archive.extract(member, folder, numeric_owner=True)
 
 
-def free_bytes(path: Path) -> int:
-    return shutil.disk_usage(path).free
+def _stays_inside(member: tarfile.TarInfo, folder: Path) -> bool:
+    """Whether neither the name, nor a link that was unpacked before it, nor a hard link's target leads elsewhere.
+
+    Debian 12's tarfile does not know `filter=` yet.
+    """
+    whole = folder.resolve()
+    places = [folder / member.name, *([folder / member.linkname] if member.islnk() else [])]
+    return all(place.parent.resolve().is_relative_to(whole) and ".." not in place.parts for place in places)

@@ -14,7 +14,7 @@ from pathlib import Path
 from imagebuild.host import command
 
 # cli/terminal.py, PlainDisplay: "2026-11-24T06:33:41Z root tree …", and "… root tree: 12.3 s" when it has ended.
-_STAMPED = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ (?P<text>.*)")
+STAMPED = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ (?P<text>.*)")
 _LOOK_SECONDS = 0.2
 _GRACE_SECONDS = 15
 _KEPT_LINES = 400
@@ -38,7 +38,7 @@ class Stages:
         self._began: dict[str, float] = {"the beginning": clock()}
 
     def hear(self, line: str) -> None:
-        stamped = _STAMPED.fullmatch(line)
+        stamped = STAMPED.fullmatch(line)
         if not stamped:
             return
         text = stamped["text"]
@@ -85,7 +85,8 @@ def run_build(
             stages.hear(line)
             kept.append(line)
             del kept[:-_KEPT_LINES]
-            say(line)
+            stamped = STAMPED.fullmatch(line)
+            say(stamped["text"] if stamped else line)  # whoever shows it gives it its own time
 
     begin, hung = time.monotonic(), ""
     whole = dict(os.environ) | dict(environment or {})

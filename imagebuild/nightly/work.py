@@ -21,7 +21,7 @@ from imagebuild.nightly import shared
 from imagebuild.nightly.model import STATE_OF_VERDICT, Done, Result, State, Task
 from imagebuild.nightly.network import sign_of_the_network
 from imagebuild.nightly.store import Store
-from imagebuild.nightly.supervise import Ended, run_build
+from imagebuild.nightly.supervise import STAMPED, Ended, run_build
 from imagebuild.nightly.unchanged import REPORT
 from imagebuild.report import Report, Verdict
 
@@ -185,12 +185,12 @@ def _broken(task: Task, code: int, message: str, attempts: int = 0) -> Result:
 
 
 def _last_words(ended: Ended) -> str:
-    """From the first line that says `error`; else the last lines."""
-    lines = ended.said.splitlines()
-    for number, line in enumerate(lines):
+    """What it said on stderr, from the first line that says `error`; else the end of all that it said."""
+    words = [line for line in ended.said.splitlines() if not STAMPED.fullmatch(line) and not line.startswith("log: ")]
+    for number, line in enumerate(words):
         if line.startswith(("error:", "internal error:", "interrupted:")):
-            return "\n".join(lines[number : number + _MESSAGE_LINES])
-    tail = "\n".join(lines[-_MESSAGE_LINES:])
+            return "\n".join(words[number : number + _MESSAGE_LINES])
+    tail = "\n".join((words or ended.said.splitlines())[-_MESSAGE_LINES:])
     return tail or f"imagebuild build ended with {ended.exit_code} and said nothing"
 
 
