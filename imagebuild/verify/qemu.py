@@ -24,7 +24,7 @@ CONSOLE_LOG = "console-qemu.log"
 ADDED_ARGUMENT = "console=ttyS0"
 _CPUS = 1
 # Seconds on a quiet machine with two cores and no KVM.
-_YARDSTICKS = {signs.KERNEL: 2.5, signs.INIT: 15.0}
+_YARDSTICKS = {signs.KERNEL: 2.5, signs.ROOT: 12.0, signs.INIT: 15.0}
 _XEN_ONLY_ROOT = re.compile(r"(?:^|\s)root=(/dev/xvd\S+)")
 
 

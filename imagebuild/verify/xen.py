@@ -37,8 +37,8 @@ _XEN_MEMORY_BYTES = 192 * 2**20
 # One processor for dom0 and the guest: with two, every disk request waits for both of the host's to be free.
 _CPUS = 1
 # Seconds on a quiet machine with two cores and no KVM: from the start, and from a kept state.
-_BOOTED = {signs.DOM0: 10.0, signs.LOADER: 16.0}
-_TAKEN_UP = {signs.GUEST: 2.5, signs.LOADER: 9.0}
+_BOOTED = {signs.DOM0: 10.0, signs.LOADER: 14.0, signs.KERNEL: 45.0, signs.ROOT: 60.0}
+_TAKEN_UP = {signs.GUEST: 2.5, signs.LOADER: 7.0, signs.KERNEL: 35.0, signs.ROOT: 50.0}
 # How long a dom0 that was taken up may need to say its first word.
 _FIRST_WORD_SECONDS = 20.0
 _SECTOR_BYTES = 512
