@@ -164,8 +164,8 @@ SABOTAGES: tuple[Sabotage, ...] = (
     warning("gpt", lambda target: make_partitioned(target, separate_boot(), root_only(), label="gpt"),
             "partition-table", "1.04 and later only"),
     # filesystems
-    Sabotage("dirty", debugfs("feature needs_recovery"), "filesystem", "its journal needs recovery"),
-    Sabotage("dirty-flag", debugfs("set_super_value state 0"), "filesystem", "not cleanly unmounted"),
+    warning("dirty", debugfs("feature needs_recovery"), "filesystem", "its journal needs recovery"),
+    warning("dirty-flag", debugfs("set_super_value state 0"), "filesystem", "not cleanly unmounted"),
     Sabotage("damaged", debugfs(f"clri /{KERNEL}"), "filesystem", "e2fsck ended with 4"),
     Sabotage("no-filesystem", _nothing, "filesystem", "no filesystem was recognised"),
     Sabotage("64bit", _made(features=f"{LOADER_CAN_READ},64bit"), "loader-filesystem", "64bit"),

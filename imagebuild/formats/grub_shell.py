@@ -74,6 +74,13 @@ def commands(device: str, image: str, root: str, path: str) -> bytes:
     return f"device {device} {image}\nroot {root}\ncat {path}\nquit\n".encode("utf-8", "surrogateescape")
 
 
+def read_beginning(output: bytes, path: str) -> bytes | None:
+    """What `cat` had printed of the file when the shell was ended; None when it had not come to that."""
+    echo = b"\ngrub> cat " + path.encode("utf-8", "surrogateescape") + b"\n"
+    start = output.find(echo)
+    return None if start < 0 or _ROOT_ERROR.search(output[: start + 7]) else output[start + len(echo) :]
+
+
 def read_transcript(output: bytes, path: str) -> CatResult | None:
     """The result of `commands(…)`; None when the transcript is not one of a shell that came to its end."""
     echo = b"\ngrub> cat " + path.encode("utf-8", "surrogateescape") + b"\n"

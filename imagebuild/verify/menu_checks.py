@@ -8,6 +8,7 @@ from imagebuild.formats.menu import Menu, MenuEntry, split_command
 from imagebuild.formats.menu_semantics import differences, is_counted
 from imagebuild.verify.boot_files import device_error
 from imagebuild.verify.probe import printable
+from imagebuild.verify.readers import Reader
 from imagebuild.verify.view import Finding, View, failed, passed, skipped, warned
 
 # Longer waits are a mistake more often than a wish: nobody sits before an instance's console.
@@ -117,6 +118,16 @@ def stray_configuration(view: View) -> Iterator[Finding]:
     if place is None or reader is None:
         yield skipped("there is no filesystem to look into")
         return
+    found = stray_configurations(reader)
+    if not found:
+        yield passed("none")
+        return
+    hides = f"{place.name}: {', '.join(found)}: pygrub reads this instead of menu.lst"
+    yield failed(hides) if view.loader == "pygrub" else warned(f"{hides}; PV-GRUB itself does not")
+
+
+def stray_configurations(reader: Reader) -> list[str]:
+    """What pygrub would read in place of menu.lst."""
     found = []
     folders: dict[str, list[str]] = {}
     for path in BEFORE_MENU_FOR_PYGRUB:
@@ -125,8 +136,4 @@ def stray_configuration(view: View) -> Iterator[Finding]:
             folders[folder] = reader.names(folder or "/")
         if name in folders[folder]:
             found.append(path)
-    if not found:
-        yield passed("none")
-        return
-    hides = f"{place.name}: {', '.join(found)}: pygrub reads this instead of menu.lst"
-    yield failed(hides) if view.loader == "pygrub" else warned(f"{hides}; PV-GRUB itself does not")
+    return found
