@@ -5,14 +5,16 @@ OUTPUT ?= out
 # A lacking capability (no guestfs, no test host) fails the tests here; `CI= make test` turns it into a skip.
 CI ?= true
 
-.PHONY: help image test matrix check setup format clean
+.PHONY: help image test matrix container-test check setup format clean
 
 # `make` alone says what there is.
 help:
 	@echo "make image    build and verify $(RECIPE) into $(OUTPUT)/"
 	@echo "make test     every test: unit, integration, boot (about half an hour)"
 	@echo "make matrix   build and boot every layout and filesystem, write docs/matrix.md (some hours without KVM)"
+	@echo "make container-test   the Dockerfile and vagrant/, for real (half an hour, root)"
 	@echo "make check    linters, types, import contracts, unit tests (about a minute)"
+	@echo "make docs     the documentation as a site: site/index.html"
 	@echo "make setup    install the Debian packages and .venv/ that all of them need"
 	@echo "make format   lay out the code"
 	@echo "make clean    remove .venv/, $(OUTPUT)/ and the tools' caches"
@@ -29,6 +31,9 @@ test: setup
 matrix: setup
 	.venv/bin/python tests/matrix/run.py -o $(OUTPUT)/matrix $(MATRIX)
 
+container-test: setup
+	CI=$(CI) .venv/bin/python -m pytest -m container tests/container
+
 check: setup
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
@@ -36,9 +41,13 @@ check: setup
 	.venv/bin/lint-imports
 	.venv/bin/python -m pytest tests/unit
 
+docs: setup
+	.venv/bin/python -m imagebuild.cli.manual docs
+	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict --quiet
+
 format: setup
 	.venv/bin/ruff format .
 	.venv/bin/ruff check --fix .
 
 clean:
-	rm -rf .venv $(OUTPUT) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis *.egg-info
+	rm -rf .venv $(OUTPUT) site .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis *.egg-info

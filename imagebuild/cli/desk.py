@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from imagebuild.cli.options import AsJson, Debug
+from imagebuild.cli.options import AsJson, Debug, Memory, PvGrub
 
 Work = Callable[[], int]
 Do = Callable[..., None]
@@ -21,6 +21,91 @@ def add_desk_verbs(app: typer.Typer, do: Do) -> None:
     """Add them; `do` keeps what is to be done until the parser has ended (app.py)."""
     _add_init(app, do)
     _add_diff(app, do)
+    _add_boot(app, do)
+    _add_shell(app, do)
+    _add_completion(app, do)
+
+
+def _add_completion(app: typer.Typer, do: Do) -> None:
+    @app.command(short_help="Print the completion script of a shell.")
+    def completion(
+        context: typer.Context,
+        shell: Annotated[Literal["bash", "zsh", "fish"], typer.Argument(metavar="bash|zsh|fish", show_default=False)],
+    ) -> None:
+        """Print the script with which a shell completes verbs, options and file names.
+
+        \b
+        Examples:
+          imagebuild completion bash > ~/.local/share/bash-completion/completions/imagebuild
+          imagebuild completion zsh > ~/.zfunc/_imagebuild
+          imagebuild completion fish > ~/.config/fish/completions/imagebuild.fish
+        """
+
+        def work() -> int:
+            from typer.completion import get_completion_script  # type: ignore[attr-defined]
+
+            print(get_completion_script(prog_name="imagebuild", complete_var="_IMAGEBUILD_COMPLETE", shell=shell))
+            return 0
+
+        do(context, work)
+
+
+def _add_boot(app: typer.Typer, do: Do) -> None:
+    @app.command(short_help="Sit at an image's console.")
+    def boot(
+        context: typer.Context,
+        image: Annotated[Path, typer.Argument(metavar="IMAGE", help="A raw or qcow2 image.", show_default=False)],
+        xen: Annotated[bool, typer.Option("--xen", help="As a Xen PV guest, through PV-GRUB or the stand-in.")] = False,
+        keep: Annotated[
+            bool, typer.Option("--keep", help="Write into the image; without it changes are lost.")
+        ] = False,
+        pv_grub: PvGrub = None,
+        memory: Memory = None,
+        debug: Debug = False,
+    ) -> None:
+        """Boot an image and sit at its console. What the guest writes is thrown away at the end, unless with --keep.
+
+        Without --xen, QEMU starts the kernel that the image's menu.lst names. Ctrl-A X ends the machine; so does the
+        guest's own poweroff. The exit code is 0 when the machine has ended, however.
+
+        \b
+        Examples:
+          imagebuild boot out/web/web.raw
+          imagebuild boot old-server.qcow2 --xen --memory 1GiB
+        """
+
+        def work() -> int:
+            from imagebuild.cli.console import BootWords, boot_image
+
+            return boot_image(BootWords(image, xen=xen, keep=keep, pv_grub=pv_grub, memory=memory))
+
+        do(context, work, debug=debug)
+
+
+def _add_shell(app: typer.Typer, do: Do) -> None:
+    @app.command(short_help="Look into an image (guestfish).")
+    def shell(
+        context: typer.Context,
+        image: Annotated[Path, typer.Argument(metavar="IMAGE", help="A raw or qcow2 image.", show_default=False)],
+        write: Annotated[bool, typer.Option("--write", help="Allow changes; without it nothing is written.")] = False,
+        debug: Debug = False,
+    ) -> None:
+        """Look into an image: a guestfish shell with all its filesystems mounted, read-only unless --write is given.
+
+        Commands are read from a pipe, too. `help` lists them; ls, cat, find, download and edit are the usual ones.
+
+        \b
+        Examples:
+          imagebuild shell out/web/web.raw
+          echo 'cat /boot/grub/menu.lst' | imagebuild shell old-server.qcow2
+        """
+
+        def work() -> int:
+            from imagebuild.cli.console import open_shell
+
+            return open_shell(image, write=write)
+
+        do(context, work, debug=debug)
 
 
 def _add_init(app: typer.Typer, do: Do) -> None:

@@ -146,6 +146,26 @@ def start(
     return Running(argv, process)
 
 
+def foreground(argv: Sequence[str], *, environment: Mapping[str, str] | None = None) -> int:
+    """Run a program on our own terminal, with its keyboard; returns its exit code (negative: ended by that signal).
+
+    Ctrl-C is the program's own meanwhile. Raises HostError when there is no such program.
+    """
+    path = find(argv[0])
+    if path is None:
+        raise HostError(f"{argv[0]} is not installed", resolution="run: imagebuild doctor")
+    # only the terminal's description is more than every other program gets
+    term = {"TERM": os.environ["TERM"]} if "TERM" in os.environ else {}
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        sh.Command(str(path))(*argv[1:], _fg=True, _env=clean_environment({**term, **(environment or {})}))
+    except sh.ErrorReturnCode as error:
+        return int(error.exit_code)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    return 0
+
+
 @contextlib.contextmanager
 def running(
     argv: Sequence[str],

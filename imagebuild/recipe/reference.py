@@ -1,0 +1,121 @@
+"""The reference of recipes as Markdown, made from the model: its keys, what they take, and what they mean. Pure."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from imagebuild.recipe.schema import json_schema, model_schema
+
+_HEAD = """\
+# Recipe reference
+
+Made from the model (`imagebuild schema` prints it as JSON Schema, for editors). An unknown key is an error, and so is
+a wrong value: `imagebuild validate RECIPE` tells every mistake at once, with its line and column.
+
+Sizes are a number of bytes, or a number with a unit: `256MiB`, `2GiB`, `500MB`. Relative paths count from the recipe's
+folder. `${name}` is a variable's value, of `variables` or of `--set name=value`.
+"""
+
+
+def recipe_markdown() -> str:
+    """docs/reference/recipe.md: the recipe's own keys first, then each part that they lead to."""
+    schema = model_schema()
+    parts = schema.get("$defs", {})
+    sections = [("Recipe", {**schema, "properties": {**schema["properties"], **_more()}})]
+    seen = {"Recipe"}
+    for _name, part in sections:  # grows while it is walked: parts in the order in which they are met
+        for found in _references(part, parts):
+            if found not in seen:
+                seen.add(found)
+                sections.append((found, parts[found]))
+    return "\n".join([_HEAD, *(_section(name, part, parts) for name, part in sections)])
+
+
+def _more() -> dict[str, Any]:
+    """What the file may hold and the model never sees."""
+    whole = json_schema()["properties"]
+    return {key: whole[key] for key in ("include", "variables")}
+
+
+def _references(part: Any, parts: dict[str, Any]) -> list[str]:
+    if isinstance(part, list):
+        return [name for item in part for name in _references(item, parts)]
+    if not isinstance(part, dict):
+        return []
+    found = []
+    if name := _target(part, parts):
+        found.append(name)
+    return found + [name for key, item in part.items() if key != "$defs" for name in _references(item, parts)]
+
+
+def _target(part: dict[str, Any], parts: dict[str, Any]) -> str | None:
+    name = str(part.get("$ref", "")).rpartition("/")[2]
+    return name if name in parts and "properties" in parts[name] else None
+
+
+def _section(name: str, part: dict[str, Any], parts: dict[str, Any]) -> str:
+    lines = [f"## {name}", ""]
+    if about := part.get("description"):
+        lines += [_text(about), ""]
+    lines += ["| key | takes | default | |", "|---|---|---|---|"]
+    required = set(part.get("required", ()))
+    for key, value in part.get("properties", {}).items():
+        default = "**required**" if key in required else _default(value)
+        about = value.get("description", "")
+        if examples := value.get("examples"):
+            about = f"{about} Such as {_code(examples[0])}.".strip()
+        lines.append(f"| `{key}` | {_takes(value, parts)} | {default} | {_text(about)} |")
+    return "\n".join([*lines, ""])
+
+
+def _takes(value: dict[str, Any], parts: dict[str, Any]) -> str:
+    """What a value may be, in words."""
+    if name := _target(value, parts):
+        return f"[{name}](#{name.lower()})"
+    if "$ref" in value:
+        return _takes(parts[value["$ref"].rpartition("/")[2]], parts)
+    for key in ("anyOf", "oneOf", "allOf"):
+        if key in value:
+            words = dict.fromkeys(_takes(item, parts) for item in value[key] if item.get("type") != "null")
+            return " or ".join(words)
+    if "enum" in value:
+        return ", ".join(_code(item) for item in value["enum"])
+    if "const" in value:
+        return _code(value["const"])
+    if value.get("type") == "array":
+        return f"list of {_takes(value.get('items', {}), parts)}"
+    if value.get("type") == "object":
+        inner = value.get("additionalProperties")
+        return f"mapping to {_takes(inner, parts)}" if isinstance(inner, dict) else "mapping"
+    return _scalar(value)
+
+
+def _scalar(value: dict[str, Any]) -> str:
+    match value.get("type"):
+        case "string":
+            return f"text such as {_code(value['examples'][0])}" if value.get("examples") else "text"
+        case "integer" | "number":
+            low, high = value.get("minimum"), value.get("maximum")
+            return f"number, {low} to {high}" if high is not None and low is not None else "number"
+        case "boolean":
+            return "true, false"
+        case list() as kinds:
+            return " or ".join(str(kind) for kind in kinds)
+        case _:
+            return "any"
+
+
+def _default(value: dict[str, Any]) -> str:
+    if "default" not in value or value["default"] in (None, [], {}) or isinstance(value["default"], dict):
+        return ""
+    return _code(value["default"])
+
+
+def _code(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return f"`{text}`".replace("|", "\\|")
+
+
+def _text(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")

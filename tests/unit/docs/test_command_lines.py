@@ -1,0 +1,73 @@
+"""Every command line in the documentation is one: those that only need a recipe are run, the others are parsed."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+
+from imagebuild.cli.app import app
+from imagebuild.cli.run import Chosen, run
+
+ROOT = Path(__file__).parents[3]
+PAGES = sorted([*(ROOT / "docs").rglob("*.md"), ROOT / "README.md"])
+RUN = ("validate", "plan", "schema", "init", "completion")
+_BLOCK = re.compile(r"^```(?:sh|shell|console|bash)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def command_lines(text: str) -> list[list[str]]:
+    """The words of every line that calls imagebuild, without what comes before or behind it in a pipe."""
+    found = []
+    for block in _BLOCK.findall(text):
+        for line in block.replace("\\\n", " ").splitlines():
+            if "imagebuild " not in line:
+                continue
+            words = shlex.split(line, comments=True)
+            starts = [
+                number
+                for number, word in enumerate(words)
+                if Path(word).name == "imagebuild" and (number == 0 or words[number - 1] in ("|", "&&", ";"))
+            ]
+            for start in starts:
+                rest = words[start + 1 :]
+                end = next(
+                    (number for number, word in enumerate(rest) if word in ("|", ">", "<", "&&", ";", ">>")), None
+                )
+                found.append(rest[:end])
+    return found
+
+
+LINES = [(page.relative_to(ROOT), words) for page in PAGES for words in command_lines(page.read_text(encoding="utf-8"))]
+
+
+def test_there_are_some() -> None:
+    assert len(LINES) > 30
+
+
+@pytest.mark.parametrize(("page", "words"), LINES, ids=[f"{page}: {' '.join(words)}" for page, words in LINES])
+def test_it_is_a_command_line(page: Path, words: list[str]) -> None:
+    """The parser takes it; nothing is run."""
+    state = Chosen(lambda: pytest.fail("nothing is to be run"))
+    with contextlib.suppress(SystemExit):
+        app(args=words, prog_name="imagebuild", obj=state)
+    assert state.work is not None, f"{page}: imagebuild {' '.join(words)}"
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if "reference" not in page.parts], ids=lambda page: page.stem)
+def test_a_page_can_be_followed(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One after the other in an empty folder, as a reader would."""
+    shutil.copytree(ROOT / "recipes", tmp_path / "recipes")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("IMAGEBUILD_CACHE", str(tmp_path / "cache"))
+    for words in command_lines(page.read_text(encoding="utf-8")):
+        if words and words[0] in RUN and "--from" not in words and all(_there(word) for word in words[1:]):
+            assert run([*words, *(["--yes"] if words[0] == "init" and "--yes" not in words else [])]) == 0, words
+
+
+def _there(word: str) -> bool:
+    """Recipes that come from elsewhere (an image, another file) are not there."""
+    return not word.endswith(".yaml") or Path(word).exists() or word in ("web.yaml", "db.yaml")

@@ -1,0 +1,46 @@
+"""The generated pages are those of today's code. Write them anew: `make docs`, or UPDATE_GOLDEN=1 pytest this file."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from imagebuild.cli.manual import GENERATED, generated, verbs
+from imagebuild.recipe.reference import recipe_markdown
+from imagebuild.recipe.schema import json_schema
+
+DOCS = Path(__file__).parents[3] / "docs"
+
+
+@pytest.mark.parametrize("name", GENERATED)
+def test_generated_pages_are_current(name: str) -> None:
+    path, text = DOCS / name, generated()[name]
+    if os.environ.get("UPDATE_GOLDEN"):
+        path.write_text(text, encoding="utf-8")
+    assert path.read_text(encoding="utf-8") == text, "run: make docs"
+
+
+def test_every_key_of_the_recipe_is_in_the_reference() -> None:
+    text = recipe_markdown()
+    schema = json_schema()
+    for part in (schema, *schema["$defs"].values()):
+        for key in part.get("properties", {}):
+            assert f"| `{key}` |" in text
+
+
+def test_every_verb_has_words() -> None:
+    for verb in verbs():
+        assert verb.about, verb.name
+        assert verb.brief, verb.name
+    assert {"build", "verify", "diff", "init", "boot", "shell", "cache prune"} <= {verb.name for verb in verbs()}
+
+
+@pytest.mark.needs("groff")
+def test_the_man_page_is_clean() -> None:
+    words = ["groff", "-man", "-Kutf8", "-Tutf8", "-ww", "-rLL=100n", str(DOCS / "imagebuild.1")]
+    done = subprocess.run(words, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "imagebuild validate [OPTIONS] RECIPE..." in done.stdout
