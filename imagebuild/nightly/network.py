@@ -10,7 +10,7 @@ _SIGNS = re.compile(
     r"""temporary\ failure\ (in\ name\ resolution|resolving) | could\ not\ resolve | name\ or\ service\ not\ known
     | connection\ (timed\ out|refused|reset|failed) | could\ not\ connect | unable\ to\ connect | cannot\ be\ reached
     | network\ is\ unreachable | no\ route\ to\ host | timed\ out\ while | operation\ timed\ out | read\ timed\ out
-    | \b(429\ too\ many|502\ bad\ gateway|503\ service\ unavailable|504\ gateway) | hash\ sum\ mismatch
+    | \b(429\s+too\ many|502\s+bad\ gateway|503\s+service\ unavailable|504\s+gateway) | hash\ sum\ mismatch
     | file\ has\ unexpected\ size | remote\ end\ closed\ connection | tls\ handshake\ timeout""",
     re.VERBOSE | re.IGNORECASE,
 )
