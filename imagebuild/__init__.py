@@ -6,6 +6,8 @@ Start here. A recipe travels through the packages in this order:
     plan/      pure and deterministic: Recipe (+ facts of the tree) -> Plan, which is data
     build/     carries the plan out: root tree, filesystems, the finished NAME.raw
     verify/    reads the finished file with other tools, then boots it under QEMU and Xen
+    pages/     report.html: data in, one self-contained text out
+    diff/      what differs between two images
     cli/       the verbs; the only place that prints or exits
 
 beside them `formats/` (menu.lst, bzImage, initrd: bytes in, facts out), `host/` (one door for each

@@ -13,6 +13,11 @@ Start here. `main` runs one command from its words to its exit code:
     judge.py       what is said about an image in the end, for both
     output.py      the folder of one result, replaced as a whole
     junit.py       the report for CI systems
+    page.py        report.html: what pages/ is given to draw
+    papers.py      what lies beside an image: other shapes, SBOMs, provenance, signature
+    desk.py        the options of diff, init, boot, shell, completion
+    diff.py init.py console.py   … and their work
+    manual.py      the man page and the reference of commands, made from the verbs
     summary.py     the report for the person at the terminal
     doctor.py      doctor: what this machine can do
     terminal.py    progress on a terminal, progress in a pipe, the log file
