@@ -5,14 +5,15 @@
 #       --security-opt seccomp=unconfined --security-opt apparmor=unconfined --security-opt systempaths=unconfined \
 #       imagebuild make image
 #
-# docs/ci/container.md says what each of these options is for, and how podman spells them.
+# docs/how-to/nightly.md says what each of these options is for, and how podman spells them.
 #
 # Pinned by its point release. A digest pins better; it is not written here because this file is tested where no
 # container registry can be reached. Give it yourself:  --build-arg DEBIAN=docker.io/library/debian@sha256:…
 ARG DEBIAN=docker.io/library/debian:12.11-slim
 FROM ${DEBIAN}
 
-# make(1) calls the rest; certificates are for PyPI, setcap(8) for the step below. The packages themselves: .ci/debian-packages, the one list.
+# make(1) calls the rest; certificates are for PyPI, setcap(8) for the step below. The packages themselves stand in
+# .ci/debian-packages, the one list.
 ENV IMAGEBUILD_EXTRAS=nightly
 COPY .ci /home/builder/imagebuild/.ci
 RUN apt-get update -qq \
