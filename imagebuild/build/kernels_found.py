@@ -41,6 +41,12 @@ class _Kernel:
     facts: KernelFacts
 
 
+@dataclass(frozen=True, slots=True)
+class _Config:
+    path: str
+    text: str
+
+
 @dataclass(slots=True)
 class KernelsFound:
     """Everything by the version in its name. `_files` and `_initrds_by_path`: for hard links to them."""
@@ -50,7 +56,7 @@ class KernelsFound:
     _initrds: dict[str, InitrdInTree] = field(default_factory=dict)
     _modules: dict[str, set[str]] = field(default_factory=dict)
     _builtin: dict[str, set[str]] = field(default_factory=dict)
-    _configs: dict[str, str] = field(default_factory=dict)
+    _configs: dict[str, _Config] = field(default_factory=dict)
 
     def look_at(self, name: str, member: tarfile.TarInfo, members: Members) -> None:
         """Take note of a member at `name` of the tree."""
@@ -69,7 +75,9 @@ class KernelsFound:
             stems = {_plain(PurePosixPath(line).name.split(".ko")[0]) for line in _text(members, member).split()}
             self._builtin[match["version"]] = {_ASKED[stem] for stem in stems & _ASKED.keys()}
         elif match := _CONFIG.fullmatch(name):
-            self._configs[match["boot"] or match["modules"]] = _text(members, member)
+            version = match["boot"] or match["modules"]
+            if match["boot"] or version not in self._configs:
+                self._configs[version] = _Config(f"/{name}", _text(members, member))
 
     def _kernel(self, match: re.Match[str], name: str, member: tarfile.TarInfo, members: Members) -> None:
         if member.islnk():
@@ -93,8 +101,8 @@ class KernelsFound:
         return tuple(sorted(found, key=lambda kernel: version_key(kernel.version), reverse=True))
 
     def _facts(self, version: str, kernel: _Kernel) -> KernelInTree:
-        config = self._configs.get(version, "")
-        builtin = self._builtin.get(version, set()) | set(built_in(config))
+        config = self._configs.get(version)
+        builtin = self._builtin.get(version, set()) | set(built_in(config.text) if config else ())
         modules = self._modules.get(version)
         in_boot = kernel.path.startswith("/boot/")
         return KernelInTree(
@@ -107,7 +115,8 @@ class KernelsFound:
             compression=kernel.facts.compression,
             builtin=_in_order(builtin),
             modules=None if modules is None else _in_order(modules),
-            xen_pv=is_xen_pv(config) if config else None,
+            xen_pv=is_xen_pv(config.text) if config else None,
+            config_lies_at=config.path if config and not config.path.startswith("/boot/") else None,
             initrd=self._initrds.get(version),
         )
 

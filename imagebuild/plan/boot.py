@@ -139,6 +139,8 @@ class _Choice:
         if kernel.lies_at is not None:
             self._edits.append(CopyInTree(source=kernel.lies_at, path=kernel.path))
             self._more[f"copy of {kernel.path}"] = kernel.size_bytes
+        if kernel.config_lies_at is not None:
+            self._edits.append(CopyInTree(source=kernel.config_lies_at, path=f"/boot/config-{kernel.version}"))
         if must_repack(kernel, boot.loader):
             self._edits.append(RepackKernel(path=kernel.path))
             self._more[f"payload of {kernel.path}"] = int(kernel.size_bytes * REPACKED_SHARE)

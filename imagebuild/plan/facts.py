@@ -32,7 +32,8 @@ class KernelInTree(_Fact):
 
     `builtin` and `modules`: which of the modules asked about it has built in, and beside it; `modules` None: nobody
     looked. `xen_pv`: whether its configuration makes it a Xen PV guest; None where there is no configuration.
-    `lies_at`: where it lies in the tree, when that is not yet `path` (below /lib/modules, in newer releases).
+    `lies_at`: where it lies in the tree, when that is not yet `path` (below /lib/modules, in newer releases);
+    `config_lies_at`: the same of its configuration, which initrd tools look for in /boot.
     """
 
     path: str
@@ -45,6 +46,7 @@ class KernelInTree(_Fact):
     modules: tuple[str, ...] | None = None
     xen_pv: bool | None = None
     lies_at: str | None = None
+    config_lies_at: str | None = None
     initrd: InitrdInTree | None = None
 
 

@@ -59,8 +59,11 @@ def test_kernel_initrd_and_menu(make: Callable[[], FamilyTree], tmp_path: Path) 
 def test_a_kernel_below_lib_modules_is_copied(tmp_path: Path) -> None:
     tree = family_trees.fedora()
     plan = make_plan(recipe(), facts_of(tree, tmp_path))
-    [copy] = edits(plan, CopyInTree)
-    assert (copy.source, copy.path) == (f"/usr/lib/modules/{tree.version}/vmlinuz", tree.kernel)
+    folder = f"/usr/lib/modules/{tree.version}"
+    assert [(copy.source, copy.path) for copy in edits(plan, CopyInTree)] == [
+        (f"{folder}/vmlinuz", tree.kernel),
+        (f"{folder}/config", f"/boot/config-{tree.version}"),
+    ]
     [generate] = edits(plan, GenerateInitrd)
     assert generate.path == f"/boot/initramfs-{tree.version}.img"
 
