@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import subprocess
+from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
 from imagebuild.errors import BuildError
+from imagebuild.host.cache import Cache
 from imagebuild.nightly.lock import hold_file
 from imagebuild.nightly.model import Limits
 from tests.integration.nightly.conftest import Nights
@@ -127,3 +132,40 @@ def test_a_night_that_cannot_be_read_does_not_lose_its_number(nights: Nights) ->
     assert night.number == 2
     assert any("000001.json cannot be read" in note for note in night.notes)
     assert nights.states(night) == {"web": "passed"}, "nobody knows what it was made from"
+
+
+def test_a_damaged_cache_entry_is_found_by_its_digest_and_made_again(nights: Nights) -> None:
+    cache = Cache()
+    folder, _ = cache.get("trees", "0" * 64, lambda folder: (folder / "tree.tar").write_bytes(b"a tree") and None)
+    (folder / "tree.tar").write_bytes(b"A TREE")  # of the same size
+    night = nights.run(nights.recipe("web"))
+    assert cache.find("trees", "0" * 64) is None
+    assert "trees/0000000000000000 was damaged (tree.tar: changed)" in night.notes[0]
+    assert "was damaged" in (nights.out / "summary.html").read_text()
+    assert nights.run(nights.recipe("web")).notes == ()
+
+
+@pytest.mark.needs("root")
+def test_a_disk_that_is_really_full(nights: Nights) -> None:
+    """A small filesystem in memory, filled while a recipe is built: the older result and the summary stay whole."""
+    nights.out.mkdir()
+    with small_filesystem(nights.out):
+        recipe = nights.recipe("web")
+        nights.run(recipe)
+        before = (nights.out / "web/web.raw").read_bytes()
+        recipe.write_text(recipe.read_text() + "# changed\n")
+        night = nights.run(recipe, FAKE_BUILD="fills")
+        assert nights.states(night) == {"web": "broken"}
+        assert "no space left" in night.results[0].message
+        assert (nights.out / "web/web.raw").read_bytes() == before
+        assert [each["number"] for each in nights.summary()["nights"]] == [1, 2]  # type: ignore[attr-defined]
+        assert "the disk was full" in (nights.out / "summary.html").read_text()
+
+
+@contextlib.contextmanager
+def small_filesystem(folder: Path) -> Iterator[None]:
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m", "imagebuild-test", str(folder)], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)

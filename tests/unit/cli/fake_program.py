@@ -1,6 +1,6 @@
 """The real command line with other hands: builds and verifications that end as FAKE_BUILD and FAKE_VERIFY say.
 
-    FAKE_BUILD   made (default) · slow · fails · network · no-space · bug
+    FAKE_BUILD   made (default) · slow · fails · network · fills · no-space · bug
     FAKE_VERIFY  passed (default) · failed · nothing · error · lacking · slow · notes
 
 `slow` says READY in the log's and the screen's way, and then waits for a signal.
@@ -72,6 +72,8 @@ def build_image(
                 raise BuildError("mke2fs failed", details="no room for inodes", resolution="make the disk larger")
             case "network":
                 raise BuildError("bootstrapping failed", details="Could not resolve 'deb.debian.org'")
+            case "fills":
+                target.write_bytes(bytes(64 * 2**20))
             case "no-space":
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target))
             case "bug":
