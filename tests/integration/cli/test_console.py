@@ -16,7 +16,7 @@ MIB = 2**20
 
 def imagebuild(*words: str, **options: str) -> subprocess.CompletedProcess[str]:
     argv = [sys.executable, "-m", "imagebuild", *words]
-    return subprocess.run(argv, capture_output=True, text=True, timeout=300, **options)  # type: ignore[call-overload,no-any-return]
+    return subprocess.run(argv, capture_output=True, text=True, timeout=900, **options)  # type: ignore[call-overload,no-any-return]
 
 
 @pytest.fixture
