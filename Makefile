@@ -5,13 +5,14 @@ OUTPUT ?= out
 # A lacking capability (no guestfs, no test host) fails the tests here; `CI= make test` turns it into a skip.
 CI ?= true
 
-.PHONY: help image test matrix container-test check setup format clean
+.PHONY: help image test matrix proof container-test check setup format clean
 
 # `make` alone says what there is.
 help:
 	@echo "make image    build and verify $(RECIPE) into $(OUTPUT)/"
 	@echo "make test     every test: unit, integration, boot (about half an hour)"
 	@echo "make matrix   build and boot every layout and filesystem, write docs/matrix.md (some hours without KVM)"
+	@echo "make proof    judge static checks and stand-in by a genuine PV-GRUB (IMAGEBUILD_PV_GRUB), write docs/proof.md"
 	@echo "make container-test   the Dockerfile and vagrant/, for real (half an hour, root)"
 	@echo "make check    linters, types, import contracts, unit tests (about a minute)"
 	@echo "make docs     the documentation as a site: site/index.html"
@@ -44,6 +45,9 @@ check: setup
 docs: setup
 	.venv/bin/python -m imagebuild.cli.manual docs
 	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict --quiet
+
+proof: setup
+	.venv/bin/python -m tests.proof
 
 format: setup
 	.venv/bin/ruff format .
