@@ -27,6 +27,7 @@ from imagebuild.plan.disk_vocabulary import (
     MakeBtrfs,
     MakeExt,
     MakeSwap,
+    MakeXfs,
     PackTree,
     SettleVolumeGroup,
     WritePartitionTable,
@@ -81,7 +82,7 @@ def _execute(
     secrets: Mapping[str, str],
 ) -> None:
     with namespace.workspace(cache.root / "work") as space:
-        laid = [step for step in plan.disk if isinstance(step, (MakeExt, MakeBtrfs, PackTree))]
+        laid = [step for step in plan.disk if isinstance(step, (MakeExt, MakeBtrfs, MakeXfs, PackTree))]
         archives = {step.archive: space.folder / step.archive for step in laid if isinstance(step, PackTree)}
         with stage(progress, "partition table" if plan.layout == "hd00" else "disk"):
             _lay_out(plan, target)

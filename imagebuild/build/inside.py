@@ -18,9 +18,10 @@ from pydantic import BaseModel, ConfigDict
 from imagebuild.build import archive, btrfs, ext, pack, privileged, spread, times
 from imagebuild.build.initrd_tools import unmount_tools
 from imagebuild.build.tree_edits import apply_edits
+from imagebuild.build.xfs import make as xfs
 from imagebuild.errors import BuildError, ImagebuildError
 from imagebuild.host import command, lifeline
-from imagebuild.plan.disk_vocabulary import LaidStep, MakeBtrfs, MakeExt, PackTree
+from imagebuild.plan.disk_vocabulary import LaidStep, MakeBtrfs, MakeExt, MakeXfs, PackTree
 from imagebuild.plan.facts import Attribute, DeviceNode
 from imagebuild.plan.steps import Edit
 
@@ -104,6 +105,10 @@ def _run(job: Job) -> None:
                     privileged.put_into(step, folder, left, target, job.workspace, job.epoch)
             case MakeBtrfs():
                 btrfs.make_btrfs(step, folder, job.image, area, left)
+            case MakeXfs():
+                for path in step.solid:
+                    pack.fill_holes(ext.inside(step.mountpoint, folder, path))
+                xfs.make_xfs(step, folder, job.image, area, left)
             case PackTree():
                 for path in step.solid:
                     pack.fill_holes(ext.inside(step.mountpoint, folder, path))

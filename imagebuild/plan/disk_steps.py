@@ -1,9 +1,9 @@
 """From the arrangement of the disk to the steps that make it.
 
-Which engine makes a filesystem is decided here: ext2 to ext4, Btrfs and swap are laid in user space, on a logical
-volume too (its extents are chosen in layout.py). What needs a kernel (volume groups, XFS, ReiserFS, Btrfs with
-subvolumes) is made in the libguestfs appliance, filled from an archive that it reads as a disk: one process, one
-sequential read, which is many times faster than sending the files one by one.
+Which engine makes a filesystem is decided here: ext2 to ext4, XFS, Btrfs and swap are laid in user space, on a logical
+volume too (its extents are chosen in layout.py). What needs a kernel (volume groups, ReiserFS, Btrfs with subvolumes,
+XFS with features that build/xfs does not write) is made in the libguestfs appliance, filled from an archive that it
+reads as a disk: one process, one sequential read, many times faster than sending the files one by one.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from imagebuild.plan.disk_vocabulary import (
     MakeBtrfs,
     MakeExt,
     MakeSwap,
+    MakeXfs,
     PackTree,
     PartitionEntry,
     PhysicalVolume,
@@ -47,7 +48,7 @@ from imagebuild.plan.layout import (
     volume_areas,
 )
 from imagebuild.plan.loaders import LOADERS
-from imagebuild.plan.mkfs import Making, making
+from imagebuild.plan.mkfs import XFS_FOR_A_KERNEL, Making, making
 from imagebuild.plan.rules import loader_area
 from imagebuild.plan.steps import PlannedFilesystem
 from imagebuild.recipe.model import FilesystemSpec, Recipe
@@ -201,6 +202,8 @@ class _Maker:
                 return [self._ext(placed, kind, spec, made)], []
             case "btrfs" if not spec.subvolumes:
                 return [self._btrfs(placed, spec, made)], []
+            case "xfs" if not made.settings & XFS_FOR_A_KERNEL:
+                return [self._xfs(placed, spec, made)], []
             case "xfs" | "btrfs" | "reiserfs":
                 return self._filled(placed, spec, made)
 
@@ -236,6 +239,19 @@ class _Maker:
             options=made.options,
             uuid=uuid_of(self._recipe, placed.area),
             label=spec.label,
+        )
+
+    def _xfs(self, placed: Placed, spec: FilesystemSpec, made: Making) -> MakeXfs:
+        mount = placed.area.mount
+        assert mount is not None
+        return MakeXfs(
+            mountpoint=mount,
+            excluded=self._excluded(mount),
+            where=_where(placed),
+            options=made.options,
+            uuid=uuid_of(self._recipe, placed.area),
+            label=spec.label,
+            solid=self._solid if placed.area == self._loader else (),
         )
 
     def _filled(self, placed: Placed, spec: FilesystemSpec, made: Making) -> tuple[list[DiskStep], list[ApplianceStep]]:

@@ -119,6 +119,14 @@ class MakeBtrfs(_Laid):
     options: tuple[str, ...]
 
 
+class MakeXfs(_Laid):
+    """Make XFS with mkfs.xfs, and write the content into it: files whole, without holes where `solid` says so."""
+
+    kind: Literal["make-xfs"] = "make-xfs"
+    options: tuple[str, ...]
+    solid: tuple[str, ...]
+
+
 class PackTree(Step):
     """Pack the tree's part below `mountpoint` into a tar archive, for a filesystem that only a kernel can fill."""
 
@@ -205,12 +213,13 @@ class SettleVolumeGroup(Step):
     places: tuple[Region, ...]
 
 
-LaidStep = Annotated[MakeExt | MakeBtrfs | PackTree, Field(discriminator="kind")]
+LaidStep = Annotated[MakeExt | MakeBtrfs | MakeXfs | PackTree, Field(discriminator="kind")]
 DiskStep = Annotated[
     CreateDisk
     | WritePartitionTable
     | MakeExt
     | MakeBtrfs
+    | MakeXfs
     | PackTree
     | MakeSwap
     | CreateVolumeGroup

@@ -42,6 +42,8 @@ _XFS_V4 = {
     "-d": {"agcount": "4"},
     "-l": {"size": "67108864"},
 }
+# What build/xfs does not write itself: such a filesystem is filled by a kernel.
+XFS_FOR_A_KERNEL = frozenset({"rmapbt=1", "nrext64=1", "attr=1"})
 XFS_LOG_BYTES = 64 * 2**20
 # btrfs-progs 6.2's own defaults.
 _BTRFS_FEATURES = ("extref", "skinny-metadata", "no-holes", "free-space-tree")
@@ -179,6 +181,8 @@ def _xfs(given: _Given, *, v4: bool) -> Making:
     if "agsize" in chosen["-d"]:
         del chosen["-d"]["agcount"]
     options = {option: ",".join(f"{key}={value}" for key, value in keys.items()) for option, keys in chosen.items()}
+    if chosen["-n"]["size"] != "4096":
+        raise given.refused("-n size= other than 4096 is not made here", "leave it out")
     settings = {f"{key}={value}" for option in ("-m", "-i", "-n") for key, value in chosen[option].items()}
     return Making(tuple(_flat(options)), frozenset({"xfs", *settings}))
 

@@ -1,8 +1,8 @@
 """How large a filesystem of each type has to be for its content. Bounds on the safe side, tried with Debian trees.
 
-Sources: ext.py for ext2 to ext4; mkfs.xfs 6.1 (300 MiB at the least, and the log that mkfs.py asks for), xfs's
-inodes of 512 bytes and 1 % for its trees; mkfs.btrfs 6.2 (metadata twice, chunks of both kinds); reiserfs's journal
-of 32 MiB and its tree.
+Sources: ext.py for ext2 to ext4; mkfs.xfs 6.1 (300 MiB at the least, and the log that mkfs.py asks for), xfs's inodes
+of 512 bytes, and 3 % for its trees and what Linux reserves of each group; mkfs.btrfs 6.2 (metadata twice, chunks of
+both kinds); reiserfs's journal of 32 MiB and its tree.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def capacity_bytes(kind: FilesystemType, size_bytes: int, inodes_used: int) -> i
         case "ext2" | "ext3" | "ext4":
             return ext.capacity_bytes(size_bytes, inodes_used)
         case "xfs":
-            overhead = 64 * MIB + 8 * MIB + inodes_used * 1024 + size_bytes // 100
+            overhead = 64 * MIB + 8 * MIB + inodes_used * 1024 + size_bytes // 32
         case "btrfs":
             # mkfs.btrfs 6.2 with --rootdir and --shrink: two chunks of metadata, and data chunks of a tenth of the
             # whole, the last of them hardly used. Tried from an empty folder up to 700 MiB.

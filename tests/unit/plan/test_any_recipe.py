@@ -19,6 +19,7 @@ from imagebuild.plan.disk_vocabulary import (
     MakeBtrfs,
     MakeExt,
     MakeSwap,
+    MakeXfs,
     PackTree,
     WritePartitionTable,
 )
@@ -157,7 +158,7 @@ def check_places(plan: Plan, size_bytes: int) -> None:
     runs = [
         (run.offset_bytes, run.size_bytes)
         for step in plan.disk
-        if isinstance(step, (MakeExt, MakeBtrfs, MakeSwap))
+        if isinstance(step, (MakeExt, MakeBtrfs, MakeXfs, MakeSwap))
         for run in step.where.runs
     ]
     check_apart(sorted(runs), end_of_table, size_bytes, quantum=4096)
@@ -190,10 +191,10 @@ def check_extents(plan: Plan) -> None:
 
 def check_every_part_is_made(plan: Plan) -> None:
     """Each filesystem of the plan is made once, and each group has its physical volumes."""
-    made = [step.uuid for step in plan.disk if isinstance(step, (MakeExt, MakeBtrfs, MakeSwap, MakeAndFill))]
+    made = [step.uuid for step in plan.disk if isinstance(step, (MakeExt, MakeBtrfs, MakeXfs, MakeSwap, MakeAndFill))]
     assert sorted(made) == sorted(item.uuid for item in plan.filesystems)
     packed = {step.archive for step in plan.disk if isinstance(step, PackTree)}
     filled = [fill.archive for step in plan.disk if isinstance(step, MakeAndFill) for fill in step.fills]
     assert sorted(packed) == sorted(filled)
     assert all(step.physical_volumes for step in plan.disk if isinstance(step, CreateVolumeGroup))
-    assert all(step.where.runs for step in plan.disk if isinstance(step, (MakeExt, MakeBtrfs, MakeSwap)))
+    assert all(step.where.runs for step in plan.disk if isinstance(step, (MakeExt, MakeBtrfs, MakeXfs, MakeSwap)))
