@@ -1,0 +1,53 @@
+"""Judges an image three times: static checks, a boot with the stand-in, a boot with the genuine loader."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from imagebuild.host.cache import Cache
+from imagebuild.report import MachineName, Outcome, Quiet, Verdict
+from imagebuild.verify.loader_rules import BootLoader
+from imagebuild.verify.runner import Request, Verification, verify_image
+
+_LAST_WORDS = re.compile(r"the console said '(?P<words>.*?)' \(|(?P<seen>'.*' was seen)")
+
+
+@dataclass(frozen=True)
+class Word:
+    """A verdict, and in a few words why."""
+
+    verdict: Verdict
+    why: str
+
+
+def judge_static(image: Path, cache: Cache, scratch: Path) -> Word:
+    found = _verify(image, cache, scratch, "static")
+    failures = [f"{check.name}: {check.detail}" for check in found.checks if check.outcome is Outcome.FAILED]
+    warnings = [f"({check.name}: {check.detail})" for check in found.checks if check.outcome is Outcome.WARNED]
+    return Word(found.verdict, "; ".join(failures or warnings))
+
+
+def judge_boot(image: Path, cache: Cache, scratch: Path, pv_grub: Path | None = None) -> Word:
+    """With the genuine loader where one is given, else with the stand-in."""
+    loader: BootLoader = "pv-grub" if pv_grub else "pvgrub2"
+    found = _verify(image, cache, scratch, "xen", loader=loader, pv_grub=pv_grub)
+    detail = found.boots[0].detail if found.boots else found.unverified_because
+    match = _LAST_WORDS.search(detail)
+    return Word(found.verdict, (match["words"] or match["seen"]) if match else detail)
+
+
+def _verify(
+    image: Path,
+    cache: Cache,
+    scratch: Path,
+    machine: MachineName,
+    *,
+    loader: BootLoader = "pv-grub",
+    pv_grub: Path | None = None,
+) -> Verification:
+    output = scratch / f"{image.stem}-{machine}-{'genuine' if pv_grub else 'own'}"
+    output.mkdir(exist_ok=True)
+    request = Request(image, output, (machine,), pv_grub=pv_grub, loader=loader)
+    return verify_image(request, cache=cache, progress=Quiet())

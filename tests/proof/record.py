@@ -1,0 +1,107 @@
+"""What was seen, as data (verdicts.json) and as the table in docs/proof.md."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from imagebuild.report import Verdict
+from tests.proof.images import IMAGES
+from tests.proof.judge import Word
+
+VERDICTS = Path(__file__).with_name("verdicts.json")
+PAGE = Path(__file__).parents[2] / "docs/proof.md"
+_MOST_WORDS = 90
+_HEAD = """\
+# Proof by disagreement
+
+Each image below was judged three times: by the static checks, by a boot with the stand-in (GRUB 2 reading menu.lst),
+and by a boot with the genuine PV-GRUB. What imagebuild says without a genuine loader, static checks and stand-in
+together, must be what the genuine one says. Written by `make proof`; the recorded verdicts are in
+`tests/proof/verdicts.json`, and `tests/proof/test_recorded_verdicts.py` fails when ours drift from them.
+
+"""
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """One image's verdicts. `decided_by`: what finds it bad without the genuine loader; `boot` for the good ones."""
+
+    static: Word
+    stand_in: Word
+    genuine: Word
+    date: str
+
+    @property
+    def combined(self) -> Verdict:
+        """As the runner combines them: one failure is enough, and a boot that decided nothing leaves it open."""
+        if Verdict.FAILED in (self.static.verdict, self.stand_in.verdict):
+            return Verdict.FAILED
+        return self.stand_in.verdict
+
+    @property
+    def decided_by(self) -> Literal["static", "boot"]:
+        return "static" if self.static.verdict is Verdict.FAILED else "boot"
+
+    @property
+    def agrees(self) -> bool:
+        return self.combined is self.genuine.verdict
+
+
+@dataclass(frozen=True)
+class Record:
+    """`loader` and `sha256`: of the genuine PV-GRUB."""
+
+    loader: str
+    sha256: str
+    images: Mapping[str, Recorded]
+
+
+def read_record(path: Path = VERDICTS) -> Record:
+    document = json.loads(path.read_text(encoding="utf-8"))
+    images = {name: _recorded(item) for name, item in document["images"].items()}
+    return Record(document["loader"], document["sha256"], images)
+
+
+def _recorded(item: dict[str, Any]) -> Recorded:
+    words = {key: Word(Verdict(item[key]["verdict"]), item[key]["why"]) for key in ("static", "stand_in", "genuine")}
+    return Recorded(**words, date=item["date"])
+
+
+def write_record(record: Record, path: Path = VERDICTS, page: Path = PAGE) -> None:
+    document = {"loader": record.loader, "sha256": record.sha256}
+    images = {name: asdict(item) for name, item in record.images.items()}
+    text = json.dumps({**document, "images": images}, indent=1, ensure_ascii=True)
+    path.write_text(text + "\n", encoding="utf-8")
+    page.write_text(table(record), encoding="utf-8")
+
+
+def table(record: Record) -> str:
+    """The page: the loader, the numbers, one row an image."""
+    known = {image.name: image for image in IMAGES if image.name in record.images}
+    found = {name: record.images[name] for name in known}
+    good = sum(item.genuine.verdict is Verdict.PASSED for item in found.values())
+    wrong = [name for name, item in found.items() if not item.agrees]
+    lines = [
+        f"Genuine loader: {record.loader}, sha256 `{record.sha256}`.",
+        "",
+        f"{len(found)} images, {good} that it boots and {len(found) - good} that it does not; "
+        f"disagreements: {', '.join(wrong) or 'none'}.",
+        "",
+        "| image | what it is | static | stand-in | genuine | why | date |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, item in found.items():
+        why = item.genuine.why if item.genuine.verdict is Verdict.FAILED else ""
+        verdicts = [item.static.verdict, item.stand_in.verdict, item.genuine.verdict]
+        cells = [name, known[name].about, *verdicts, why, item.date]
+        lines.append("| " + " | ".join(_cell(str(cell)) for cell in cells) + " |")
+    return _HEAD + "\n".join(lines) + "\n"
+
+
+def _cell(text: str) -> str:
+    text = text.replace("|", "\\|").replace("\n", " ")
+    return text if len(text) <= _MOST_WORDS else text[: _MOST_WORDS - 1] + "…"
