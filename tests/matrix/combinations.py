@@ -12,6 +12,8 @@ ROOTFS: dict[str, Any] = {
         "packages": ["linux-image-amd64", "initramfs-tools", "systemd-sysv", "udev", "dbus", "lvm2"],
     }
 }
+# On a busy machine without KVM the console's device may be later than systemd's 90 s, and no login prompt comes then.
+COMMAND_LINE = "ro console=hvc0 systemd.default_device_timeout_sec=900"
 TYPES = ("ext2", "ext3", "ext4", "xfs", "btrfs", "reiserfs")
 _SWAP = {"size": "64MiB", "filesystem": "swap"}
 _BOOT = {"mount": "/boot", "size": "256MiB", "filesystem": "ext3"}
@@ -40,7 +42,7 @@ class Combination:
             "rootfs": ROOTFS,
             "disk": self.disk,
             "system": {"hostname": "matrix"},
-            "boot": {"loader": self.loader},
+            "boot": {"loader": self.loader, "command_line": COMMAND_LINE},
             **self.more,
         }
 
