@@ -213,6 +213,8 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage("wrong-case", _files(menu=menu().replace("vmlinuz", "VMLINUZ").encode()), "boot-files", "Error 15"),
     Sabotage("fallback-broken", _menu(head="default 0\nfallback 1\ntimeout 3\n", more=_FALLBACK), "boot-files",
              "fallback entry 1 (Second): Error 15"),
+    warning("default-broken", _menu(head=f"default 0\nfallback 1\ntimeout 3\n{_FALLBACK}"), "boot-files",
+            "the loader goes on to the fallback entry 1 (Test)"),
     Sabotage("no-kernel-line", _files(menu=b"timeout 3\ntitle x\nroot (hd0)\nchainloader +1\n"), "boot-files",
              "no kernel line"),
     Sabotage("holed-kernel", _made(block_bytes=1024, files=tree(kernel=holed_kernel())), "loader-reads", "Error 16"),

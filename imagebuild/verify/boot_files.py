@@ -42,13 +42,17 @@ class FileAt:
 
 
 def default_entry_files(subject: Subject) -> EntryFiles | NoEntry:
-    """The entry that PV-GRUB starts by itself."""
+    """The entry that PV-GRUB starts by itself: the default, or the first fallback whose files are there."""
     if subject.menu is None:
         return NoEntry(f"no menu: {subject.menu_problem}")
     taken = choice(subject.menu, "grub-0.97")
     if taken.entry is None:
         return NoEntry(taken.reason)
-    return entry_files(subject, taken.entry)
+    found = entry_files(subject, taken.entry)
+    for number in taken.fallbacks if isinstance(found, NoEntry) else ():
+        if isinstance(fallback := entry_files(subject, number), EntryFiles):
+            return fallback
+    return found
 
 
 def entry_files(subject: Subject, number: int) -> EntryFiles | NoEntry:

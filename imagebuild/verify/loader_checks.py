@@ -8,7 +8,7 @@ from imagebuild.formats.ext_blocks import unreadable
 from imagebuild.verify.boot_files import MOST_INITRD_BYTES, MOST_KERNEL_BYTES, FileAt, NoEntry
 from imagebuild.verify.grub_shell import GrubShell
 from imagebuild.verify.readers import ReadError
-from imagebuild.verify.view import Finding, ReachedEntry, View, failed, passed, skipped
+from imagebuild.verify.view import Finding, ReachedEntry, View, failed, passed, skipped, warned
 
 _BY_097 = ("ext2", "ext3", "ext4", "xfs", "reiserfs", "vfat")
 _MOST_FINDINGS_SHOWN = 4
@@ -16,12 +16,18 @@ _EXTENTS_IN_INODE = 4
 
 
 def boot_files(view: View) -> Iterator[Finding]:
-    """Kernel and initrd of the default entry and of every fallback are there."""
+    """Kernel and initrd of the default entry and of every fallback are there.
+
+    An entry that fails is a caution as long as a sound one stands behind it: the loader goes on to that.
+    """
     if not view.entries:
         yield skipped("there is no entry")
-    for reached in view.entries:
-        problems = [*_missing(view, reached)]
-        if problems:
+    missing = [[*_missing(view, reached)] for reached in view.entries]
+    for number, (reached, problems) in enumerate(zip(view.entries, missing, strict=True)):
+        behind = [later for later, lacks in zip(view.entries, missing, strict=True) if not lacks][-1:]
+        if problems and behind and view.entries.index(behind[0]) > number:
+            yield warned(f"{reached.shown}: {'; '.join(problems)}; the loader goes on to the {behind[0].shown}")
+        elif problems:
             yield failed(f"{reached.shown}: {'; '.join(problems)}")
         else:
             sizes = [
