@@ -193,7 +193,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
     warning("long-timeout", _menu(head="timeout 600\n"), "menu-timeout", "600"),
     warning("default-past-end", _menu(head="default 7\ntimeout 3\n"), "menu-default", "default 7 does not exist"),
     warning("fallback-past-end", _menu(head="default 0\ntimeout 3\nfallback 4\n"), "menu-default", "fallback 4"),
-    warning("savedefault", _menu(more="savedefault\n"), "menu-default", "savedefault"),
+    Sabotage("savedefault", _menu(more="savedefault\n"), "menu-default", "wants /boot/grub/default"),
     warning("loaders-differ", _menu(head="default 1\ntimeout 3\ntitle Empty\n", more=_SECOND),
             "menu-default", "pygrub starts entry 1"),
     Sabotage("pause", _menu(more="pause\n"), "menu-default", "waits for a key"),
@@ -202,7 +202,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage("root-hd1", _menu(root="(hd1)"), "menu-root", "Error 21"),
     Sabotage("root-hd00-whole", _menu(root="(hd0,0)"), "menu-root", "Error 22"),
     Sabotage("root-third", _boot_menu(menu(root="(hd0,2)", folder="")), "menu-root", "Error 22"),
-    warning("no-root-line", _files(menu=menu().replace("root (hd0)\n", "").encode()), "menu-root", "no root line"),
+    Sabotage("no-root-line", _files(menu=menu().replace("root (hd0)\n", "").encode()), "menu-root", "Error 21"),
     warning("stray-grub-cfg", _also("boot/grub/grub.cfg", _STRAY), "stray-configuration", "/boot/grub/grub.cfg"),
     Sabotage("stray-for-pygrub", _also("boot/grub/grub.cfg", _STRAY), "stray-configuration", "/boot/grub/grub.cfg",
              loader="pygrub"),
@@ -272,6 +272,9 @@ GOOD: dict[str, Make] = {
         "boot/grub": Link("./grub1"), "boot/grub1/menu.lst": menu().encode()})),
     "hd0-three-entries": lambda target: make_image(target, Filesystem({
         **tree(menu=_THREE.encode()), "odd/place/linux": kernel(), "link": Link(KERNEL)}, label="top")),
+    "hd0-savedefault": lambda target: make_image(target, Filesystem({
+        **tree(menu=menu(head="default saved\ntimeout 3\n", more="savedefault\n").encode()),
+        "boot/grub/default": b"0\n" + b"#\n" * 10})),
     "hd0-old-xen-kernel": lambda target: make_image(target, Filesystem(tree(
         kernel=gzip.compress(b"\x7fELF\x02\x01\x01" + bytes(11) + b"\x3e\x00" + noise(9000) + b"Linux version 6.1.0 "),
         initrd=initrd(release="6.1.0")))),

@@ -44,6 +44,7 @@ class BootVolume:
     misread: tuple[str, ...]
     stray: tuple[str, ...]
     has_boot_folder: bool
+    has_saved_default: bool
 
 
 def boot_volume(view: View) -> BootVolume | None:
@@ -77,6 +78,7 @@ def boot_volume(view: View) -> BootVolume | None:
         misread=tuple(dict.fromkeys(at.path for at in _misread(view, place))),
         stray=tuple(stray_configurations(reader)),
         has_boot_folder="boot" in reader.names("/"),
+        has_saved_default="default" in reader.names(posixpath.dirname(subject.menu_path)),
     )
 
 

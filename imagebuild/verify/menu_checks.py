@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterator
 
 from imagebuild.formats.menu import Menu, MenuEntry, split_command
 from imagebuild.formats.menu_semantics import differences, is_counted
 from imagebuild.verify.boot_files import device_error
 from imagebuild.verify.probe import printable
-from imagebuild.verify.readers import Reader
+from imagebuild.verify.readers import Reader, ReadError
 from imagebuild.verify.view import Finding, View, failed, passed, skipped, warned
 
 # Longer waits are a mistake more often than a wish: nobody sits before an instance's console.
 _LONG_TIMEOUT_SECONDS = 60
+_LEAST_SAVED_BYTES, _MOST_SAVED_BYTES = 10, 2**16
 # pygrub takes the first of these that exists, before it looks for menu.lst (Xen 4.17, tools/pygrub, read_config).
 BEFORE_MENU_FOR_PYGRUB = (
     "/boot/grub/grub.cfg", "/grub/grub.cfg", "/boot/grub2/grub.cfg", "/grub2/grub.cfg",
@@ -61,7 +63,7 @@ def menu_default(view: View) -> Iterator[Finding]:
         yield skipped("there is no menu with an entry")
         return
     taken = menu.entries[view.taken.entry]
-    if stops := _stops(menu, taken):
+    if stops := _stops(menu, taken) or _cannot_save(view, taken):
         yield failed(f"entry {view.taken.entry} ({printable(taken.title)}) does not start by itself: {stops}")
         return
     cautions = []
@@ -72,8 +74,6 @@ def menu_default(view: View) -> Iterator[Finding]:
     if missing:
         cautions.append(f"fallback {', '.join(missing)}: there is no such entry")
     cautions += [printable(line) for line in differences(menu)]
-    if any(split_command(line)[0] == "savedefault" for entry in menu.entries for line in entry.others):
-        cautions.append("savedefault: PV-GRUB boots it, GRUB 2 stops (it looks for a grubenv file)")
     words = f"{view.taken.reason}: entry {view.taken.entry} ({printable(taken.title)})"
     yield warned("; ".join(cautions)) if cautions else passed(words)
 
@@ -89,6 +89,28 @@ def _stops(menu: Menu, entry: MenuEntry) -> str:
     return ""
 
 
+def saved_default_path(menu_path: str) -> str:
+    """The file in which GRUB 0.97 keeps the entry that was started last: beside the menu."""
+    return posixpath.join(posixpath.dirname(menu_path), "default")
+
+
+def _cannot_save(view: View, entry: MenuEntry) -> str:
+    """`savedefault` writes into a file, and makes none: without it the entry ends there (seen on the genuine loader).
+
+    stage2/builtins.c, savedefault_func, reads ten bytes of it first.
+    """
+    if not any(split_command(line)[0] == "savedefault" for line in entry.others):
+        return ""
+    path = saved_default_path(view.subject.menu_path)
+    place = view.subject.boot_place
+    assert place is not None
+    try:
+        content = view.subject.read(place, path, _MOST_SAVED_BYTES)
+    except ReadError:
+        return f"`savedefault` wants {path}, which is not there: Error 15: File not found"
+    return "" if len(content) >= _LEAST_SAVED_BYTES else f"`savedefault` wants ten bytes in {path}"
+
+
 def menu_root(view: View) -> Iterator[Finding]:
     """Each entry's `root` names a device that the image has."""
     if not view.entries:
@@ -96,12 +118,13 @@ def menu_root(view: View) -> Iterator[Finding]:
     for reached in view.entries:
         root = reached.entry.root
         if root is None:
-            kernel = reached.entry.kernel or ""
-            yield (
-                passed(f"{reached.shown}: no root line, the paths name their device")
-                if kernel.startswith("(")
-                else warned(f"{reached.shown}: no root line; the loader then reads where the menu lies")
-            )
+            paths = [path for path in (reached.entry.kernel, reached.entry.initrd) if path]
+            if all(path.startswith("(") for path in paths):
+                yield passed(f"{reached.shown}: no root line, the paths name their device")
+            elif view.loader == "pv-grub":
+                yield failed(f"{reached.shown}: no root line: Error 21: Selected disk does not exist")
+            else:
+                yield warned(f"{reached.shown}: no root line; PV-GRUB then finds no disk (Error 21)")
             continue
         device = root.split()[0] if root.split() else ""
         if view.subject.place(device) is None:

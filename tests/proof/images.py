@@ -271,6 +271,11 @@ def _hd0_reiserfs(guest: Guest, target: Path) -> None:
     target.write_bytes(through_a_kernel(guest)["reiserfs-root"])
 
 
+def _saved(guest: Guest) -> Tree:
+    text = menu(head="default saved\ntimeout 1\n", more="savedefault\n")
+    return {**files(guest, menu=text), "boot/grub/default": b"0\n" + b"#\n" * 10}
+
+
 def _linked(guest: Guest) -> Tree:
     tree = files(guest, menu=None, kernel=Link("../store/linux"))
     return {**tree, "store/linux": guest.gzipped, "boot/grub": Link("./grub1"), "boot/grub1/menu.lst": menu()}
@@ -320,8 +325,7 @@ IMAGES: tuple[ProofImage, ...] = (
     ProofImage("hd00-boot-reiserfs-holes", "/boot ReiserFS 3.6, holes in the initrd",
                _boot_through_a_kernel("reiserfs-holes")),
     # menus
-    ProofImage("menu-savedefault", "`default saved`, and `savedefault` in the entry",
-               hd0(files=_with(menu=menu(head="default saved\ntimeout 1\n", more="savedefault\n")))),
+    ProofImage("menu-savedefault", "`default saved`, `savedefault`, and the file for it", hd0(files=_saved)),
     ProofImage("menu-default-past-end", "`default 2` of two entries",
                hd0(files=_with(menu=menu(head="default 2\ntimeout 1\n", more=_BROKEN)))),
     ProofImage("menu-fallback", "the default's kernel is missing, the fallback boots",
@@ -330,8 +334,6 @@ IMAGES: tuple[ProofImage, ...] = (
     ProofImage("menu-words", "`default=0`, hiddenmenu, color, splashimage, comments",
                hd0(files=_with(menu=menu(head=_WORDS)))),
     ProofImage("menu-crlf", "lines end as in DOS", hd0(files=_with(menu=menu().replace(b"\n", b"\r\n")))),
-    ProofImage("menu-no-root-line", "no `root` line",
-               hd0(files=_with(menu=menu().replace(b"root (hd0)\n", b"")))),
     ProofImage("menu-password", "a password, and nothing locked", hd0(files=_with(menu=menu(head=_PASSWORD)))),
     ProofImage("menu-stray-grub-cfg", "a grub.cfg beside menu.lst", hd0(files=_also({"boot/grub/grub.cfg": _STRAY}))),
     # kernels and initrds
@@ -365,6 +367,10 @@ IMAGES: tuple[ProofImage, ...] = (
               hd0(files=_with(menu=Link("/mnt/boot/menu.lst")))),
     _sabotage("menu-no-timeout", "no `timeout` line", hd0(files=_with(menu=menu(head="default 0\n")))),
     _sabotage("menu-root-hd0", "`root (hd0)` on a partitioned disk", _root_hd0),
+    _sabotage("menu-no-root-line", "no `root` line",
+              hd0(files=_with(menu=menu().replace(b"root (hd0)\n", b"")))),
+    _sabotage("menu-savedefault-no-file", "`savedefault` without /boot/grub/default",
+              hd0(files=_with(menu=menu(head="default saved\ntimeout 1\n", more="savedefault\n")))),
     _sabotage("menu-wrong-case", "the kernel's name in capitals",
               hd0(files=_with(menu=menu().replace(b"/vmlinuz", b"/VMLINUZ")))),
     _sabotage("menu-locked", "a password, and the entry locked",

@@ -91,7 +91,8 @@ def _menu(volume: BootVolume, work: _Work) -> None:
         change = f"{volume.menu_path}: written anew from {path}, a regular file in place of what could not be read"
     else:
         change = ""
-    edited = edit_menu(text, volume.place, volume.devices, volume.steady_names)
+    can_save = volume.has_saved_default
+    edited = edit_menu(text, volume.place, volume.devices, volume.steady_names, can_save=can_save)
     if edited.changes or change:
         work.steps.append(WriteFile(volume.menu_path, edited.text))
         work.changes += [change] if change else []

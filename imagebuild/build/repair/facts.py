@@ -14,7 +14,7 @@ class BootVolume(Protocol):
     `refused` and `cautioned`: features that the loader cannot read, or reads with a caution. `unclean`: why it wants
     a check, or empty. `menu_text` None: no menu where the loader looks; `other_menus`: path and text of what could be
     one. `misread`: files in which the loader would read something else than is in them. `stray`: other loaders'
-    configurations. `has_boot_folder`: there is a /boot in it.
+    configurations. `has_boot_folder`: there is a /boot in it. `has_saved_default`: `savedefault` has its file.
     """
 
     @property
@@ -57,3 +57,5 @@ class BootVolume(Protocol):
     def stray(self) -> tuple[str, ...]: ...
     @property
     def has_boot_folder(self) -> bool: ...
+    @property
+    def has_saved_default(self) -> bool: ...

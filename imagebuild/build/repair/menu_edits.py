@@ -24,12 +24,15 @@ class Edited:
     changes: tuple[str, ...]
 
 
-def edit_menu(text: str, place: str, devices: Set[str], steady_names: Mapping[int, str]) -> Edited:
+def edit_menu(
+    text: str, place: str, devices: Set[str], steady_names: Mapping[int, str], *, can_save: bool = True
+) -> Edited:
     """A menu that starts by itself. `place`: the boot volume's name for GRUB 0.97; for the others see BootVolume."""
     lines = text.replace("\r\n", "\n").split("\n")
     changes: list[str] = []
     _set_timeout(lines, text, changes)
     _set_default(lines, text, changes)
+    _set_roots(lines, place, changes)
     initrds = _lines_with_initrd(lines)
     kept = []
     for number, line in enumerate(lines):
@@ -40,6 +43,9 @@ def edit_menu(text: str, place: str, devices: Set[str], steady_names: Mapping[in
             line = _kernel_line(line, steady_names if number in initrds else {}, changes)
         elif word in ("pause", "lock"):
             changes.append(f"`{line.strip()}` is gone: the loader waited there for somebody")
+            continue
+        elif word == "savedefault" and not can_save:
+            changes.append("`savedefault` is gone: it has no file to write to, and ends in Error 15")
             continue
         kept.append(line)
     return Edited("\n".join(kept), tuple(dict.fromkeys(changes)))
@@ -62,6 +68,23 @@ def _set_default(lines: list[str], text: str, changes: list[str]) -> None:
         if split_command(line)[0] == "default":
             lines[number] = f"default {taken.entry}"
     changes.append(f"default {taken.entry}, which PV-GRUB takes anyway: {taken.reason}")
+
+
+def _set_roots(lines: list[str], place: str, changes: list[str]) -> None:
+    """An entry whose paths name no device needs a root line, before its kernel."""
+    has_root = True
+    number = 0
+    while number < len(lines):
+        word, rest = split_command(lines[number])
+        if word == "title":
+            has_root = False
+        elif word in ("root", "rootnoverify"):
+            has_root = True
+        elif word in ("kernel", "initrd") and not has_root and not rest.startswith(("(", "-")):
+            lines.insert(number, f"root {place}")
+            changes.append(f"root {place} in an entry that had none: Error 21")
+            has_root = True
+        number += 1
 
 
 def _lines_with_initrd(lines: list[str]) -> set[int]:

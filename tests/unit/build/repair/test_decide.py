@@ -25,7 +25,7 @@ GOOD = BootVolume(
     place="(hd0)", partition=None, offset_bytes=0, size_bytes=2**26, type="ext4", uuid="u", label="l",
     block_bytes=1024, features=frozenset({"extent", "filetype", "inline_data", "64bit"}), refused=(), cautioned=(),
     unclean="", devices=frozenset({"(hd0)"}), steady_names={0: "UUID=u"}, menu_path="/boot/grub/menu.lst",
-    menu_text=MENU, other_menus=(), misread=(), stray=(), has_boot_folder=True,
+    menu_text=MENU, other_menus=(), misread=(), stray=(), has_boot_folder=True, has_saved_default=False,
 )  # fmt: skip
 
 
@@ -95,10 +95,12 @@ def test_no_menu_at_all() -> None:
         ("root=UUID=1", "root=/dev/sda", "root=UUID=u instead of /dev/sda"),
         (" console=hvc0", "", "console=hvc0"),
         ("initrd /i\n", "initrd /i\npause\n", "`pause` is gone"),
+        ("initrd /i\n", "initrd /i\nsavedefault\n", "`savedefault` is gone"),
+        ("root (hd0)\n", "", "root (hd0) in an entry that had none"),
     ],
 )
 def test_each_mistake_of_a_menu(old: str, new: str, word: str) -> None:
-    edited = edit_menu(MENU.replace(old, new), "(hd0)", {"(hd0)"}, {0: "UUID=u"})
+    edited = edit_menu(MENU.replace(old, new), "(hd0)", {"(hd0)"}, {0: "UUID=u"}, can_save=False)
     assert len(edited.changes) == 1
     assert word in edited.changes[0]
     again = edit_menu(edited.text, "(hd0)", {"(hd0)"}, {0: "UUID=u"})
