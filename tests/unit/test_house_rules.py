@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 MODULES = sorted((ROOT / "imagebuild").rglob("*.py"))
 MAX_LINES = 320
 # Declarations only: one language, one vocabulary, each in one place.
-LONGER = {"recipe/model.py": 420, "plan/steps.py": 360}
+LONGER = {"recipe/model.py": 420, "plan/layout.py": 360, "plan/steps.py": 360}
 SAYS_NOTHING = {"utils", "util", "common", "helpers", "helper", "manager", "base", "misc"}
 # Programs of their own, run inside a namespace; what they print is their parent's log.
 CHILDREN = {"build/inside.py", "build/tree_edits.py", "host/lifeline.py"}
