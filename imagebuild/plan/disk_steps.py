@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from imagebuild.plan import ext, identity
+from imagebuild.plan.areas import Area, Arrangement, Placed, Run, mountpoints, partition_areas, volume_areas
 from imagebuild.plan.disk_vocabulary import (
     SECTOR_BYTES,
     ApplianceStep,
@@ -36,17 +37,7 @@ from imagebuild.plan.disk_vocabulary import (
     WritePartitionTable,
 )
 from imagebuild.plan.facts import TreeFacts, Usage
-from imagebuild.plan.layout import (
-    EXTENT_BYTES,
-    PHYSICAL_VOLUME_OVERHEAD,
-    Area,
-    Arrangement,
-    Placed,
-    Run,
-    mountpoints,
-    partition_areas,
-    volume_areas,
-)
+from imagebuild.plan.layout import EXTENT_BYTES, PHYSICAL_VOLUME_OVERHEAD
 from imagebuild.plan.loaders import LOADERS
 from imagebuild.plan.mkfs import XFS_FOR_A_KERNEL, Making, making
 from imagebuild.plan.rules import loader_area

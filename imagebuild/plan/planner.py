@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from imagebuild.errors import PlanError
 from imagebuild.plan import ext
+from imagebuild.plan.areas import Area, Arrangement, Mounted, mountpoints, partition_areas, volume_areas
 from imagebuild.plan.boot import BootChoice, choose_kernels, menu_text
 from imagebuild.plan.disk_steps import DiskPlan, plan_disk, uuid_of
 from imagebuild.plan.facts import TreeFacts, Usage
 from imagebuild.plan.initrds import Needed
-from imagebuild.plan.layout import Area, Arrangement, Mounted, arrange, mountpoints, partition_areas, volume_areas
+from imagebuild.plan.layout import arrange
 from imagebuild.plan.refusals import all_at_once
 from imagebuild.plan.rules import check_disk, loader_area, notes_on
 from imagebuild.plan.steps import (

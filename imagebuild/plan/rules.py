@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections import Counter
 
 from imagebuild.errors import PlanError
+from imagebuild.plan.areas import Area, partition_areas, volume_areas
 from imagebuild.plan.facts import KernelInTree
-from imagebuild.plan.layout import Area, partition_areas, volume_areas
 from imagebuild.plan.loaders import LOADERS, Rule, rules_met
 from imagebuild.plan.mkfs import making
 from imagebuild.recipe.model import Architecture, BootLoader, Disk

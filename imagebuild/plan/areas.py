@@ -1,0 +1,120 @@
+"""The disk's parts as the recipe names them, and where each lies once that is known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from imagebuild.recipe.model import Disk, FilesystemSpec, LogicalVolume
+
+Extent = int | float | Literal["rest"]
+
+
+@dataclass(frozen=True, slots=True)
+class Mounted:
+    path: str
+    subvolume: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """One stretch of the disk: a filesystem, swap, or a volume group's physical volume.
+
+    `place` is the loader's or LVM's name ("hd0", "hd0,0", "vg0/root"); `key` the recipe's key for messages;
+    `mounts` its mountpoints, each with the subvolume that is mounted there (None: the filesystem itself).
+    """
+
+    place: str
+    key: str
+    extent: Extent
+    filesystem: FilesystemSpec | None
+    mounts: tuple[Mounted, ...]
+    volume_group: str | None = None
+    volume: LogicalVolume | None = None
+
+    @property
+    def mount(self) -> str | None:
+        """Where it is mounted; of several subvolumes the outermost."""
+        return self.mounts[0].path if self.mounts else None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A stretch of the image. `partition`: the number (from 1) of the partition that it lies in, 0 for the disk."""
+
+    partition: int
+    start_bytes: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """An area and where it lies: its runs one after the other, or striped over all of them (of one size each)."""
+
+    area: Area
+    runs: tuple[Run, ...]
+    stripe_bytes: int | None = None
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(run.size_bytes for run in self.runs)
+
+    @property
+    def start_bytes(self) -> int:
+        return self.runs[0].start_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Arrangement:
+    """The whole disk. `volumes` are the logical volumes, group by group, in the recipe's order."""
+
+    size_bytes: int
+    partitions: tuple[Placed, ...]
+    volumes: tuple[Placed, ...]
+
+    def all_filesystems(self) -> tuple[Placed, ...]:
+        return tuple(placed for placed in (*self.partitions, *self.volumes) if placed.area.filesystem)
+
+
+def partition_areas(disk: Disk) -> tuple[Area, ...]:
+    """The disk's direct parts; for hd0 that is the one filesystem."""
+    if disk.layout == "hd0":
+        return (Area("hd0", "disk", "rest", disk.filesystem, _mounts(disk.filesystem, "/")),)
+    return tuple(
+        Area(
+            f"hd0,{index}",
+            f"disk.partitions.{index}",
+            part.size,
+            part.filesystem,
+            _mounts(part.filesystem, part.mount),
+            part.volume_group,
+        )
+        for index, part in enumerate(disk.partitions)
+    )
+
+
+def volume_areas(disk: Disk) -> tuple[Area, ...]:
+    """Every logical volume, in the recipe's order."""
+    return tuple(
+        Area(
+            f"{group}/{volume.name}",
+            f"disk.volume_groups.{group}.{index}",
+            volume.size,
+            volume.filesystem,
+            _mounts(volume.filesystem, volume.mount),
+            volume=volume,
+        )
+        for group, volumes in disk.volume_groups.items()
+        for index, volume in enumerate(volumes)
+    )
+
+
+def _mounts(spec: FilesystemSpec | None, mount: str | None) -> tuple[Mounted, ...]:
+    if spec is not None and spec.subvolumes:
+        mounted = [Mounted(path, name) for name, path in spec.subvolumes.items()]
+        return tuple(sorted(mounted, key=lambda item: (item.path.rstrip("/").count("/"), item.path)))
+    return (Mounted(mount),) if mount else ()
+
+
+def mountpoints(disk: Disk) -> tuple[str, ...]:
+    return tuple(item.path for area in (*partition_areas(disk), *volume_areas(disk)) for item in area.mounts)
