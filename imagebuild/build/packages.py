@@ -21,12 +21,16 @@ class Package(BaseModel):
 
 
 class Packages(BaseModel):
-    """packages.json. `tree` is the digest of the root tree's source, `packages` sorted by name."""
+    """packages.json. `tree` is the digest of the root tree's source, `packages` sorted by name.
+
+    `note`: why the list is empty, when the tree has packages that cannot be listed.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     tree: str
     packages: tuple[Package, ...]
+    note: str = ""
 
 
 def installed_packages(status: str, index: str = "") -> tuple[Package, ...]:

@@ -15,9 +15,10 @@ from typing import assert_never
 from pydantic import BaseModel, ConfigDict
 
 from imagebuild.build.packages import Packages, installed_packages
+from imagebuild.build.rpm_database import rpm_packages
 from imagebuild.build.sources import debian, directory, image, oci
 from imagebuild.build.times import wanted_epoch
-from imagebuild.build.tree_facts import read_tree
+from imagebuild.build.tree_facts import PackageRecords, read_tree
 from imagebuild.errors import BuildError
 from imagebuild.host.acceleration import accelerator
 from imagebuild.host.cache import Cache
@@ -111,8 +112,8 @@ def get_tree(
                 oci.pack_image(oci.find_image(source, path), archive, progress)
             case _:
                 assert_never(source)
-        facts, status = read_tree(archive, resolved.digest)
-        packages = Packages(tree=resolved.digest, packages=installed_packages(status, index))
+        facts, records = read_tree(archive, resolved.digest)
+        packages = _packages(resolved.digest, records, index)
         _keep_facts(folder, facts)
         (folder / "packages.json").write_text(packages.model_dump_json(indent=1), encoding="utf-8")
 
@@ -130,11 +131,21 @@ def _load(folder: Path, resolved: ResolvedTree, source: TreeSource, recipe_folde
     if kept.is_file():
         facts = TreeFacts.model_validate_json(kept.read_bytes())
     else:
-        facts, _status = read_tree(archive, resolved.digest)
+        facts, _records = read_tree(archive, resolved.digest)
         _keep_facts(folder, facts)
     if resolved.epoch is not None:
         facts = facts.model_copy(update={"epoch": resolved.epoch})
     return Tree(archive, facts, Packages.model_validate_json((folder / "packages.json").read_bytes()))
+
+
+def _packages(digest: str, records: PackageRecords, index: str) -> Packages:
+    """What dpkg's and rpm's records list; a tree has one or the other."""
+    found, note = installed_packages(records.dpkg_status, index), ""
+    if not found and records.rpm_database is not None:
+        found, note = rpm_packages(records.rpm_database)
+    elif not found and records.older_rpm_database:
+        note = f"the rpm database {records.older_rpm_database} is of an older form, which is not read"
+    return Packages(tree=digest, packages=found, note=note)
 
 
 def _keep_facts(folder: Path, facts: TreeFacts) -> None:

@@ -14,6 +14,7 @@ from imagebuild.build import archive
 from imagebuild.build.archive import Members, printable
 from imagebuild.build.kernels_found import KernelsFound
 from imagebuild.build.packages import DPKG_STATUS
+from imagebuild.build.rpm_database import OLDER, SQLITE
 from imagebuild.build.tree_names import TreeNames
 from imagebuild.plan.facts import Attribute, DeviceNode, Noted, TreeFacts, Usage
 from imagebuild.plan.families import RELEASE_FILES, TOOLS, family_name
@@ -23,6 +24,7 @@ _XATTR = "SCHILY.xattr."
 _BLOCK = 4096
 _DEPTH = 3
 _MOST_TEXT_BYTES = 64 * 2**20
+_MOST_DATABASE_BYTES = 1024 * 2**20
 
 
 @dataclass(slots=True)
@@ -34,6 +36,8 @@ class _Found:
     tools: set[str] = field(default_factory=set)
     releases: dict[str, str] = field(default_factory=dict)
     dpkg_status: str = ""
+    rpm_database: bytes | None = None
+    older_rpm_database: str = ""
     user_xattrs: bool = False
     newest: int = 0
     noted: dict[str, Noted] = field(default_factory=dict)
@@ -44,8 +48,20 @@ class _Found:
     inodes: dict[str, int] = field(default_factory=lambda: defaultdict(int))
 
 
-def read_tree(path: Path, digest: str) -> tuple[TreeFacts, str]:
-    """The facts of the tree in the archive `path`, and dpkg's status file (empty where there is none).
+@dataclass(frozen=True, slots=True)
+class PackageRecords:
+    """What a tree's package managers have written down: dpkg's status file, rpm's database.
+
+    `older_rpm_database`: the path of a database in a form that is not read.
+    """
+
+    dpkg_status: str
+    rpm_database: bytes | None
+    older_rpm_database: str
+
+
+def read_tree(path: Path, digest: str) -> tuple[TreeFacts, PackageRecords]:
+    """The facts of the tree in the archive `path`, and its package managers' records.
 
     Raises BuildError when the archive, or a kernel or an initrd in /boot, cannot be read, or when a name in it leads
     out of the tree.
@@ -66,7 +82,8 @@ def read_tree(path: Path, digest: str) -> tuple[TreeFacts, str]:
             found.kernels.look_at(name, member, members)
             if member.isreg():
                 _look_into(found, name, member, members)
-    return _facts(found, digest), found.dpkg_status
+    records = PackageRecords(found.dpkg_status, found.rpm_database, found.older_rpm_database)
+    return _facts(found, digest), records
 
 
 def _count(found: _Found, name: str, member: tarfile.TarInfo) -> None:
@@ -122,6 +139,10 @@ def _look_into(found: _Found, name: str, member: tarfile.TarInfo, members: Membe
         found.releases[name] = _text(members, member)
     elif name == DPKG_STATUS:
         found.dpkg_status = _text(members, member)
+    elif name in SQLITE:
+        found.rpm_database = members.content(member, _MOST_DATABASE_BYTES)
+    elif name in OLDER:
+        found.older_rpm_database = f"/{name}"
 
 
 def _text(members: Members, member: tarfile.TarInfo) -> str:
