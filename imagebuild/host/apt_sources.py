@@ -37,7 +37,7 @@ def debian_mirrors(suite: str, folder: Path = APT_FOLDER) -> list[str]:
     """One-line `deb` entries for `suite` and its updates and security pockets, as far as this machine's apt has them.
 
     Empty when apt here knows nothing of that suite (another release, another distribution): mmdebstrap then takes
-    its own default, deb.debian.org. Only http and https are taken: other URIs mean nothing inside a new tree.
+    its own default mirror. Only http and https are taken: other URIs mean nothing inside a new tree.
     """
     wanted = {suite + pocket for pocket in _POCKETS}
     found = [source for source in read_sources(folder) if source.suite in wanted and _is_debian(source)]

@@ -71,7 +71,7 @@ def build_image(
             case "fails":
                 raise BuildError("mke2fs failed", details="no room for inodes", resolution="make the disk larger")
             case "network":
-                raise BuildError("bootstrapping failed", details="Could not resolve 'deb.debian.org'")
+                raise BuildError("bootstrapping failed", details="Could not resolve 'mirror.example'")
             case "fills":
                 target.write_bytes(bytes(64 * 2**20))
             case "no-space":

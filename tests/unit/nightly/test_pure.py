@@ -90,8 +90,8 @@ def test_a_clock_that_is_set_back_is_told() -> None:
 @pytest.mark.parametrize(
     ("text", "blamed"),
     [
-        ("W: Temporary failure resolving 'deb.debian.org'", True),
-        ("Could not connect to deb.debian.org:80", True),
+        ("W: Temporary failure resolving 'mirror.example'", True),
+        ("Could not connect to mirror.example:80", True),
         ("E: Failed to fetch … Hash Sum mismatch", True),
         ("503  Service Unavailable", True),
         ("the mirror cannot be reached", True),
