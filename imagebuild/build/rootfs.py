@@ -32,7 +32,8 @@ KIND = "trees"
 class ResolvedTree(BaseModel):
     """Where the tree really comes from: the step, with what only this machine can tell. Its digest is the cache key.
 
-    `epoch`: the moment that the user asks for (SOURCE_DATE_EPOCH). `apt_sources`: one-line entries for a bootstrap.
+    `epoch`: the moment that the user asks for (SOURCE_DATE_EPOCH). `apt_sources`: one-line entries for a bootstrap, and
+    `command` its words, with names instead of paths: another imagebuild may bootstrap in another way.
     `content_sha256`: of the archive, the folder, the image or the layout's manifest; the place of these does not change
     the tree, so it is left out of `source`.
     """
@@ -42,6 +43,7 @@ class ResolvedTree(BaseModel):
     source: TreeSource
     epoch: int | None = None
     apt_sources: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
     content_sha256: str | None = None
 
     @property
@@ -63,7 +65,9 @@ def resolve(source: TreeSource, recipe_folder: Path) -> ResolvedTree:
     epoch = wanted_epoch()
     match source:
         case BootstrapDebian():
-            return ResolvedTree(source=source, epoch=epoch, apt_sources=debian.apt_sources(source))
+            lines = debian.apt_sources(source)
+            words = debian.words(source, lines, Path("INDEX"), Path("ARCHIVE"))
+            return ResolvedTree(source=source, epoch=epoch, apt_sources=lines, command=tuple(words))
         case UnpackTar():
             digest = _pinned_sha256("rootfs.tar", source.path, source.sha256, recipe_folder)
             return ResolvedTree(source=UnpackTar(path="", sha256=None), epoch=epoch, content_sha256=digest)

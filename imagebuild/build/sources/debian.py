@@ -55,6 +55,25 @@ def apt_sources(step: BootstrapDebian) -> tuple[str, ...]:
     return tuple(f"{line} {more}".rstrip() for line in debian_mirrors(step.suite))
 
 
+def words(step: BootstrapDebian, apt_sources: tuple[str, ...], index: Path, archive: Path) -> list[str]:
+    """The whole command. What is in it makes the tree, so it is part of the tree's cache key (rootfs.resolve)."""
+    return [
+        "mmdebstrap", "--mode=root", f"--variant={step.variant}", "--format=tar",
+        f"--architectures={_DEBIAN_NAMES[step.architecture]}", f"--components={','.join(step.components)}",
+        f"--aptopt=Acquire::http::Timeout \"{_APT_TIMEOUT_SECONDS}\"",
+        f"--aptopt=Acquire::https::Timeout \"{_APT_TIMEOUT_SECONDS}\"",
+        # every kernel mounts devtmpfs there; an ordinary user's tree could not hold device nodes. mmdebstrap leaves
+        # the folder out, too, and without it nothing can be mounted: it is put back below
+        "--skip=output/dev",
+        "--dpkgopt=force-unsafe-io",  # the tree is copied out in the end: fsync protects nothing
+        f"--customize-hook={_note_digests(index)}",
+        # mmdebstrap leaves this machine's own name and resolver in the tree
+        '--customize-hook=cd "$1/etc" && rm -f resolv.conf hostname && echo localhost >hostname',
+        *([f"--include={','.join(step.packages)}"] if step.packages else []),
+        step.suite, str(archive), *apt_sources,
+    ]  # fmt: skip
+
+
 def bootstrap(
     step: BootstrapDebian,
     apt_sources: tuple[str, ...],
@@ -73,21 +92,7 @@ def bootstrap(
     with namespace.workspace(cache.root / "work") as space:
         index = space.folder / "index"
         index.touch()
-        argv = [
-            "mmdebstrap", "--mode=root", f"--variant={step.variant}", "--format=tar",
-            f"--architectures={_DEBIAN_NAMES[step.architecture]}", f"--components={','.join(step.components)}",
-            f"--aptopt=Acquire::http::Timeout \"{_APT_TIMEOUT_SECONDS}\"",
-            f"--aptopt=Acquire::https::Timeout \"{_APT_TIMEOUT_SECONDS}\"",
-            # every kernel mounts devtmpfs there; an ordinary user's tree could not hold device nodes. mmdebstrap leaves
-            # the folder out, too, and without it nothing can be mounted: it is put back below
-            "--skip=output/dev",
-            "--dpkgopt=force-unsafe-io",  # the tree is copied out in the end: fsync protects nothing
-            f"--customize-hook={_note_digests(index)}",
-            # mmdebstrap leaves this machine's own name and resolver in the tree
-            '--customize-hook=cd "$1/etc" && rm -f resolv.conf hostname && echo localhost >hostname',
-            *([f"--include={','.join(step.packages)}"] if step.packages else []),
-            step.suite, str(archive), *apt_sources,
-        ]  # fmt: skip
+        argv = words(step, apt_sources, index, archive)
         moment = epoch if epoch is not None else newest_release(apt_sources)
         finished = namespace.attempt_program(
             argv,
