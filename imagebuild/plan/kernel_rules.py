@@ -62,7 +62,7 @@ def notes_on_kernel(kernel: KernelInTree) -> tuple[str, ...]:
     first, last = _XSAVE
     if first <= _numbers(kernel.version) <= last:
         return (
-            f"{kernel.path}: Linux 2.6.32 to 2.6.38 crash on machines with XSAVE unless patched (user guide: "
+            f"{kernel.path}: pvops kernels 2.6.32 to 2.6.38 crash on machines with XSAVE unless patched (user guide: "
             "&= ~X86_CR4_OSXSAVE in arch/x86/xen/enlighten.c); 2.6.39 and later work as they are",
         )
     return ()
