@@ -12,7 +12,7 @@ from imagebuild.build.xfs import attributes
 from imagebuild.build.xfs.checksum import sealed
 from imagebuild.build.xfs.directory import folder
 from imagebuild.build.xfs.geometry import BLOCK_BYTES, SECTOR_BYTES, Geometry, XfsError, read_geometry
-from imagebuild.build.xfs.inode import LOCAL, Fork, Inode, Mapped, blank, device_fork, extents_fork, pack
+from imagebuild.build.xfs.inode import LOCAL, Fork, Inode, Mapped, blank, device_fork, extents_fork, pack, settled
 from imagebuild.build.xfs.space import Space
 from imagebuild.build.xfs.tree import Node, read_tree, walk
 
@@ -36,6 +36,7 @@ def fill(file: IO[bytes], source: Path) -> None:
     filler = _Filler(file, geometry, space)
     for node in nodes:
         filler.write(node, parents.get(id(node), root.number))
+    filler.settle(root.mtime_ns)
     space.write(lambda number: blank(geometry, number))
 
 
@@ -127,6 +128,13 @@ class _Filler:
             raise XfsError(f"{node.path.name}: {error}") from error
         self._put(self._geometry.offset(block), bytes(content))
         return extents_fork([(0, block, 1)])
+
+    def settle(self, mtime_ns: int) -> None:
+        """The two inodes of a realtime device, which follow the root's, are there without one, too."""
+        for number in (self._geometry.root_inode + 1, self._geometry.root_inode + 2):
+            offset = self._geometry.inode_offset(number)
+            self._file.seek(offset)
+            self._put(offset, settled(self._geometry, self._file.read(self._geometry.inode_bytes), mtime_ns))
 
     def _put(self, offset: int, data: bytes) -> None:
         self._file.seek(offset)
