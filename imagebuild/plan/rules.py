@@ -9,13 +9,10 @@ from collections import Counter
 
 from imagebuild.errors import PlanError
 from imagebuild.plan.areas import Area, partition_areas, volume_areas
-from imagebuild.plan.facts import KernelInTree
 from imagebuild.plan.loaders import LOADERS, Rule, rules_met
 from imagebuild.plan.mkfs import making
-from imagebuild.recipe.model import Architecture, BootLoader, Disk
+from imagebuild.recipe.model import BootLoader, Disk
 
-# The loaders' decompressors: gzip, bzip2, lzo, xz, lzma by Amazon's, no lz4 and no zstd (tried: "not xen image").
-LOADER_UNPACKS = ("gzip", "bzip2", "lzo", "xz", "lzma", "none")
 # An MBR has four entries; extended partitions are not made: the loader reads the first one anyway. GRUB 0.97
 # names up to 16 (stage2/shared.h); a GPT could hold 128.
 _MOST_PARTITIONS = {"mbr": 4, "gpt": 16}
@@ -27,8 +24,6 @@ _NEVER_MOUNTED = {
     "/etc": _EARLY, "/bin": _EARLY, "/sbin": _EARLY, "/lib": _EARLY, "/lib64": _EARLY,
     "/boot/grub": "the loader looks for menu.lst and the kernels in one filesystem",
 }  # fmt: skip
-# arch/x86/Kconfig: XEN_PV depends on X86_64 since Linux 5.9.
-LAST_32_BIT_PV = (5, 8)
 
 
 def loader_area(disk: Disk, loader: BootLoader) -> Area:
@@ -176,29 +171,3 @@ def _check_volume_types(disk: Disk, group: str, physical_volumes: int) -> None:
                 f"{key}.type: striped needs two physical volumes at the least, {group} has {physical_volumes}",
                 resolution=f"add a partition {{size: …, volume_group: {group}}}, or use linear",
             )
-
-
-def check_kernel(kernel: KernelInTree, architecture: Architecture) -> None:
-    """Raises PlanError for a kernel that cannot start as a Xen PV guest under the image's loader."""
-    if kernel.architecture != architecture:
-        raise PlanError(
-            f"architecture: {kernel.path} is a {kernel.architecture} kernel, the image is {architecture}",
-            resolution="the kernel's, the image's and the loader's architecture must be the same",
-        )
-    if kernel.compression not in LOADER_UNPACKS:
-        raise PlanError(
-            f"boot.kernels: {kernel.path} is compressed with {kernel.compression}, which PV-GRUB cannot unpack",
-            details=f"it unpacks {', '.join(LOADER_UNPACKS[:-1])}",
-            resolution="install a kernel of another flavour (Debian: linux-image-amd64, not the cloud flavour)",
-        )
-    if architecture == "i386" and _numbers(kernel.version) > LAST_32_BIT_PV:
-        raise PlanError(
-            f"architecture: {kernel.path} (Linux {kernel.version}) cannot be a 32-bit Xen PV guest: "
-            "Linux dropped them in 5.9",
-            resolution="use an x86_64 image, or a kernel before 5.9",
-        )
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    parts = version.split("-")[0].split(".")
-    return tuple(int(part) for part in parts[:2] if part.isdigit())
