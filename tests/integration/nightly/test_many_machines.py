@@ -127,7 +127,8 @@ def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
         "AWS_DEFAULT_REGION": "us-east-1", "AWS_ENDPOINT_URL": f"http://{host}:{port}", "AWS_ALLOW_HTTP": "true",
     }.items():  # fmt: skip
         monkeypatch.setenv(name, value)
-    boto3.client("s3", endpoint_url=f"http://{host}:{port}").create_bucket(Bucket="images")
+    # a session of its own: boto3 keeps the first one's credentials for the whole process
+    boto3.session.Session().client("s3", endpoint_url=f"http://{host}:{port}").create_bucket(Bucket="images")
     yield "s3://images/nightly"
     server.stop()
 

@@ -57,6 +57,8 @@ def front(front_of_moto: Front, monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     }
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
+    # boto3 keeps the credentials that it found first, whoever looked for them
+    monkeypatch.setattr("boto3.DEFAULT_SESSION", None)
     return front
 
 
