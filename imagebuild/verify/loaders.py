@@ -16,7 +16,6 @@ from pathlib import Path
 from imagebuild.errors import HostError
 from imagebuild.host.cache import Cache
 from imagebuild.report import Loader
-from imagebuild.verify.loader_rules import BootLoader
 from imagebuild.verify.testhost import Layout, TestHost
 
 ENVIRONMENT_VARIABLE = "IMAGEBUILD_PV_GRUB"
@@ -36,11 +35,16 @@ _ELF_X86_64 = re.compile(rb"\x7fELF\x02\x01.{12}\x3e\x00", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class GuestLoader:
-    """The guest's "kernel": its file, the `extra=` that it needs (may be empty), and what the report says of it."""
+    """The guest's "kernel": its file, the `extra=` that it needs (may be empty), and what the report says of it.
+
+    `is_kernel`: it is no loader but the image's own kernel (without_loader.py), `ramdisk` its initrd.
+    """
 
     path: Path
     extra: str
     facts: Loader
+    is_kernel: bool = False
+    ramdisk: Path | None = None
 
 
 def choose_loader(
@@ -50,17 +54,17 @@ def choose_loader(
     menu_path: str | None,
     asked: Path | None,
     cache: Cache,
-    meant_for: BootLoader = "pv-grub",
+    genuine: bool = True,
 ) -> GuestLoader:
     """The genuine PV-GRUB: as asked for, of the environment, of the cache, of Xen's firmware; else the stand-in.
 
-    What is meant for another loader gets the stand-in: a PV-GRUB's word says nothing about it. `menu_path` is the
+    `genuine` False: the stand-in, because a PV-GRUB's word would say nothing about this image. `menu_path` is the
     menu's path in the loader's filesystem; None: the usual one. Raises HostError when a file that was asked for, here
     or in the environment, is no PV-GRUB.
     """
-    genuine = find_pv_grub(asked, cache) if meant_for == "pv-grub" else None
-    if genuine is not None:
-        path, facts = genuine
+    found = find_pv_grub(asked, cache) if genuine else None
+    if found is not None:
+        path, facts = found
         return GuestLoader(path, _DEVICES[layout] + (menu_path or DEFAULT_MENU), facts)
     path = host.stand_in(layout)
     version = f"GRUB {host.facts().get('loader_version', '2')}"

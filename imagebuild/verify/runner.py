@@ -39,8 +39,8 @@ from imagebuild.verify.boot import Pace, outcome_of
 from imagebuild.verify.boot_files import NoEntry, default_entry_files
 from imagebuild.verify.console import Ending
 from imagebuild.verify.digest import image_sha256
+from imagebuild.verify.guest_start import loader_for
 from imagebuild.verify.loader_rules import BootLoader
-from imagebuild.verify.loaders import choose_loader
 from imagebuild.verify.qemu import QemuBoot, boot_under_qemu, why_not
 from imagebuild.verify.static import run_static
 from imagebuild.verify.subject import Subject, open_subject
@@ -215,11 +215,7 @@ def _boot_qemu(run: _Run, task: QemuBoot) -> None:
 
 def _xen_task(run: _Run) -> xen.XenBoot:
     settings, subject = run.request.xen, run.subject
-    known = subject.menu_at is not None and subject.menu_at.place in ("(hd0)", "(hd0,0)")
-    loader = choose_loader(
-        run.host, subject.layout, menu_path=subject.menu_path if known else None,
-        asked=run.request.pv_grub, cache=run.cache, meant_for=run.request.loader,
-    )  # fmt: skip
+    loader = loader_for(subject, run.host, asked=run.request.pv_grub, cache=run.cache, meant_for=run.request.loader)
     menu = subject.menu
     return xen.XenBoot(
         image=subject.raw,

@@ -7,6 +7,7 @@ systemd's emergency shells; GRUB 0.97's stage2/common.c (err_list); GRUB 2's gru
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from imagebuild.report import BootEnd
 from imagebuild.verify.console import Fatal, Sign
@@ -54,19 +55,21 @@ def qemu_signs(expect: str) -> tuple[Sign, ...]:
     return (*_guest_signs(""), expected(expect, KERNEL))
 
 
-def xen_signs(expect: str, menu_text: str) -> tuple[Sign, ...]:
+def xen_signs(expect: str, menu_text: str, *, has_loader: bool = True) -> tuple[Sign, ...]:
     """The milestones of a boot under Xen.
 
     A kernel told to be quiet says nothing before the login prompt, so that counts right after the loader's first
-    words, unless the menu itself holds the text.
+    words, unless the menu itself holds the text. `has_loader` False: Xen starts the image's kernel itself.
     """
+    loader = _sign(LOADER, r"Xen Minimal OS|imagebuild: stand-in loader|GNU GRUB +version", GUEST)
+    start = LOADER if has_loader else GUEST
     return (
         _sign(XEN, r"\(XEN\) Xen version |\(XEN\) Bootloader:"),
         _sign(DOM0, r"^imagebuild: dom0 ready"),
         _sign(GUEST, r"^imagebuild: guest starts", DOM0),
-        _sign(LOADER, r"Xen Minimal OS|imagebuild: stand-in loader|GNU GRUB +version", GUEST),
-        *_guest_signs(LOADER),
-        expected(expect, KERNEL if expect in menu_text else LOADER),
+        *((loader,) if has_loader else ()),
+        *_guest_signs(start),
+        expected(expect, KERNEL if expect in menu_text else start),
     )
 
 
@@ -118,8 +121,14 @@ _PV_GRUB = (_fatal("the loader gave up", r"Press any key to continue", _IN_LOADE
 _MENU_WAITS = _fatal("menu.lst sets no timeout: the loader waits for ever", r"Press enter to boot", _IN_LOADER)
 
 
-def xen_fatals(loader: str, *, menu_waits: bool) -> tuple[Fatal, ...]:
-    """The fatal texts of a boot under Xen. `loader`: `pv-grub` or `stand-in`; `menu_waits`: it sets no timeout."""
+def xen_fatals(loader: str, *, menu_waits: bool, has_loader: bool = True) -> tuple[Fatal, ...]:
+    """The fatal texts of a boot under Xen. `loader`: `pv-grub` or `stand-in`; `menu_waits`: it sets no timeout.
+
+    `has_loader` False: Xen starts the image's kernel itself, so that there is nothing between xl and its words.
+    """
+    if not has_loader:
+        at_once = [replace(fatal, phases=fatal.phases | {GUEST}) for fatal in GUEST_FATALS]
+        return (*at_once, *_MACHINE_FAULTS, _GUEST_ENDED)
     own = _PV_GRUB if loader == "pv-grub" else _STAND_IN
     waits = (_MENU_WAITS,) if menu_waits else ()
     return (*_MACHINE_FAULTS, _GUEST_ENDED, *_BOTH_LOADERS, *own, *waits, *GUEST_FATALS)

@@ -119,8 +119,9 @@ def _boot(
     disks = [*untouched_disk("image", task.image), *untouched_disk("job", scratch / _JOB)]
     arguments = [*bare, *disks, *way.arguments]
     with path.open("wb", buffering=0) as log, machine(arguments, folder=host.files.folder) as running:
-        fatals = signs.xen_fatals(task.loader.facts.kind, menu_waits=task.menu_waits)
-        console = Console(signs.xen_signs(task.expect, task.menu_text), fatals, log)
+        has_loader = not task.loader.is_kernel
+        fatals = signs.xen_fatals(task.loader.facts.kind, menu_waits=task.menu_waits, has_loader=has_loader)
+        console = Console(signs.xen_signs(task.expect, task.menu_text, has_loader=has_loader), fatals, log)
         follower = Follower(console, running, task.timeout_seconds, host.pace, note, host.stop, way.yardsticks)
         if not way.prepare(follower, path):
             return None
@@ -198,6 +199,7 @@ def guest_configuration(task: XenBoot) -> str:
             # Without one, xl asks the kernel for random bytes and waits seconds for the first.
             'uuid="00000000-0000-4000-8000-000000000001"',
             'kernel="/job/loader"',
+            *(('ramdisk="/job/ramdisk"',) if task.loader.ramdisk else ()),
             f'extra="{task.loader.extra}"',
             f"memory={task.memory_bytes // 2**20}",
             "vcpus=1",
@@ -214,6 +216,8 @@ def job_archive(task: XenBoot) -> bytes:
         "loader": task.loader.path.read_bytes(),
         "now": str(int(time.time())).encode(),
     }
+    if task.loader.ramdisk:
+        files["ramdisk"] = task.loader.ramdisk.read_bytes()
     output = io.BytesIO()
     with tarfile.open(fileobj=output, mode="w") as archive:
         for name, content in files.items():

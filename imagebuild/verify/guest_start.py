@@ -1,0 +1,65 @@
+"""What the guest starts with under Xen: a PV-GRUB, its stand-in, or (where the stand-in cannot) the kernel itself.
+
+PV-GRUB starts a kernel with Xen's own domain builder (libxc), which knows bzip2 and lzma; GRUB 2's Xen port does not,
+and calls such a kernel "not xen image". A genuine PV-GRUB booted both. So xl gets the kernel, unpacked here (Debian's
+own libxc lacks bzip2), and gives its verdict; what the loader reads, and which entry it takes, the static checks judge.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from imagebuild.formats.kernel_file import unwrap
+from imagebuild.formats.repack import RepackError, with_gzip_payload
+from imagebuild.host.cache import Cache
+from imagebuild.report import Loader
+from imagebuild.verify.boot_files import NoEntry, default_entry_files
+from imagebuild.verify.kernel_checks import UNPACKS
+from imagebuild.verify.loader_rules import BootLoader
+from imagebuild.verify.loaders import GuestLoader, choose_loader
+from imagebuild.verify.subject import Subject
+from imagebuild.verify.testhost import TestHost
+
+# What a value in xl.cfg(5) can hold as it is.
+_PLAIN = re.compile(r'[^"\\\x00-\x1f\x7f]*')
+
+
+def loader_for(
+    subject: Subject, host: TestHost, *, asked: Path | None, cache: Cache, meant_for: BootLoader
+) -> GuestLoader:
+    """For the image and the loader that it is meant for. Raises as `choose_loader` does.
+
+    The public PV-GRUB reads no GPT (it ends at its prompt, tried), Amazon's does from 1.04 on: a genuine one that only
+    happens to be here is no judge of such a disk. One that was asked for is.
+    """
+    known = subject.menu_at is not None and subject.menu_at.place in ("(hd0)", "(hd0,0)")
+    is_gpt = subject.table is not None and subject.table.label == "gpt"
+    chosen = choose_loader(
+        host, subject.layout, menu_path=subject.menu_path if known else None, asked=asked, cache=cache,
+        genuine=meant_for == "pv-grub" and not (is_gpt and asked is None),
+    )  # fmt: skip
+    return _able_to_unpack(chosen, subject) if meant_for == "pv-grub" else chosen
+
+
+def _able_to_unpack(loader: GuestLoader, subject: Subject) -> GuestLoader:
+    """The loader itself, or the image's kernel in its place. Files for that go into the subject's scratch folder."""
+    if loader.facts.kind != "stand-in":
+        return loader
+    files = default_entry_files(subject)
+    facts = None if isinstance(files, NoEntry) else unwrap(files.kernel)
+    if isinstance(files, NoEntry) or facts is None or not _PLAIN.fullmatch(files.command_line):
+        return loader
+    if facts.compression in UNPACKS["pvgrub2"] or facts.compression not in UNPACKS["pv-grub"]:
+        return loader
+    kernel = subject.scratch / "direct-kernel"
+    try:
+        kernel.write_bytes(with_gzip_payload(files.kernel))
+    except RepackError:
+        return loader
+    ramdisk = None
+    if files.initrd is not None:
+        ramdisk = subject.scratch / "direct-initrd"
+        ramdisk.write_bytes(files.initrd)
+    version = f"Xen's own domain builder, as {loader.facts.version} cannot unpack {facts.compression}"
+    return GuestLoader(kernel, files.command_line, Loader(kind="stand-in", version=version), True, ramdisk)
