@@ -174,7 +174,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage("xfs-ftype", _made(type="xfs", features="-m crc=0 -n ftype=1", size_bytes=320 * _MIB),
              "loader-filesystem", "-n ftype=0"),
     Sabotage("xfs-v5", _made(type="xfs", features=V5, size_bytes=320 * _MIB), "loader-filesystem", "V4 only"),
-    warning("btrfs", _made(type="btrfs", size_bytes=128 * _MIB), "loader-filesystem", "beta"),
+    Sabotage("btrfs", _made(type="btrfs", size_bytes=128 * _MIB), "loader-filesystem", "beta"),
     Sabotage("btrfs-for-pygrub", _made(type="btrfs", size_bytes=128 * _MIB), "loader-filesystem", "no reader",
              loader="pygrub"),
     # the menu

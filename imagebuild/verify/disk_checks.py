@@ -41,7 +41,7 @@ def partition_table(view: View) -> Iterator[Finding]:
     if problems:
         yield failed(f"{shown}: {'; '.join(problems)}")
     elif subject.table.label == "gpt":
-        yield warned(f"{shown}: GPT is read by PV-GRUB 1.04 and later only")
+        yield warned(f"{shown}: GPT is read by Amazon's PV-GRUB 1.04 and later only, not by the public one")
     else:
         yield passed(shown)
 
