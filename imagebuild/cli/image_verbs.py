@@ -72,11 +72,11 @@ def _add_repair(app: typer.Typer, do: Do) -> None:
         """Make a bootable copy of an image, with as few changes as will do, and say what was changed. IMAGE itself is
         never written.
 
-        Repaired are: kernels, initrds and menus with holes; ext filesystems with 64bit, metadata_csum, inline_data
-        and other features that the loader does not read; XFS V5 (made anew as V4); filesystems that were not
-        unmounted; a menu without timeout, with a default or a root that does not exist, with device names that
-        shift, as a dangling link; a boot partition without /boot/grub/menu.lst; a stray grub.cfg. What cannot be
-        repaired is said, the copy is then called NEW.rejected, and the exit code is 10.
+        Repaired are: kernels, initrds and menus with holes; kernels packed with lz4 or zstd; ext filesystems with
+        64bit, metadata_csum, inline_data and other features that the loader does not read; XFS V5 (made anew as V4);
+        filesystems that were not unmounted; a menu without timeout, with a default or a root that does not exist,
+        with device names that shift, as a dangling link; a boot partition without /boot/grub/menu.lst; a stray
+        grub.cfg. What cannot be repaired is said, the copy is then called NEW.rejected, and the exit code is 10.
 
         \b
         Examples:

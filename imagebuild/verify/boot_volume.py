@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from imagebuild.verify.boot_files import FileAt
+from imagebuild.verify.kernel_checks import UNPACKS
 from imagebuild.verify.loader_checks import misread_by_loader
 from imagebuild.verify.loader_rules import OPAQUE, verdict_on
 from imagebuild.verify.menu_checks import stray_configurations
@@ -42,6 +43,7 @@ class BootVolume:
     menu_text: str | None
     other_menus: tuple[tuple[str, str], ...]
     misread: tuple[str, ...]
+    packed_otherwise: tuple[str, ...]
     stray: tuple[str, ...]
     has_boot_folder: bool
     has_saved_default: bool
@@ -76,6 +78,7 @@ def boot_volume(view: View) -> BootVolume | None:
         menu_text=found,
         other_menus=tuple(_other_menus(subject, place)) if found is None else (),
         misread=tuple(dict.fromkeys(at.path for at in _misread(view, place))),
+        packed_otherwise=tuple(_packed_otherwise(view, place)),
         stray=tuple(stray_configurations(reader)),
         has_boot_folder="boot" in reader.names("/"),
         has_saved_default="default" in reader.names(posixpath.dirname(subject.menu_path)),
@@ -91,9 +94,21 @@ def _steady_names(subject: Subject) -> dict[int, str]:
 
 
 def _misread(view: View, place: Place) -> Iterator[FileAt]:
-    """Files of that place alone: what lies elsewhere a repair of the boot volume cannot reach."""
-    if view.loader == "pv-grub":
+    """Files of that place alone: what lies elsewhere a repair of the boot volume cannot reach.
+
+    Nothing is known of single files where the loader cannot read the filesystem at all.
+    """
+    is_refused = any(rule.refused for rule in verdict_on(view.loader, place.contents))
+    if view.loader == "pv-grub" and not (is_refused and not place.type.startswith("ext")):
         yield from (at for at in misread_by_loader(view) if at.place == place)
+
+
+def _packed_otherwise(view: View, place: Place) -> Iterator[str]:
+    """Whole kernels of a compression that the loader does not know."""
+    for file in view.files:
+        facts = view.kernel_of(file.at) if file.role == "kernel" and file.at.place == place else None
+        if facts and facts.format == "bzImage" and facts.complete and facts.compression not in UNPACKS[view.loader]:
+            yield file.at.path
 
 
 def _other_menus(subject: Subject, place: Place) -> Iterator[tuple[str, str]]:

@@ -10,6 +10,7 @@ from imagebuild.build.repair.steps import (
     MakeLink,
     Remake,
     Rename,
+    RepackKernel,
     Repair,
     RewriteFile,
     Step,
@@ -105,8 +106,12 @@ def _files(volume: BootVolume, work: _Work) -> None:
             MakeLink("/boot", "."), "/boot -> . in the boot volume: PV-GRUB 1.03 looks for /boot/grub/menu.lst there"
         )
     written = [step.path for step in work.steps if isinstance(step, WriteFile)]
+    for path in volume.packed_otherwise:
+        work.do(
+            RepackKernel(path), f"{path}: a second payload, packed with gzip, for a loader that cannot unpack its own"
+        )
     for path in volume.misread:
-        if path not in written:
+        if path not in (*written, *volume.packed_otherwise):
             work.do(RewriteFile(path), f"{path}: rewritten without holes, the same content")
     for path in volume.stray:
         name = f"{path}{_AWAY}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import assert_never
@@ -15,11 +15,13 @@ from imagebuild.build.repair.steps import (
     MakeLink,
     Remake,
     Rename,
+    RepackKernel,
     RewriteFile,
     Step,
     WriteFile,
 )
 from imagebuild.errors import BuildError
+from imagebuild.formats.repack import RepackError, with_gzip_payload
 from imagebuild.host import command
 from imagebuild.host.guest import Acceleration, Drive, Guest, appliance
 
@@ -114,10 +116,12 @@ def _remake(guest: Guest, step: Remake, device: str) -> str:
     return new
 
 
-def _change_file(guest: Guest, step: RewriteFile | WriteFile | Rename | MakeLink, scratch: Path) -> None:
+def _change_file(guest: Guest, step: RewriteFile | RepackKernel | WriteFile | Rename | MakeLink, scratch: Path) -> None:
     match step:
         case RewriteFile():
-            _rewrite(guest, step.path, scratch)
+            _rewrite(guest, step.path, scratch, lambda content: content)
+        case RepackKernel():
+            _rewrite(guest, step.path, scratch, _repacked)
         case WriteFile():
             source = scratch / "written"
             source.write_bytes(step.content.encode("utf-8", "surrogateescape"))
@@ -133,13 +137,21 @@ def _change_file(guest: Guest, step: RewriteFile | WriteFile | Rename | MakeLink
             assert_never(step)
 
 
-def _rewrite(guest: Guest, path: str, scratch: Path) -> None:
+def _repacked(content: bytes) -> bytes:
+    try:
+        return with_gzip_payload(content)
+    except RepackError as error:
+        raise BuildError(f"a kernel cannot be packed with gzip: {error}") from error
+
+
+def _rewrite(guest: Guest, path: str, scratch: Path, change: Callable[[bytes], bytes]) -> None:
     """What a kernel is given to write it allocates, zeros too. The file stays the same: its inode, names, owner."""
     kept = scratch / "content"
     status = guest.call("statns", path)
     guest.call("download", path, str(kept))
     if kept.stat().st_size != status["st_size"]:
         raise BuildError(f"{path} has {status['st_size']} bytes, but {kept.stat().st_size} could be read")
+    kept.write_bytes(change(kept.read_bytes()))
     guest.call("upload", str(kept), path)
     times = [status[key] for key in ("st_atime_sec", "st_atime_nsec", "st_mtime_sec", "st_mtime_nsec")]
     guest.call("utimens", path, *times)

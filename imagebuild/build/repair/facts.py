@@ -13,8 +13,9 @@ class BootVolume(Protocol):
     such name that the image has. `steady_names`: `UUID=…` of each partition by its number (0: the whole disk).
     `refused` and `cautioned`: features that the loader cannot read, or reads with a caution. `unclean`: why it wants
     a check, or empty. `menu_text` None: no menu where the loader looks; `other_menus`: path and text of what could be
-    one. `misread`: files in which the loader would read something else than is in them. `stray`: other loaders'
-    configurations. `has_boot_folder`: there is a /boot in it. `has_saved_default`: `savedefault` has its file.
+    one. `misread`: files in which the loader would read something else than is in them. `packed_otherwise`: kernels
+    of a compression that it does not know. `stray`: other loaders' configurations. `has_boot_folder`: there is a
+    /boot in it. `has_saved_default`: `savedefault` has its file.
     """
 
     @property
@@ -53,6 +54,8 @@ class BootVolume(Protocol):
     def other_menus(self) -> tuple[tuple[str, str], ...]: ...
     @property
     def misread(self) -> tuple[str, ...]: ...
+    @property
+    def packed_otherwise(self) -> tuple[str, ...]: ...
     @property
     def stray(self) -> tuple[str, ...]: ...
     @property

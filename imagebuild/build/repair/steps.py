@@ -34,6 +34,13 @@ class RewriteFile:
 
 
 @dataclass(frozen=True, slots=True)
+class RepackKernel:
+    """Give a kernel a second payload, compressed with gzip, behind its own (imagebuild.formats.repack)."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
 class WriteFile:
     """Put a file there, in place of whatever has its name (a dangling link, too)."""
 
@@ -53,7 +60,7 @@ class MakeLink:
     target: str
 
 
-Step = CheckFilesystem | DropFeatures | Remake | RewriteFile | WriteFile | Rename | MakeLink
+Step = CheckFilesystem | DropFeatures | Remake | RewriteFile | RepackKernel | WriteFile | Rename | MakeLink
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from imagebuild.build.repair.steps import (
     MakeLink,
     Remake,
     Rename,
+    RepackKernel,
     Repair,
     RewriteFile,
     WriteFile,
@@ -25,7 +26,8 @@ GOOD = BootVolume(
     place="(hd0)", partition=None, offset_bytes=0, size_bytes=2**26, type="ext4", uuid="u", label="l",
     block_bytes=1024, features=frozenset({"extent", "filetype", "inline_data", "64bit"}), refused=(), cautioned=(),
     unclean="", devices=frozenset({"(hd0)"}), steady_names={0: "UUID=u"}, menu_path="/boot/grub/menu.lst",
-    menu_text=MENU, other_menus=(), misread=(), stray=(), has_boot_folder=True, has_saved_default=False,
+    menu_text=MENU, other_menus=(), misread=(), packed_otherwise=(), stray=(),
+    has_boot_folder=True, has_saved_default=False,
 )  # fmt: skip
 
 
@@ -70,6 +72,11 @@ def test_files() -> None:
         RewriteFile("/boot/vmlinuz"),
         Rename("/boot/grub/grub.cfg", "/boot/grub/grub.cfg.set-aside"),
     )
+
+
+def test_a_kernel_that_is_packed_anew_is_not_rewritten_too() -> None:
+    volume = replace(GOOD, misread=("/boot/vmlinuz", "/boot/initrd"), packed_otherwise=("/boot/vmlinuz",))
+    assert decide_repair(volume).steps == (RepackKernel("/boot/vmlinuz"), RewriteFile("/boot/initrd"))
 
 
 def test_a_menu_that_is_written_anyway_is_not_rewritten_too() -> None:
