@@ -9,7 +9,7 @@ import pytest
 
 from imagebuild.host import command
 from imagebuild.host.guest import Drive, appliance
-from imagebuild.plan.steps import MakeExt
+from imagebuild.plan.disk_vocabulary import MakeExt
 from tests.integration.build.conftest import Image
 
 pytestmark = [pytest.mark.integration, pytest.mark.needs("mmdebstrap", "guestfs", "namespace")]
