@@ -14,15 +14,15 @@ from imagebuild.formats.menu import Menu, MenuEntry, split_command
 
 LoaderName = Literal["grub-0.97", "pygrub", "grub2-legacy"]
 LOADERS: tuple[LoaderName, ...] = ("grub-0.97", "pygrub", "grub2-legacy")
-# The commands of GRUB 0.97 (stage2/builtins.c). Others are skipped, and an entry of nothing else does not count.
+# The commands of the public PV-GRUB, which leaves out what needs a BIOS (stage2/builtins.c; looked for in the built
+# loader). Others are skipped, Debian's `quiet` and Ubuntu's `uuid` among them, and an entry of nothing else does not
+# count.
 _COMMANDS = frozenset((
     "blocklist", "boot", "bootp", "cat", "chainloader", "cmp", "color", "configfile", "debug", "default", "device",
-    "dhcp", "displayapm", "displaymem", "embed", "fallback", "find", "fstest", "geometry", "halt", "help",
-    "hiddenmenu", "hide", "ifconfig", "impsprobe", "initrd", "install", "ioprobe", "kernel", "lock", "makeactive",
-    "map", "md5crypt", "module", "modulenounzip", "pager", "partnew", "parttype", "password", "pause", "quiet",
-    "quit", "rarp", "read", "reboot", "root", "rootnoverify", "savedefault", "serial", "setkey", "setup",
-    "terminal", "terminfo", "testload", "testvbe", "tftpserver", "timeout", "title", "unhide", "uppermem", "uuid",
-    "vbeprobe",
+    "dhcp", "embed", "fallback", "find", "fstest", "geometry", "halt", "help", "hiddenmenu", "hide", "ifconfig",
+    "initrd", "kernel", "lock", "makeactive", "map", "module", "modulenounzip", "pager", "partnew", "parttype",
+    "password", "pause", "quit", "rarp", "read", "reboot", "root", "rootnoverify", "savedefault", "serial", "setup",
+    "terminal", "terminfo", "tftpserver", "timeout", "title", "unhide",
 ))  # fmt: skip
 _MOST_FALLBACKS = 8  # MAX_FALLBACK_ENTRIES
 

@@ -58,7 +58,7 @@ def test_an_empty_menu_starts_nothing() -> None:
 
 
 def test_unknown_words_do_not_make_an_entry() -> None:
-    first, second = parse_menu("title A\nlinux /x\ntitle B\nquiet\n").entries
+    first, second = parse_menu("title A\nlinux /x\ntitle B\npager on\n").entries
     assert not is_counted(first)
     assert is_counted(second)
 
