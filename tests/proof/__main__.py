@@ -21,7 +21,7 @@ from imagebuild.verify.testhost import prepare
 from tests.proof.guest import Guest, tiny_guest
 from tests.proof.images import IMAGES, ProofImage
 from tests.proof.judge import judge_boot, judge_static
-from tests.proof.record import VERDICTS, Record, Recorded, read_record, write_record
+from tests.proof.record import VERDICTS, Record, Recorded, disagreements, read_record, write_record
 
 
 def main(names: list[str]) -> int:
@@ -44,7 +44,7 @@ def main(names: list[str]) -> int:
         if not names or image.name in names:
             images[image.name] = _judge(image, guest, cache, path)
             write_record(Record(facts.version, facts.sha256, images))
-    wrong = [name for name, found in images.items() if not found.agrees]
+    wrong = disagreements(read_record())
     print(f"{len(images)} images, {len(wrong)} disagreements{': ' if wrong else ''}{', '.join(wrong)}")
     return 1 if wrong else 0
 

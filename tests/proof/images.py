@@ -37,8 +37,7 @@ _MIB = 2**20
 _MARK = b"\xff"
 _XFS_BYTES = 320 * _MIB  # mkfs.xfs refuses less than 300 MB
 _LINUX, _INITRD = "boot/vmlinuz", "boot/initrd.img"
-_NO_JOURNAL = LOADER_CAN_READ.replace("has_journal,", "")
-_SMALL_JOURNAL = 1024
+_WITHOUT_RESIZE = LOADER_CAN_READ.replace("resize_inode,", "")
 
 Tree = dict[str, bytes | Link]
 Make = Callable[[Guest, Path], object]
@@ -46,12 +45,16 @@ Make = Callable[[Guest, Path], object]
 
 @dataclass(frozen=True)
 class ProofImage:
-    """`make` writes it; `sabotage`: it was made not to boot (what became of it is the loader's word)."""
+    """`make` writes it; `sabotage`: it was made not to boot (what became of it is the loader's word).
+
+    `no_judge`: why the public PV-GRUB's word does not count for this one, though it is recorded; empty for the others.
+    """
 
     name: str
     about: str
     make: Make
     sabotage: bool = False
+    no_judge: str = ""
 
 
 def menu(
@@ -199,18 +202,51 @@ def _in_pieces(guest: Guest, target: Path) -> None:
         run("debugfs", "-w", "-f", "-", str(target), stdin=f"{script}write {source} {_LINUX}\n")
 
 
-def _one_hole(guest: Guest, target: Path) -> None:
-    """Without holes but for one of one block, in the midst of the ramdisk's zeros."""
-    tree = _with_zeros(guest, 3 * 4096)
-    content = tree[_INITRD]
-    assert isinstance(content, bytes)
-    middle = next(at for at in range(0, len(content), 4096) if content[at - 2048 : at + 6144] == bytes(8192)) // 4096
+def _zero_blocks(content: bytes) -> list[int]:
+    """The whole blocks of 4 KiB that are zero and whose follower is not."""
+    return [
+        at // 4096
+        for at in range(0, len(content) - 8192, 4096)
+        if not any(content[at : at + 4096]) and any(content[at + 4096 : at + 8192])
+    ]
 
-    def make(tree: Tree, target: Path) -> None:
-        make_image(target, Filesystem(tree, size_bytes=64 * _MIB))
 
-    without_holes(make, tree, target, block=4096, offset=0)
-    run("debugfs", "-w", "-R", f"punch /{_INITRD} {middle} {middle}", str(target))
+def _spoilt_zeros(zeros: int, spoil: Callable[[Path, int], None]) -> Make:
+    """Files without holes, and something then done to a block of the initrd's zeros."""
+
+    def make(guest: Guest, target: Path) -> None:
+        tree = _with_zeros(guest, zeros)
+        content = tree[_INITRD]
+        assert isinstance(content, bytes)
+
+        def fill(tree: Tree, target: Path) -> None:
+            make_image(target, Filesystem(tree, size_bytes=64 * _MIB))
+
+        without_holes(fill, tree, target, block=4096, offset=0)
+        start = content.index(bytes(zeros))
+        spoil(target, next(number for number in _zero_blocks(content) if number * 4096 >= start))
+
+    return make
+
+
+def _write_old(target: Path, physical: int) -> None:
+    with target.open("r+b") as image:
+        image.seek(physical * 4096)
+        image.write(b"something old\n" * 290)
+
+
+def _punch(target: Path, block: int) -> None:
+    """A hole, and something else in the block that 0.97 takes in its place: the one behind the extent before it."""
+    physical = int(run("debugfs", "-R", f"bmap /{_INITRD} {block}", str(target)).split()[0])
+    run("debugfs", "-w", "-R", f"punch /{_INITRD} {block} {block}", str(target))
+    _write_old(target, physical)
+
+
+def _unwritten(target: Path, block: int) -> None:
+    """As a file system leaves it that allocated a block, and never came to write it: something old lies there."""
+    _punch(target, block)
+    run("debugfs", "-w", "-R", f"fallocate /{_INITRD} {block} {block}", str(target))
+    _write_old(target, int(run("debugfs", "-R", f"bmap /{_INITRD} {block}", str(target)).split()[0]))
 
 
 def _debugfs(*requests: str, **changes: object) -> Make:
@@ -315,9 +351,13 @@ IMAGES: tuple[ProofImage, ...] = (
     ProofImage("hd0-ext4-full-folder", "3000 more files in /boot", hd0(files=_full_folder)),
     ProofImage("hd0-ext4-not-unmounted", "the journal is marked as wanting a replay",
                _debugfs("feature needs_recovery")),
+    ProofImage("hd0-ext4-bigalloc", "ext4 with bigalloc", hd0(features=f"{LOADER_CAN_READ},bigalloc")),
+    ProofImage("hd0-ext4-meta-bg", "ext4 with meta_bg", hd0(features=f"{_WITHOUT_RESIZE},meta_bg")),
     ProofImage("hd0-xfs-v4", "XFS V4 without ftype", hd0(**_XFS, features=_NO_FTYPE, files=_xfs_files)),
     ProofImage("hd0-reiserfs", "ReiserFS 3.6", _hd0_reiserfs),
     ProofImage("hd00-ext4", "MBR, one ext4 partition", _one_partition("dos")),
+    ProofImage("hd00-gpt", "GPT, one ext4 partition", _one_partition("gpt"),
+               no_judge="GPT is read by Amazon's PV-GRUB from 1.04 on (its guide), the public one never learnt it"),
     ProofImage("hd00-boot-ext3-1k", "/boot ext3 with 1 KiB blocks, root ext4", hd00(block_bytes=1024)),
     ProofImage("hd00-boot-ext4-1k-solid", "/boot ext4 with 1 KiB blocks, files without holes", _solid_boot),
     ProofImage("hd00-boot-xfs-v4", "/boot XFS V4", hd00(**_XFS, features=_NO_FTYPE)),
@@ -333,6 +373,8 @@ IMAGES: tuple[ProofImage, ...] = (
     ProofImage("menu-links", "menu.lst's folder and the kernel are relative links", hd0(files=_linked)),
     ProofImage("menu-words", "`default=0`, hiddenmenu, color, splashimage, comments",
                hd0(files=_with(menu=menu(head=_WORDS)))),
+    ProofImage("menu-words-in-entry", "`quiet`, `uppermem` and a word that nobody knows in the entry",
+               hd0(files=_with(menu=menu(more="quiet\nuppermem 524288\nfrobnicate 3\n")))),
     ProofImage("menu-crlf", "lines end as in DOS", hd0(files=_with(menu=menu().replace(b"\n", b"\r\n")))),
     ProofImage("menu-password", "a password, and nothing locked", hd0(files=_with(menu=menu(head=_PASSWORD)))),
     ProofImage("menu-stray-grub-cfg", "a grub.cfg beside menu.lst", hd0(files=_also({"boot/grub/grub.cfg": _STRAY}))),
@@ -346,20 +388,16 @@ IMAGES: tuple[ProofImage, ...] = (
     # filesystems and layouts that do not
     _sabotage("hd0-ext4-1k-holes", "made by mke2fs -d: holes in an extent-mapped kernel", hd0(block_bytes=1024)),
     _sabotage("hd0-ext4-hole-of-one-block", "ext4 with 4 KiB blocks, an initrd with a hole of one block",
-              _one_hole),
-    _sabotage("hd0-ext4-unwritten", "a stretch of the kernel is unwritten",
-              _debugfs(f"punch /{_LINUX} 40 42", f"fallocate /{_LINUX} 40 42")),
+              _spoilt_zeros(4096 + 4095, _punch)),
+    _sabotage("hd0-ext4-unwritten", "a block of the initrd is allocated and unwritten, with old content",
+              _spoilt_zeros(4096 + 4095, _unwritten)),
     _sabotage("hd0-ext4-64bit", "ext4 with 64bit and metadata_csum",
               hd0(features=f"{LOADER_CAN_READ},64bit,metadata_csum")),
     _sabotage("hd0-ext4-inline-data", "ext4 with inline_data", hd0(features=f"{LOADER_CAN_READ},inline_data")),
-    _sabotage("hd0-ext4-bigalloc", "ext4 with bigalloc", hd0(features=f"{LOADER_CAN_READ},bigalloc")),
-    _sabotage("hd0-ext4-meta-bg", "ext4 with meta_bg, all groups in the first meta group",
-              hd0(features=f"{LOADER_CAN_READ.replace('resize_inode,', '')},meta_bg")),
     _sabotage("hd0-xfs-v5", "XFS V5", hd0(**_XFS, features="-m crc=1", files=_xfs_files)),
     _sabotage("hd0-xfs-v4-ftype", "XFS V4 with ftype", hd0(**_XFS, features="-m crc=0 -n ftype=1", files=_xfs_files)),
     _sabotage("hd00-boot-xfs-v4-holes", "/boot XFS V4, holes in the initrd", _boot_through_a_kernel("xfs-holes")),
     _sabotage("hd00-boot-btrfs", "/boot Btrfs", hd00(type="btrfs", size_bytes=128 * _MIB)),
-    _sabotage("hd00-gpt", "GPT, one ext4 partition", _one_partition("gpt")),
     _sabotage("hd00-boot-second", "the boot partition is the second", _boot_second),
     # menus that do not
     _sabotage("menu-none", "no menu.lst", hd0(files=_with(menu=None))),
@@ -369,6 +407,8 @@ IMAGES: tuple[ProofImage, ...] = (
     _sabotage("menu-root-hd0", "`root (hd0)` on a partitioned disk", _root_hd0),
     _sabotage("menu-no-root-line", "no `root` line",
               hd0(files=_with(menu=menu().replace(b"root (hd0)\n", b"")))),
+    _sabotage("menu-uuid-for-root", "`uuid` in place of `root`, as Ubuntu wrote it",
+              hd0(files=_with(menu=menu().replace(b"root (hd0)\n", f"uuid {ROOT_UUID}\n".encode())))),
     _sabotage("menu-savedefault-no-file", "`savedefault` without /boot/grub/default",
               hd0(files=_with(menu=menu(head="default saved\ntimeout 1\n", more="savedefault\n")))),
     _sabotage("menu-wrong-case", "the kernel's name in capitals",

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from imagebuild.host.cache import Cache
 from imagebuild.report import MachineName, Outcome, Quiet, Verdict
-from imagebuild.verify.loader_rules import BootLoader
+from imagebuild.verify.loaders import CACHE_KIND, ENVIRONMENT_VARIABLE
 from imagebuild.verify.runner import Request, Verification, verify_image
 
 _LAST_WORDS = re.compile(r"the console said '(?P<words>.*?)' \(|(?P<seen>'.*' was seen)")
@@ -31,11 +34,28 @@ def judge_static(image: Path, cache: Cache, scratch: Path) -> Word:
 
 def judge_boot(image: Path, cache: Cache, scratch: Path, pv_grub: Path | None = None) -> Word:
     """With the genuine loader where one is given, else with the stand-in."""
-    loader: BootLoader = "pv-grub" if pv_grub else "pvgrub2"
-    found = _verify(image, cache, scratch, "xen", loader=loader, pv_grub=pv_grub)
+    with contextlib.nullcontext(cache) if pv_grub else _no_genuine(cache, scratch) as seen:
+        found = _verify(image, seen, scratch, "xen", pv_grub)
+    assert {boot.loader.kind for boot in found.boots} <= {"pv-grub" if pv_grub else "stand-in"}
     detail = found.boots[0].detail if found.boots else found.unverified_because
     match = _LAST_WORDS.search(detail)
     return Word(found.verdict, (match["words"] or match["seen"]) if match else detail)
+
+
+@contextlib.contextmanager
+def _no_genuine(cache: Cache, scratch: Path) -> Iterator[Cache]:
+    """The cache without its PV-GRUB, and the environment without its name."""
+    bare = scratch / "cache"
+    bare.mkdir(exist_ok=True)
+    for entry in cache.root.iterdir():
+        if entry.name != CACHE_KIND and not (bare / entry.name).exists():
+            (bare / entry.name).symlink_to(entry)
+    named = os.environ.pop(ENVIRONMENT_VARIABLE, None)
+    try:
+        yield Cache(bare)
+    finally:
+        if named is not None:
+            os.environ[ENVIRONMENT_VARIABLE] = named
 
 
 def _verify(
@@ -43,11 +63,9 @@ def _verify(
     cache: Cache,
     scratch: Path,
     machine: MachineName,
-    *,
-    loader: BootLoader = "pv-grub",
     pv_grub: Path | None = None,
 ) -> Verification:
     output = scratch / f"{image.stem}-{machine}-{'genuine' if pv_grub else 'own'}"
     output.mkdir(exist_ok=True)
-    request = Request(image, output, (machine,), pv_grub=pv_grub, loader=loader)
+    request = Request(image, output, (machine,), pv_grub=pv_grub)
     return verify_image(request, cache=cache, progress=Quiet())

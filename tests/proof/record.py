@@ -79,12 +79,18 @@ def write_record(record: Record, path: Path = VERDICTS, page: Path = PAGE) -> No
     page.write_text(table(record), encoding="utf-8")
 
 
+def disagreements(record: Record) -> list[str]:
+    """The images on which our verdict is not the genuine loader's, but for those of which it is no judge."""
+    no_judge = {image.name for image in IMAGES if image.no_judge}
+    return [name for name, found in record.images.items() if not found.agrees and name not in no_judge]
+
+
 def table(record: Record) -> str:
     """The page: the loader, the numbers, one row an image."""
     known = {image.name: image for image in IMAGES if image.name in record.images}
     found = {name: record.images[name] for name in known}
     good = sum(item.genuine.verdict is Verdict.PASSED for item in found.values())
-    wrong = [name for name, item in found.items() if not item.agrees]
+    wrong = disagreements(record)
     lines = [
         f"Genuine loader: {record.loader}, sha256 `{record.sha256}`.",
         "",
@@ -99,6 +105,8 @@ def table(record: Record) -> str:
         verdicts = [item.static.verdict, item.stand_in.verdict, item.genuine.verdict]
         cells = [name, known[name].about, *verdicts, why, item.date]
         lines.append("| " + " | ".join(_cell(str(cell)) for cell in cells) + " |")
+    lines += [""] if any(image.no_judge for image in known.values()) else []
+    lines += [f"`{name}`: {image.no_judge}; not counted above." for name, image in known.items() if image.no_judge]
     return _HEAD + "\n".join(lines) + "\n"
 
 
