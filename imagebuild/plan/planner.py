@@ -171,6 +171,9 @@ def _edits(
     edits: list[Edit] = [_file(file) for file in recipe.files]
     if recipe.system.hostname is not None:
         edits.append(WriteFile(path="/etc/hostname", content=recipe.system.hostname + "\n"))
+    if (zone := recipe.system.timezone) is not None:
+        edits.append(WriteFile(path="/etc/timezone", content=zone + "\n"))
+        edits.append(MakeLink(path="/etc/localtime", target=f"/usr/share/zoneinfo/{zone}"))
     edits.append(WriteFile(path="/etc/fstab", content=table))
     edits += _mountpoint_folders(recipe.disk)
     edits += [*choice.edits, WriteFile(path=MENU_PATH, content=menu), *links]

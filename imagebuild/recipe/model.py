@@ -86,7 +86,7 @@ class System(_Model):
         ]
         | None
     ) = None
-    """A name of the tz database, such as Etc/UTC."""
+    """A name of the tz database, such as Etc/UTC. The tree needs the package tzdata."""
 
 
 class File(_Model):

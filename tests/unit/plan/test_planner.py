@@ -228,6 +228,13 @@ def test_given_uuids_labels_and_options_are_used() -> None:
     assert (step.block_bytes, "stride=4" in step.options) == (1024, True)
 
 
+def test_the_time_zone_is_set() -> None:
+    plan = make_plan(recipe(system={"timezone": "Europe/Berlin"}), facts())
+    [link] = [edit for edit in plan.edits if edit.kind == "make-link"]
+    assert (link.path, link.target) == ("/etc/localtime", "/usr/share/zoneinfo/Europe/Berlin")
+    assert any(edit.kind == "write-file" and edit.content == "Europe/Berlin\n" for edit in plan.edits)
+
+
 def test_size_is_computed_from_the_content() -> None:
     small = make_plan(recipe(disk={"layout": "hd0", "filesystem": "ext4"}), facts(content_bytes=100 * MIB))
     large = make_plan(recipe(disk={"layout": "hd0", "filesystem": "ext4"}), facts(content_bytes=2000 * MIB))
