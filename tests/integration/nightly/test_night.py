@@ -136,7 +136,11 @@ def test_a_night_that_cannot_be_read_does_not_lose_its_number(nights: Nights) ->
 
 def test_a_damaged_cache_entry_is_found_by_its_digest_and_made_again(nights: Nights) -> None:
     cache = Cache()
-    folder, _ = cache.get("trees", "0" * 64, lambda folder: (folder / "tree.tar").write_bytes(b"a tree") and None)
+
+    def make(folder: Path) -> None:
+        (folder / "tree.tar").write_bytes(b"a tree")
+
+    folder, _ = cache.get("trees", "0" * 64, make)
     (folder / "tree.tar").write_bytes(b"A TREE")  # of the same size
     night = nights.run(nights.recipe("web"))
     assert cache.find("trees", "0" * 64) is None
