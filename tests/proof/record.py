@@ -25,6 +25,26 @@ together, must be what the genuine one says. Written by `make proof`; the record
 
 """
 
+_FOUND = """
+## Disagreements that were found on the way
+
+| image | we said | the genuine PV-GRUB | now |
+|---|---|---|---|
+| a kernel in hundreds of extents | failed: 0.97's shell, which reads byte by byte, ran out of time | boots | \
+what the shell read in a few seconds must be right, the extent map is read whole |
+| a journal that waits for a replay | failed | boots | a caution: no check replays it, so all judge what the loader \
+reads |
+| the default's kernel is missing, the fallback's is there | failed | boots the fallback | a caution, as long as a \
+sound entry stands behind |
+| an entry without a `root` line, or with `uuid` in its place | passed with a caution | Error 21 | failed |
+| `savedefault` without /boot/grub/default | passed with a caution, and the stand-in boots it | Error 15 | failed |
+| ext4 with bigalloc, or with meta_bg | failed (inferred from the sources) | boots | a caution |
+| a kernel packed with bzip2 or lzma | the stand-in: not xen image | boots | Xen itself starts it where the stand-in \
+cannot |
+| /boot on Btrfs | passed with a caution | ends at its prompt | failed; `--loader pvgrub2` asks GRUB 2 |
+| GPT | passed with a caution | ends at its prompt | as before: of GPT the public loader is no judge |
+"""
+
 
 @dataclass(frozen=True)
 class Recorded:
@@ -107,7 +127,7 @@ def table(record: Record) -> str:
         lines.append("| " + " | ".join(_cell(str(cell)) for cell in cells) + " |")
     lines += [""] if any(image.no_judge for image in known.values()) else []
     lines += [f"`{name}`: {image.no_judge}; not counted above." for name, image in known.items() if image.no_judge]
-    return _HEAD + "\n".join(lines) + "\n"
+    return _HEAD + "\n".join(lines) + "\n" + _FOUND
 
 
 def _cell(text: str) -> str:
