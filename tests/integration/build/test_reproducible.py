@@ -37,7 +37,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 def as_user(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """Run imagebuild as that user on one processor, in another time zone, with another umask."""
-    packages = home / "packages"
+    # Python's own place for a user's packages: the processes that imagebuild starts find it, too (site, USER_SITE)
+    packages = home / f".local/lib/python3.{sys.version_info.minor}/site-packages"
     if not packages.exists():
         for folder in (path for path in sys.path if path.endswith("site-packages") and ".venv" in path):
             shutil.copytree(folder, packages, symlinks=True)
@@ -45,7 +46,7 @@ def as_user(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
         shutil.copytree(RECIPES, home / "recipes")
     script = f"umask 077; cd {home}; exec /usr/bin/python3 -m imagebuild " + " ".join(words)
     environment = {
-        "PATH": "/usr/bin:/bin", "HOME": str(home), "PYTHONPATH": str(packages), "TZ": "Asia/Tokyo", "LANG": "C",
+        "PATH": "/usr/bin:/bin", "HOME": str(home), "TZ": "Asia/Tokyo", "LANG": "C",
     }  # fmt: skip
     argv = ["taskset", "--cpu-list", "0", "setpriv", f"--reuid={USER}", f"--regid={USER}", "--init-groups"]
     argv += ["sh", "-c", script]
