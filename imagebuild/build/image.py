@@ -58,8 +58,8 @@ def build_image(
     """
     source = tree_source(loaded.recipe)
     with stage(progress, "root tree") as mark:
-        resolved = rootfs.resolve(source, loaded.folder)
-        tree, mark.cached = rootfs.get_tree(resolved, source, loaded.folder, cache, progress)
+        resolved = rootfs.resolve(source, loaded.folder, loaded.lock)
+        tree, mark.cached = rootfs.get_tree(resolved, source, loaded.folder, cache, progress, loaded.lock)
         facts = with_own_kernels(tree.facts, loaded, cache)
     plan = make_plan(loaded.recipe, facts)
     progress.log(f"plan {plan.digest}")

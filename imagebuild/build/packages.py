@@ -10,7 +10,7 @@ DPKG_STATUS = "var/lib/dpkg/status"
 
 
 class Package(BaseModel):
-    """One installed package. `sha256` is that of the .deb file in the archive; None when no index was at hand."""
+    """One installed package. `sha256` and `size_bytes` are its .deb file's; None when no index was at hand."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -18,6 +18,7 @@ class Package(BaseModel):
     version: str
     architecture: str
     sha256: str | None = None
+    size_bytes: int | None = None
 
 
 class Packages(BaseModel):
@@ -35,21 +36,25 @@ class Packages(BaseModel):
 
 def installed_packages(status: str, index: str = "") -> tuple[Package, ...]:
     """From dpkg's status file (dpkg-query(1)) and the archive's index of the same packages (apt-cache(8), show)."""
-    digests = {
-        (fields.get("package"), fields.get("version"), fields.get("architecture")): fields["sha256"]
-        for fields in _stanzas(index)
+    files = {
+        (fields.get("package"), fields.get("version"), fields.get("architecture")): fields
+        for fields in stanzas(index)
         if "sha256" in fields
     }
     found = []
-    for fields in _stanzas(status):
+    for fields in stanzas(status):
         if fields.get("status", "").split()[-1:] != ["installed"]:
             continue
         key = (fields["package"], fields.get("version", ""), fields.get("architecture", ""))
-        found.append(Package(name=key[0], version=key[1], architecture=key[2], sha256=digests.get(key)))
+        file = files.get(key, {})
+        size = int(file["size"]) if file.get("size", "").isdecimal() else None
+        found.append(
+            Package(name=key[0], version=key[1], architecture=key[2], sha256=file.get("sha256"), size_bytes=size)
+        )
     return tuple(sorted(found, key=lambda package: (package.name, package.architecture)))
 
 
-def _stanzas(text: str) -> Iterator[dict[str, str]]:
+def stanzas(text: str) -> Iterator[dict[str, str]]:
     """deb822's single-line fields (deb822(5)), names in lower case; continuation lines are not needed here."""
     fields: dict[str, str] = {}
     for line in text.splitlines():

@@ -14,6 +14,7 @@ from typing import assert_never
 
 from pydantic import BaseModel, ConfigDict
 
+from imagebuild.build.locked import check_packages, explain_failure, pins
 from imagebuild.build.packages import Packages, installed_packages
 from imagebuild.build.rpm_database import rpm_packages
 from imagebuild.build.sources import debian, directory, image, oci
@@ -24,6 +25,7 @@ from imagebuild.host.acceleration import accelerator
 from imagebuild.host.cache import Cache
 from imagebuild.plan.facts import TreeFacts
 from imagebuild.plan.steps import BootstrapDebian, TakeDirectory, TakeImage, TakeOci, TreeSource, UnpackTar, digest_of
+from imagebuild.recipe.lock import PackageLock
 from imagebuild.report import Progress
 
 KIND = "trees"
@@ -60,13 +62,25 @@ class Tree:
     packages: Packages
 
 
-def resolve(source: TreeSource, recipe_folder: Path) -> ResolvedTree:
-    """Pin the source, without network. Raises BuildError for one that is missing or not the pinned one."""
+def resolve(source: TreeSource, recipe_folder: Path, lock: PackageLock | None = None) -> ResolvedTree:
+    """Pin the source, without network. Raises BuildError for one that is missing or not the pinned (or locked) one."""
+    resolved = _resolve(source, recipe_folder, lock)
+    if lock and lock.content_sha256 != resolved.content_sha256:
+        raise BuildError(
+            "the root tree's source is another than the lock names",
+            details=f"its sha256 is {resolved.content_sha256}, locked is {lock.content_sha256}",
+            resolution="get the right one, or make the lock anew: imagebuild lock RECIPE",
+        )
+    return resolved
+
+
+def _resolve(source: TreeSource, recipe_folder: Path, lock: PackageLock | None) -> ResolvedTree:
     epoch = wanted_epoch()
     match source:
         case BootstrapDebian():
             lines = debian.apt_sources(source)
-            words = debian.words(source, lines, Path("INDEX"), Path("ARCHIVE"))
+            preferences = Path(f"LOCK-{lock.digest}") if lock else None
+            words = debian.words(source, lines, Path("INDEX"), Path("ARCHIVE"), preferences)
             return ResolvedTree(source=source, epoch=epoch, apt_sources=lines, command=tuple(words))
         case UnpackTar():
             digest = _pinned_sha256("rootfs.tar", source.path, source.sha256, recipe_folder)
@@ -95,7 +109,12 @@ def find_tree(resolved: ResolvedTree, source: TreeSource, recipe_folder: Path, c
 
 
 def get_tree(
-    resolved: ResolvedTree, source: TreeSource, recipe_folder: Path, cache: Cache, progress: Progress
+    resolved: ResolvedTree,
+    source: TreeSource,
+    recipe_folder: Path,
+    cache: Cache,
+    progress: Progress,
+    lock: PackageLock | None = None,
 ) -> tuple[Tree, bool]:
     """The tree, made if need be, and whether it was in the cache. Raises BuildError, HostError."""
 
@@ -105,7 +124,9 @@ def get_tree(
         path = recipe_folder if isinstance(source, BootstrapDebian) else recipe_folder / source.path
         match source:
             case BootstrapDebian():
-                index = debian.bootstrap(source, resolved.apt_sources, resolved.epoch, archive, cache, progress)
+                if lock and _take_the_same(folder, resolved, source, lock, cache):
+                    return
+                index = _bootstrap(resolved, source, archive, cache, progress, lock)
             case UnpackTar():
                 pass
             case TakeDirectory():
@@ -118,11 +139,54 @@ def get_tree(
                 assert_never(source)
         facts, records = read_tree(archive, resolved.digest)
         packages = _packages(resolved.digest, records, index)
+        if lock and isinstance(source, BootstrapDebian):
+            check_packages(lock, packages)
         _keep_facts(folder, facts)
         (folder / "packages.json").write_text(packages.model_dump_json(indent=1), encoding="utf-8")
 
     folder, cached = cache.get(KIND, resolved.digest, make)
     return _load(folder, resolved, source, recipe_folder), cached
+
+
+def _bootstrap(
+    resolved: ResolvedTree,
+    source: BootstrapDebian,
+    archive: Path,
+    cache: Cache,
+    progress: Progress,
+    lock: PackageLock | None,
+) -> str:
+    if lock is None:
+        return debian.bootstrap(source, resolved.apt_sources, resolved.epoch, archive, cache, progress)
+    epoch = resolved.epoch if resolved.epoch is not None else lock.moment
+    try:
+        return debian.bootstrap(source, resolved.apt_sources, epoch, archive, cache, progress, pins(lock))
+    except BuildError as error:
+        names = [package.name for package in lock.packages]
+        index = debian.offered(source, resolved.apt_sources, names, cache, progress)
+        raise explain_failure(error, lock, index) from error
+
+
+def _take_the_same(
+    folder: Path, resolved: ResolvedTree, source: BootstrapDebian, lock: PackageLock, cache: Cache
+) -> bool:
+    """Fill a locked tree's entry from one that was made without the lock, of just these packages and this moment."""
+    other = cache.find(KIND, resolve(source, folder).digest)
+    if other is None or not (other / _facts_name()).is_file():
+        return False
+    facts = TreeFacts.model_validate_json((other / _facts_name()).read_bytes())
+    packages = Packages.model_validate_json((other / "packages.json").read_bytes())
+    if facts.epoch != (resolved.epoch if resolved.epoch is not None else lock.moment):
+        return False
+    try:
+        check_packages(lock, packages)
+        (folder / "tree.tar").hardlink_to(other / "tree.tar")
+    except (BuildError, OSError):
+        return False
+    _keep_facts(folder, facts.model_copy(update={"digest": resolved.digest}))
+    own = packages.model_copy(update={"tree": resolved.digest})
+    (folder / "packages.json").write_text(own.model_dump_json(indent=1), encoding="utf-8")
+    return True
 
 
 def _archive(folder: Path, source: TreeSource, recipe_folder: Path) -> Path:

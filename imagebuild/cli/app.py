@@ -14,6 +14,7 @@ from imagebuild.cli.options import (
     Demand,
     Expect,
     ForLoader,
+    Locked,
     Memory,
     OneRecipe,
     PvGrub,
@@ -84,7 +85,9 @@ def _everywhere(
 
 
 @app.command(short_help="Check recipes: every mistake at once, with its place.")
-def validate(context: typer.Context, recipes: Recipes, settings: Settings = None, debug: Debug = False) -> None:
+def validate(
+    context: typer.Context, recipes: Recipes, settings: Settings = None, locked: Locked = False, debug: Debug = False
+) -> None:
     """Check recipes: every mistake at once, as file:line:column: key: what was found, what is allowed, what to do.
 
     Needs no root, no network, and builds nothing.
@@ -98,14 +101,19 @@ def validate(context: typer.Context, recipes: Recipes, settings: Settings = None
     def work() -> int:
         from imagebuild.cli.validate import validate_recipes
 
-        return validate_recipes(recipes, settings or [])
+        return validate_recipes(recipes, settings or [], locked=locked)
 
     _do(context, work, debug=debug)
 
 
 @app.command(short_help="Show what will be built, without building it.")
 def plan(
-    context: typer.Context, recipe: OneRecipe, as_json: AsJson = False, settings: Settings = None, debug: Debug = False
+    context: typer.Context,
+    recipe: OneRecipe,
+    as_json: AsJson = False,
+    settings: Settings = None,
+    locked: Locked = False,
+    debug: Debug = False,
 ) -> None:
     """Show what will be built: partition table, filesystems, kernels, menu.lst, fstab, checks, and a digest.
 
@@ -121,7 +129,7 @@ def plan(
     def work() -> int:
         from imagebuild.cli.validate import show_plan
 
-        return show_plan(recipe, settings or [], as_json=as_json)
+        return show_plan(recipe, settings or [], as_json=as_json, locked=locked)
 
     _do(context, work, debug=debug)
 
@@ -134,6 +142,7 @@ def build(
         "out"
     ),
     settings: Settings = None,
+    locked: Locked = False,
     no_verify: Annotated[
         bool, typer.Option("--no-verify", help="Do not verify; the report then says 'unverified'.")
     ] = False,
@@ -175,6 +184,7 @@ def build(
             machines=chosen_machines(machines),
             verify=not no_verify,
             keep_going=keep_going,
+            locked=locked,
             force=force,
             debug=debug,
             pv_grub=pv_grub,
@@ -288,8 +298,10 @@ from imagebuild.cli.cache_verbs import add_cache_verbs  # noqa: E402 (last, like
 from imagebuild.cli.ec2 import add_ec2_verbs  # noqa: E402 (last, so that --help lists them behind the others)
 from imagebuild.cli.image_verbs import add_image_verbs  # noqa: E402 (like the next)
 from imagebuild.cli.nightly_verbs import add_nightly_verbs  # noqa: E402 (like the next)
+from imagebuild.cli.reproducible_verbs import add_reproducible_verbs  # noqa: E402 (like the next)
 
 add_image_verbs(app, _do)
+add_reproducible_verbs(app, _do)
 add_cache_verbs(app, _do)
 add_nightly_verbs(app, _do)
 from imagebuild.cli.desk import add_desk_verbs  # noqa: E402

@@ -16,6 +16,7 @@ from imagebuild.cli.hands import Hands, Made
 from imagebuild.cli.jobs import Job, prepare_jobs
 from imagebuild.cli.judge import EXIT_CODE, Judgement, LoaderDemand, judge
 from imagebuild.cli.junit import NOT_ASKED_FOR, junit_text
+from imagebuild.cli.lock import bound_to_lock
 from imagebuild.cli.output import (
     JUNIT,
     PACKAGES,
@@ -58,6 +59,7 @@ class BuildOptions:
     pv_grub: Path | None = None
     demand: LoaderDemand = None
     sign_key: Path | None = None
+    locked: bool = False
 
 
 def build_recipes(paths: Sequence[Path], settings: Sequence[str], options: BuildOptions, hands: Hands) -> int:
@@ -68,7 +70,8 @@ def build_recipes(paths: Sequence[Path], settings: Sequence[str], options: Build
         from imagebuild.build.signature import check_key
 
         check_key(options.sign_key)
-    jobs, code = prepare_jobs(paths, parse_settings(settings), options.machines if options.verify else (), hands.load)
+    load = bound_to_lock(hands.load) if options.locked else hands.load
+    jobs, code = prepare_jobs(paths, parse_settings(settings), options.machines if options.verify else (), load)
     if code != OK:
         return code
     rows: list[summary.Row] = []

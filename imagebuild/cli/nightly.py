@@ -43,6 +43,7 @@ class NightlyOptions:
     jobs: int = 0
     scheduler: str = ""
     limits: Limits = _LIMITS
+    locked: bool = False
 
 
 def nightly(paths: Sequence[Path], settings: Sequence[str], options: NightlyOptions) -> int:
@@ -51,7 +52,7 @@ def nightly(paths: Sequence[Path], settings: Sequence[str], options: NightlyOpti
     wishes = Wishes(
         recipes=_recipes(paths),
         output=options.output,
-        options=Options(options.machines, tuple(settings), options.limits, PROGRAM),
+        options=Options(options.machines, tuple(settings), options.limits, PROGRAM, options.locked),
         settings=parse_settings(settings),
         jobs=jobs,
         scheduler=options.scheduler,

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from imagebuild.cli.ec2 import Do
-from imagebuild.cli.options import Debug, Recipes, Settings, With
+from imagebuild.cli.options import Debug, Locked, Recipes, Settings, With
 
 Jobs = Annotated[
     int,
@@ -31,6 +31,7 @@ def _add_nightly(app: typer.Typer, do: Do) -> None:
             str, typer.Option("-o", "--output", metavar="DIR|URL", help="A folder, or a place that fsspec reaches.")
         ] = "out",
         settings: Settings = None,
+        locked: Locked = False,
         machines: With = None,
         no_verify: Annotated[bool, typer.Option("--no-verify", help="Only build.")] = False,
         jobs: Jobs = 0,
@@ -67,7 +68,7 @@ def _add_nightly(app: typer.Typer, do: Do) -> None:
 
             chosen = () if no_verify else chosen_machines(machines)
             limits = Limits(stage_limit, attempts)
-            return run(recipes, settings or [], NightlyOptions(output, chosen, jobs, scheduler, limits))
+            return run(recipes, settings or [], NightlyOptions(output, chosen, jobs, scheduler, limits, locked))
 
         do(context, work, debug=debug)
 

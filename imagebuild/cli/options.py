@@ -46,6 +46,9 @@ Expect = Annotated[
     typer.Option("--expect", metavar="TEXT", help="The console's text that proves the boot (default: login:)."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout, for programs.")]
+Locked = Annotated[
+    bool, typer.Option("--locked", help="Take exactly the packages of the recipe's lock (see: imagebuild lock)."),
+]  # fmt: skip
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error too.")]
 SignKey = Annotated[
     Path | None,

@@ -11,6 +11,7 @@ from imagebuild.cli.ending import report, worst
 from imagebuild.errors import OK, ImagebuildError, PlanError, Problem, RecipeError
 
 if TYPE_CHECKING:
+    from imagebuild.cli.hands import Load
     from imagebuild.plan.facts import TreeFacts
     from imagebuild.plan.steps import Plan
     from imagebuild.recipe.load import LoadedRecipe
@@ -29,15 +30,14 @@ def parse_settings(words: Sequence[str]) -> dict[str, str]:
     return settings
 
 
-def validate_recipes(paths: Sequence[Path], settings: Sequence[str]) -> int:
+def validate_recipes(paths: Sequence[Path], settings: Sequence[str], *, locked: bool = False) -> int:
     """Check every recipe, and plan it (without its tree) so that what no loader can boot is found too."""
-    from imagebuild.recipe.load import load_recipe
-
+    load = _reader(locked)
     values = parse_settings(settings)
     codes = []
     for path in paths:
         try:
-            _preliminary(load_recipe(path, values))
+            _preliminary(load(path, values))
         except ImagebuildError as error:
             codes.append(report(named(error, path)))
         else:
@@ -46,13 +46,12 @@ def validate_recipes(paths: Sequence[Path], settings: Sequence[str]) -> int:
     return worst(codes)
 
 
-def show_plan(path: Path, settings: Sequence[str], *, as_json: bool) -> int:
+def show_plan(path: Path, settings: Sequence[str], *, as_json: bool, locked: bool = False) -> int:
     """Print the plan; the final one where the tree is in the cache."""
     from imagebuild.plan.outline import outline
     from imagebuild.plan.planner import make_plan
-    from imagebuild.recipe.load import load_recipe
 
-    loaded = load_recipe(path, parse_settings(settings))
+    loaded = _reader(locked)(path, parse_settings(settings))
     plan = _preliminary(loaded)
     if facts := _facts_in_cache(loaded):
         try:
@@ -61,6 +60,16 @@ def show_plan(path: Path, settings: Sequence[str], *, as_json: bool) -> int:
             raise placed(error, loaded) from None
     print(plan.model_dump_json(indent=2) if as_json else outline(plan), end="\n" if as_json else "")
     return OK
+
+
+def _reader(locked: bool) -> Load:
+    from imagebuild.recipe.load import load_recipe
+
+    if not locked:
+        return load_recipe
+    from imagebuild.cli.lock import bound_to_lock
+
+    return bound_to_lock(load_recipe)
 
 
 def _preliminary(loaded: LoadedRecipe) -> Plan:

@@ -91,10 +91,12 @@ class Options:
     settings: tuple[str, ...] = ()
     limits: Limits = Limits()
     program: tuple[str, ...] = ()
+    locked: bool = False
 
     def build_words(self) -> list[str]:
         """The options of `imagebuild build` that say the same."""
         words = [word for setting in self.settings for word in ("--set", setting)]
+        words += ["--locked"] if self.locked else []
         if self.machines is None:
             return words
         return words + (["--with", ",".join(self.machines)] if self.machines else ["--no-verify"])

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from imagebuild import __version__
+from imagebuild.build.locked import with_lock
 from imagebuild.errors import ImagebuildError, Interrupted, RecipeError
 from imagebuild.host.cache import Cache
 from imagebuild.nightly import history, shared, unchanged
@@ -131,6 +132,7 @@ def _prepare(run: _Run, path: Path) -> Task | None:
     options = run.wishes.options
     try:
         loaded = load_recipe(path, run.wishes.settings)
+        loaded = with_lock(loaded) if options.locked else loaded
         name = loaded.recipe.name
         if name in run.results or name in RESERVED:
             taken = "is taken by the night itself" if name in RESERVED else f"{run.results[name].recipe} has it, too"

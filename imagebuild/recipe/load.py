@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from imagebuild.errors import Problem, RecipeError
 from imagebuild.recipe.files import resolve_files
 from imagebuild.recipe.include import gather
+from imagebuild.recipe.lock import PackageLock
 from imagebuild.recipe.model import Recipe
 from imagebuild.recipe.tree import Mapping, Place, find, plain, steps_of
 from imagebuild.recipe.variables import Filled, fill_in
@@ -31,7 +32,7 @@ class LoadedRecipe:
     """A valid recipe, and where each of its keys stands.
 
     `path` is the file as the user named it, `folder` what relative paths in `recipe` count from, `files` the recipe
-    and everything it includes.
+    and everything it includes. `lock`: what its tree has to be made of, where that was asked for (build/locked.py).
     """
 
     recipe: Recipe
@@ -39,6 +40,7 @@ class LoadedRecipe:
     folder: Path
     files: tuple[Path, ...]
     _root: Mapping = field(repr=False)  # it may hold the hash of a password
+    lock: PackageLock | None = None
 
     def locate(self, key: str) -> tuple[int, int]:
         """Line and column of a dotted key ("disk.partitions.0.size"), or of the nearest parent that is there."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import tarfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from imagebuild.build.sources.release_date import newest_release
@@ -18,6 +20,9 @@ from imagebuild.report import Progress
 _DEBIAN_NAMES = {"x86_64": "amd64", "i386": "i386"}
 # apt gives up on a mirror that is silent for so long; without it a dead mirror holds a build for minutes.
 _APT_TIMEOUT_SECONDS = 30
+_SNAPSHOT = re.compile(r"(?P<archive>\S+/archive/)debian/(?P<date>\d{8}T\d{6}Z)/?")
+# Releases whose security updates are called so (older ones: SUITE/updates), and those without any.
+_WITH_POCKETS = ("bullseye", "bookworm", "trixie")
 # What a bootstrap needs at the same time: the tree and the packages (Debian 12 with a kernel: 0.9 GiB).
 _BOOTSTRAP_BYTES = 2 * 2**30
 _SIGNS = {
@@ -48,15 +53,34 @@ _SIGNS = {
 
 
 def apt_sources(step: BootstrapDebian) -> tuple[str, ...]:
-    """The one-line entries of apt's sources: the recipe's mirror, or this machine's own."""
+    """The one-line entries of apt's sources: the recipe's mirror, or this machine's own.
+
+    A snapshot of Debian's archive (https://snapshot.debian.org/) stays valid for ever, and its updates lie beside it.
+    """
+    if step.mirror is not None and (snapshot := _SNAPSHOT.fullmatch(step.mirror)):
+        return tuple(_snapshot_sources(step, snapshot))
     if step.mirror is not None:
         return (f"deb {step.mirror} {step.suite} {' '.join(step.components)}",)
     more = " ".join(component for component in step.components if component != "main")
     return tuple(f"{line} {more}".rstrip() for line in debian_mirrors(step.suite))
 
 
-def words(step: BootstrapDebian, apt_sources: tuple[str, ...], index: Path, archive: Path) -> list[str]:
-    """The whole command. What is in it makes the tree, so it is part of the tree's cache key (rootfs.resolve)."""
+def _snapshot_sources(step: BootstrapDebian, snapshot: re.Match[str]) -> Iterator[str]:
+    components = " ".join(step.components)
+    yield f"deb [check-valid-until=no] {step.mirror} {step.suite} {components}"
+    if step.suite in _WITH_POCKETS:
+        security = f"{snapshot['archive']}debian-security/{snapshot['date']}"
+        yield f"deb [check-valid-until=no] {step.mirror} {step.suite}-updates {components}"
+        yield f"deb [check-valid-until=no] {security} {step.suite}-security {components}"
+
+
+def words(
+    step: BootstrapDebian, apt_sources: tuple[str, ...], index: Path, archive: Path, pins: Path | None = None
+) -> list[str]:
+    """The whole command. What is in it makes the tree, so it is part of the tree's cache key (rootfs.resolve).
+
+    `pins`: a file of apt's preferences; it is read where it lies, and nothing of it is left in the tree.
+    """
     return [
         "mmdebstrap", "--mode=root", f"--variant={step.variant}", "--format=tar",
         f"--architectures={_DEBIAN_NAMES[step.architecture]}", f"--components={','.join(step.components)}",
@@ -69,6 +93,7 @@ def words(step: BootstrapDebian, apt_sources: tuple[str, ...], index: Path, arch
         f"--customize-hook={_note_digests(index)}",
         # mmdebstrap leaves this machine's own name and resolver in the tree
         '--customize-hook=cd "$1/etc" && rm -f resolv.conf hostname && echo localhost >hostname',
+        *([f"--setup-hook={_take_preferences(pins)}"] if pins else []),
         *([f"--include={','.join(step.packages)}"] if step.packages else []),
         step.suite, str(archive), *apt_sources,
     ]  # fmt: skip
@@ -81,10 +106,11 @@ def bootstrap(
     archive: Path,
     cache: Cache,
     progress: Progress,
+    pins: str = "",
 ) -> str:
     """Let mmdebstrap make the tree into the tar file `archive`; returns the archive's index of its packages.
 
-    No file is newer than `epoch`, or (None) than the archive's own date.
+    No file is newer than `epoch`, or (None) than the archive's own date. `pins`: apt's preferences meanwhile.
 
     Raises BuildError with mmdebstrap's words, HostError when it is not installed.
     """
@@ -92,7 +118,9 @@ def bootstrap(
     with namespace.workspace(cache.root / "work") as space:
         index = space.folder / "index"
         index.touch()
-        argv = words(step, apt_sources, index, archive)
+        preferences = space.folder / "preferences"
+        preferences.write_text(pins, encoding="utf-8")
+        argv = words(step, apt_sources, index, archive, preferences if pins else None)
         moment = epoch if epoch is not None else newest_release(apt_sources)
         finished = namespace.attempt_program(
             argv,
@@ -105,6 +133,31 @@ def bootstrap(
             raise _failed(step, finished)
         _add_dev(archive, moment or 0)
         return index.read_text(encoding="utf-8", errors="replace")
+
+
+def offered(
+    step: BootstrapDebian, apt_sources: tuple[str, ...], names: Iterable[str], cache: Cache, progress: Progress
+) -> str:
+    """The archive's records of all versions of the packages (apt-cache(8), show); empty when it does not answer."""
+    with namespace.workspace(cache.root / "work") as space:
+        index, wanted = space.folder / "index", space.folder / "names"
+        index.touch()
+        wanted.write_text("\n".join(names), encoding="utf-8")
+        show = f"xargs apt-cache show <{shlex.quote(str(wanted))} >{shlex.quote(str(index))} 2>/dev/null"
+        argv = [
+            "mmdebstrap", "--mode=root", "--variant=custom", "--format=null",
+            f"--architectures={_DEBIAN_NAMES[step.architecture]}",
+            f'--customize-hook=export APT_CONFIG="$MMDEBSTRAP_APT_CONFIG"; {show} || true',
+            step.suite, "-", *apt_sources,
+        ]  # fmt: skip
+        namespace.attempt_program(argv, space, memory=False, environment={}, log=progress.log)
+        return index.read_text(encoding="utf-8", errors="replace")
+
+
+def _take_preferences(pins: Path) -> str:
+    """A hook that makes apt read its preferences there (apt.conf(5), Dir::Etc::Preferences)."""
+    line = shlex.quote(f'Dir::Etc::Preferences "{pins}";')
+    return f'echo {line} >>"$MMDEBSTRAP_APT_CONFIG"'
 
 
 def _add_dev(archive: Path, moment: int) -> None:

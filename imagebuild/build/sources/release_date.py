@@ -21,10 +21,11 @@ def newest_release(apt_sources: tuple[str, ...]) -> int | None:
 
     A mirror that does not answer is for the bootstrap to explain, not for us.
     """
-    return max((date for line in apt_sources if (date := _date_of(line)) is not None), default=None)
+    return max((date for line in apt_sources if (date := release_date(line)) is not None), default=None)
 
 
-def _date_of(line: str) -> int | None:
+def release_date(line: str) -> int | None:
+    """The Date of one source's InRelease file; None when it cannot be had."""
     match = _LINE.match(line)
     if match is None:
         return None
