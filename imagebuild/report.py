@@ -71,9 +71,13 @@ class Loader(_Data):
 
 
 class Boot(_Data):
-    """One boot. `console` is the file name of the console log, relative to the report."""
+    """One boot. `console` is the file name of the console log, relative to the report.
+
+    `proves`: `default` for the image as it is, `fallback` for a boot with the default entry's kernel broken.
+    """
 
     machine: MachineName
+    proves: Literal["default", "fallback"] = "default"
     end: BootEnd
     milestones: tuple[Milestone, ...]
     console: str

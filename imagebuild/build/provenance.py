@@ -54,7 +54,13 @@ def _dependencies(contents: Contents) -> list[dict[str, Any]]:
 def _verdict(report: Report) -> dict[str, Any]:
     counts = {str(outcome): sum(check.outcome is outcome for check in report.checks) for outcome in Outcome}
     boots = [
-        {"machine": boot.machine, "end": str(boot.end), "seconds": boot.seconds, "loader": boot.loader.model_dump()}
+        {
+            "machine": boot.machine,
+            "proves": boot.proves,
+            "end": str(boot.end),
+            "seconds": boot.seconds,
+            "loader": boot.loader.model_dump(),
+        }
         for boot in report.boots
     ]
     return {"verdict": str(report.verdict), "because": report.unverified_because, "checks": counts, "boots": boots}

@@ -16,6 +16,7 @@ from imagebuild.cli.options import (
     ForLoader,
     Locked,
     Memory,
+    NoFallback,
     OneRecipe,
     PvGrub,
     Recipes,
@@ -211,12 +212,14 @@ def verify(
     timeout: Timeout = None,
     memory: Memory = None,
     expect: Expect = None,
+    no_fallback: NoFallback = False,
     debug: Debug = False,
 ) -> None:
     """Verify any image that has a /boot/grub/menu.lst, not only imagebuild's own. The image is never written.
 
     static reads it back (sfdisk, fsck, GRUB 0.97's shell, pygrub); qemu boots the kernel that its menu names; xen
-    goes the whole way through a PV-GRUB. DIR then holds report.html, report.json, junit.xml, verify.log, consoles.
+    goes the whole way through a PV-GRUB, and where the menu has a fallback, once more with the default's kernel broken.
+    DIR then holds report.html, report.json, junit.xml, verify.log, consoles.
 
     \b
     Examples:
@@ -236,6 +239,7 @@ def verify(
             loader=loader,
             pv_grub=pv_grub,
             demand=demand,
+            fallback=not no_fallback,
             debug=debug,
         )
         return verify_one(image, options, context.obj.hands().verify)

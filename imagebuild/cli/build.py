@@ -167,6 +167,7 @@ def _request(job: Job, folder: OutputFolder, options: BuildOptions) -> Request:
         xen=_boot_settings(verify.xen),
         pv_grub=options.pv_grub,
         loader=job.loaded.recipe.boot.loader,
+        fallback=verify.fallback,
     )
 
 

@@ -59,14 +59,15 @@ def _suite(report: Report, machine: MachineName, checks: list[Check], boots: lis
 
 
 def _boot_properties(properties: ElementTree.Element, boot: Boot) -> None:
-    _property(properties, "boot.console", boot.console)
-    _property(properties, "boot.end", boot.end)
-    _property(properties, "boot.seconds", f"{boot.seconds:.3f}")
-    _property(properties, "boot.loader", f"{boot.loader.kind} {boot.loader.version}".strip())
+    word = "boot" if boot.proves == "default" else f"boot.{boot.proves}"
+    _property(properties, f"{word}.console", boot.console)
+    _property(properties, f"{word}.end", boot.end)
+    _property(properties, f"{word}.seconds", f"{boot.seconds:.3f}")
+    _property(properties, f"{word}.loader", f"{boot.loader.kind} {boot.loader.version}".strip())
     if boot.loader.sha256:
-        _property(properties, "boot.loader.sha256", boot.loader.sha256)
+        _property(properties, f"{word}.loader.sha256", boot.loader.sha256)
     for milestone in boot.milestones:
-        _property(properties, f"boot.milestone.{milestone.name}", f"{milestone.seconds:.3f}")
+        _property(properties, f"{word}.milestone.{milestone.name}", f"{milestone.seconds:.3f}")
 
 
 def _property(parent: ElementTree.Element, name: str, value: str) -> None:

@@ -57,3 +57,6 @@ SignKey = Annotated[
         help="Sign SHA256SUMS with this SSH key (a public one: by the agent).",
     ),
 ]  # fmt: skip
+NoFallback = Annotated[
+    bool, typer.Option("--no-fallback", help="Do not boot once more with the default's kernel broken.")
+]

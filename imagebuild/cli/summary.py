@@ -86,11 +86,13 @@ def _boot(boot: Boot) -> str:
     last = boot.milestones[-1] if boot.milestones else None
     kind = {"pv-grub": "PV-GRUB", "stand-in": "a stand-in for PV-GRUB:", "direct": "QEMU itself:"}[boot.loader.kind]
     loader = f"loaded by {kind} {boot.loader.version.partition(' (')[0]}".rstrip(": ")
+    machine = boot.machine if boot.proves == "default" else f"{boot.machine}, default broken"
     if boot.end is BootEnd.REACHED:
-        return f"{boot.machine}: booted in {duration(boot.seconds)}, {loader}; {boot.console}"
+        came_up = "booted" if boot.proves == "default" else "fallback booted"
+        return f"{machine}: {came_up} in {duration(boot.seconds)}, {loader}; {boot.console}"
     reached = f"last reached: {last.name} at {duration(last.seconds)}" if last else "nothing reached"
     ended = {BootEnd.FATAL: "fatal error", BootEnd.TIMEOUT: "time limit", BootEnd.CLOSED: "machine ended"}[boot.end]
-    return f"{boot.machine}: {ended} after {duration(boot.seconds)}, {reached}, {loader}; {boot.console}"
+    return f"{machine}: {ended} after {duration(boot.seconds)}, {reached}, {loader}; {boot.console}"
 
 
 def table(rows: Sequence[Row]) -> list[Line]:

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class VerifyOptions:
-    """`output` None: the image's name with .verify, in the current folder. `boot`: what --timeout … say."""
+    """`output` None: the image's name with .verify, in the current folder. `boot`: what --timeout … say.
+
+    `fallback`: prove the menu's fallback by a boot of its own."""
 
     machines: tuple[MachineName, ...]
     boot: BootSettings
@@ -36,6 +38,7 @@ class VerifyOptions:
     loader: BootLoader = "pv-grub"
     pv_grub: Path | None = None
     demand: LoaderDemand = None
+    fallback: bool = True
     debug: bool = False
 
 
@@ -129,6 +132,7 @@ def _verify(
         xen=options.boot,
         pv_grub=options.pv_grub,
         loader=options.loader,
+        fallback=options.fallback,
     )
     with showing(choose_display()) as display:
         watcher = Watcher(display, log)

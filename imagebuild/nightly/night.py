@@ -166,7 +166,7 @@ def _unchanged(run: _Run, loaded: LoadedRecipe, report: Report, inputs: str) -> 
         name=name, recipe=str(loaded.path), state=State.UNCHANGED, exit_code=0, image=report.image.path,
         message="unchanged and still verified: not built", image_sha256=report.image.sha256,
         size_bytes=report.image.size_bytes, real_bytes=report.image.real_bytes, build_seconds=build_seconds(report),
-        boot_seconds={boot.machine: boot.seconds for boot in report.boots},
+        boot_seconds={boot.machine: boot.seconds for boot in report.boots if boot.proves == "default"},
         plan_digest=report.plan_digest or "", inputs_sha256=inputs,
     )  # fmt: skip
     run.reports[name] = report

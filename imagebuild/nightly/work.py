@@ -161,7 +161,7 @@ def _result(job: _Job, ended: Ended, attempts: int, report: Report | None) -> Do
         size_bytes=report.image.size_bytes,
         real_bytes=report.image.real_bytes,
         build_seconds=build_seconds(report),
-        boot_seconds={boot.machine: boot.seconds for boot in report.boots},
+        boot_seconds={boot.machine: boot.seconds for boot in report.boots if boot.proves == "default"},
         plan_digest=report.plan_digest or "",
         inputs_sha256=task.inputs_sha256,
     )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from imagebuild.pages.model import PackageLine, Previous, ReportPage
+from imagebuild.report import Boot
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +100,14 @@ def _figures(previous: Previous, page: ReportPage) -> tuple[Figure, ...]:
     ]
     stages = [{stage.name: stage.seconds for stage in report.stages} for report in (old, new)]
     logins = [
-        {f"{boot.machine}: {mark.name}": mark.seconds for boot in report.boots for mark in boot.milestones[-1:]}
+        {f"{_words(boot)}: {mark.name}": mark.seconds for boot in report.boots for mark in boot.milestones[-1:]}
         for report in (old, new)
     ]
     for before, after in (stages, logins):
         for name in dict.fromkeys([*after, *before]):
             figures.append(Figure(name, before.get(name), after.get(name), "seconds"))
     return tuple(figures)
+
+
+def _words(boot: Boot) -> str:
+    return boot.machine if boot.proves == "default" else f"{boot.machine}, {boot.proves}"

@@ -20,7 +20,7 @@ from imagebuild.pages.changes import changes
 from imagebuild.pages.clean import clean
 from imagebuild.pages.drawing import draw
 from imagebuild.pages.model import ReportPage
-from imagebuild.report import MACHINES, BootEnd, Outcome
+from imagebuild.report import MACHINES, Boot, BootEnd, Outcome
 
 _TEMPLATES = Path(__file__).with_name("templates")
 _VERDICT = {"passed": "Passed", "failed": "Failed: this image is bad", "unverified": "Unverified"}
@@ -51,7 +51,7 @@ def report_html(page: ReportPage) -> str:
         machines=[(machine, checks) for machine, checks in machines if checks],
         drawing=draw(page.disk) if page.disk else None,
         changes=changes(page),
-        consoles={console.machine: console for console in page.consoles},
+        consoles={console.name: console for console in page.consoles},
         end_words=_END,
         loader_words=_LOADER,
     )
@@ -89,13 +89,20 @@ def _environment() -> Environment:
         loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True, finalize=_harmless,
     )  # fmt: skip
-    environment.filters |= {"size": size, "duration": duration, "delta": delta, "thousands": lambda value: f"{value:,}"}
+    environment.filters |= {
+        "size": size, "duration": duration, "delta": delta, "thousands": lambda value: f"{value:,}", "boot_id": boot_id,
+    }  # fmt: skip
     return environment
 
 
 def _harmless(value: Any) -> Any:
     """Every value on its way into the page: control characters out of all but our own texts."""
     return clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def boot_id(boot: Boot) -> str:
+    """`xen`, `xen-fallback`: what an address within the page calls a boot."""
+    return boot.machine if boot.proves == "default" else f"{boot.machine}-{boot.proves}"
 
 
 def size(count_bytes: float) -> str:

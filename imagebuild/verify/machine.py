@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from imagebuild.errors import VerifyError
 from imagebuild.host import command
@@ -45,9 +45,12 @@ def option_value(text: str | Path) -> str:
     return str(text).replace(",", ",,")
 
 
-def untouched_disk(name: str, path: Path) -> list[str]:
-    """The words for a raw file as an unattached disk: writes go to a temporary file that has no name any more."""
-    return ["-drive", f"if=none,id={name},file={option_value(path)},format=raw,snapshot=on,cache=unsafe"]
+DiskFormat = Literal["raw", "qcow2"]
+
+
+def untouched_disk(name: str, path: Path, disk_format: DiskFormat = "raw") -> list[str]:
+    """The words for a file as an unattached disk: writes go to a temporary file that has no name any more."""
+    return ["-drive", f"if=none,id={name},file={option_value(path)},format={disk_format},snapshot=on,cache=unsafe"]
 
 
 @dataclass

@@ -14,7 +14,7 @@ import re
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from imagebuild.errors import VerifyError
@@ -24,6 +24,7 @@ from imagebuild.host.cache import Cache
 from imagebuild.report import (
     MACHINES,
     Boot,
+    BootEnd,
     Check,
     ImageFacts,
     MachineName,
@@ -34,59 +35,26 @@ from imagebuild.report import (
     stage,
     verdict_of,
 )
-from imagebuild.verify import xen
+from imagebuild.verify import fallback, xen
 from imagebuild.verify.boot import Pace, outcome_of
 from imagebuild.verify.boot_files import NoEntry, default_entry_files
 from imagebuild.verify.console import Ending
 from imagebuild.verify.digest import image_sha256
 from imagebuild.verify.guest_start import loader_for
-from imagebuild.verify.loader_rules import BootLoader
 from imagebuild.verify.qemu import QemuBoot, boot_under_qemu, why_not
+from imagebuild.verify.request import BootSettings, Request, Verification
 from imagebuild.verify.static import run_static
 from imagebuild.verify.subject import Subject, open_subject
 from imagebuild.verify.testhost import TestHost, prepare
 from imagebuild.verify.threads import threads, wait_for
 
+__all__ = ["BootSettings", "Request", "Verification", "verify_image"]
+
 BOOT_CHECK = "boot"
+FALLBACK_CHECK = "fallback"
 # What must be left for everybody else when two machines run at once.
 _SPARE_MEMORY_BYTES = 512 * 2**20
 _QEMU_OVERHEAD_BYTES = 256 * 2**20
-
-
-@dataclass(frozen=True)
-class BootSettings:
-    """How one machine boots the image. `timeout_seconds` is for a quiet two-core machine without KVM: it grows with
-    how slow this one is. `expect` is the text that proves the boot."""
-
-    timeout_seconds: float = 300
-    memory_bytes: int = 512 * 2**20
-    expect: str = "login:"
-
-
-@dataclass(frozen=True)
-class Request:
-    """`output`: an existing folder for the console logs. `pv_grub`: a genuine PV-GRUB to use under Xen. `loader`: the
-    one that the image is meant for, whose rules the static checks judge by."""
-
-    image: Path
-    output: Path
-    machines: tuple[MachineName, ...]
-    qemu: BootSettings = BootSettings()
-    xen: BootSettings = BootSettings()
-    pv_grub: Path | None = None
-    loader: BootLoader = "pv-grub"
-
-
-@dataclass(frozen=True)
-class Verification:
-    """`unverified_because` is empty unless the verdict is UNVERIFIED."""
-
-    image: ImageFacts
-    checks: tuple[Check, ...]
-    boots: tuple[Boot, ...]
-    stages: tuple[Stage, ...]
-    verdict: Verdict
-    unverified_because: str = ""
 
 
 @dataclass
@@ -104,7 +72,7 @@ class _Run:
     stop: threading.Event = field(default_factory=threading.Event)
     stages: list[Stage] = field(default_factory=list)
     checks: dict[MachineName, list[Check]] = field(default_factory=dict)
-    boots: dict[MachineName, Boot] = field(default_factory=dict)
+    boots: list[Boot] = field(default_factory=list)
     undecided: dict[MachineName, str] = field(default_factory=dict)
 
 
@@ -159,9 +127,10 @@ def _boot_jobs(run: _Run) -> list[Callable[[], None]]:
     """
     jobs: list[Callable[[], None]] = []
     if "xen" in run.request.machines:
-        jobs.append(functools.partial(_boot_xen, run, _xen_task(run)))
-    if "qemu" in run.request.machines and (task := _qemu_task(run)):
-        jobs.append(functools.partial(_boot_qemu, run, task))
+        task = _xen_task(run)
+        jobs.append(functools.partial(_boot_xen, run, task, _fallback_case(run, task)))
+    if "qemu" in run.request.machines and (direct := _qemu_task(run)):
+        jobs.append(functools.partial(_boot_qemu, run, direct))
     if len(jobs) > 1 and not _fit_side_by_side(run.request):
         run.progress.log("one boot after the other: too few processors or too little memory for two at once")
 
@@ -228,51 +197,74 @@ def _xen_task(run: _Run) -> xen.XenBoot:
     )
 
 
-def _boot_xen(run: _Run, task: xen.XenBoot) -> None:
+def _fallback_case(run: _Run, task: xen.XenBoot) -> fallback.Case | str | None:
+    """As fallback.case_of; None as well where no loader reads the menu, or the proof was not asked for."""
+    if not run.request.fallback or task.loader.is_kernel:
+        return None
+    return fallback.case_of(run.subject, task.loader.facts)
+
+
+def _boot_xen(run: _Run, task: xen.XenBoot, case: fallback.Case | str | None) -> None:
+    """The image as it is, and when that came up, with its default entry broken."""
     host = xen.XenHost(run.host, run.accelerator, run.cache, run.pace, run.stop)
     with _booting(run, "xen") as (note, scratch):
         boot, ending = xen.boot_under_xen(task, host, run.request.output, scratch, note)
         _judge_boot(run, boot, ending)
+    if isinstance(case, str):
+        _judged(run, Check(machine="xen", name=FALLBACK_CHECK, outcome=Outcome.SKIPPED, detail=case))
+    elif case is not None and "xen" not in run.undecided and boot.end is BootEnd.REACHED:
+        with _booting(run, "xen", FALLBACK_CHECK) as (note, scratch):
+            overlay = fallback.broken_overlay(run.subject.raw, case, scratch)
+            broken = replace(task, image=overlay, image_format="qcow2", proves="fallback")
+            boot, ending = xen.boot_under_xen(broken, host, run.request.output, scratch, note)
+            if boot.end is BootEnd.REACHED:
+                console = (run.request.output / boot.console).read_bytes()
+                boot = boot.model_copy(update={"detail": fallback.judged(boot, case, console)})
+            _judge_boot(run, boot, ending)
 
 
 @contextlib.contextmanager
-def _booting(run: _Run, machine: MachineName) -> Iterator[tuple[Callable[[str, float], None], Path]]:
+def _booting(
+    run: _Run, machine: MachineName, check: str = BOOT_CHECK
+) -> Iterator[tuple[Callable[[str, float], None], Path]]:
     """A boot as a stage: what to tell of its milestones, and a folder for its files. A machine that could not be run
     leaves the image unverified; other machines go on."""
+    words = machine if check == BOOT_CHECK else f"{machine} {check}"
 
     def note(milestone: str, seconds: float) -> None:
-        run.progress.note(f"{machine}: {milestone} after {seconds:.1f} s")
+        run.progress.note(f"{words}: {milestone} after {seconds:.1f} s")
 
-    folder = run.scratch / machine
+    folder = run.scratch / words
     folder.mkdir()
     try:
-        with stage(_Recorder(run.progress, run.stages), f"{machine} boot"):
+        with stage(_Recorder(run.progress, run.stages), f"{words} boot"):
             yield note, folder
     except VerifyError as error:
-        run.progress.log(f"{machine}: {error.brief}: {error.details}")
-        _undecided(run, machine, error.brief)
+        run.progress.log(f"{words}: {error.brief}: {error.details}")
+        _undecided(run, machine, error.brief, check)
 
 
 def _judge_boot(run: _Run, boot: Boot, ending: Ending) -> None:
-    run.boots[boot.machine] = boot
+    run.boots.append(boot)
+    name = BOOT_CHECK if boot.proves == "default" else FALLBACK_CHECK
     verdict = outcome_of(boot, ending)
     if verdict is None:
-        _undecided(run, boot.machine, boot.detail, boot.seconds)
+        _undecided(run, boot.machine, boot.detail, name, boot.seconds)
         return
     detail = f"{boot.detail} (loader: {boot.loader.kind}, {boot.loader.version})"
-    check = Check(machine=boot.machine, name=BOOT_CHECK, outcome=verdict, detail=detail, seconds=boot.seconds)
+    check = Check(machine=boot.machine, name=name, outcome=verdict, detail=detail, seconds=boot.seconds)
     _judged(run, check)
 
 
 def _judged(run: _Run, check: Check) -> None:
-    run.checks[check.machine] = [check]
+    run.checks.setdefault(check.machine, []).append(check)
     run.progress.note(f"{check.outcome} {check.machine} {check.name}: {check.detail}")
 
 
-def _undecided(run: _Run, machine: MachineName, reason: str, seconds: float = 0.0) -> None:
+def _undecided(run: _Run, machine: MachineName, reason: str, check: str = BOOT_CHECK, seconds: float = 0.0) -> None:
     run.undecided[machine] = reason
     detail = f"could not verify: {reason}"
-    _judged(run, Check(machine=machine, name=BOOT_CHECK, outcome=Outcome.SKIPPED, detail=detail, seconds=seconds))
+    _judged(run, Check(machine=machine, name=check, outcome=Outcome.SKIPPED, detail=detail, seconds=seconds))
 
 
 def _result(run: _Run, sha256: str) -> Verification:
@@ -293,7 +285,7 @@ def _result(run: _Run, sha256: str) -> Verification:
             real_bytes=image.stat().st_blocks * 512,
         ),
         checks=checks,
-        boots=tuple(run.boots[machine] for machine in MACHINES if machine in run.boots),
+        boots=tuple(boot for machine in MACHINES for boot in run.boots if boot.machine == machine),
         stages=tuple(run.stages),
         verdict=verdict,
         unverified_because=reason,

@@ -108,10 +108,10 @@ _GUEST_ENDED = Fatal(
     "the guest ended by itself", re.compile(r"^imagebuild: guest ended"), _IN_KERNEL | {LOADER}, end=BootEnd.CLOSED
 )
 _IN_LOADER = frozenset({LOADER})
-_BOTH_LOADERS = (
-    _fatal("the kernel is none that Xen can start", r"xc_dom_parse_image returned -1|not xen image", _IN_LOADER),
-    _fatal("the loader's own prompt", r"^ *grub(dom)?> ?", _IN_LOADER, prompt=True),
+_NO_KERNEL = _fatal(
+    "the kernel is none that Xen can start", r"xc_dom_parse_image returned -1|not xen image", _IN_LOADER
 )
+_BOTH_LOADERS = (_fatal("the loader's own prompt", r"^ *grub(dom)?> ?", _IN_LOADER, prompt=True),)
 _STAND_IN = (
     _fatal("the loader gave up", r"^imagebuild: loader gave up", _IN_LOADER),
     _fatal("the loader gave up", r"Failed to boot both default and fallback entries", _IN_LOADER),
@@ -121,14 +121,18 @@ _PV_GRUB = (_fatal("the loader gave up", r"Press any key to continue", _IN_LOADE
 _MENU_WAITS = _fatal("menu.lst sets no timeout: the loader waits for ever", r"Press enter to boot", _IN_LOADER)
 
 
-def xen_fatals(loader: str, *, menu_waits: bool, has_loader: bool = True) -> tuple[Fatal, ...]:
+def xen_fatals(
+    loader: str, *, menu_waits: bool, has_loader: bool = True, falls_back: bool = False
+) -> tuple[Fatal, ...]:
     """The fatal texts of a boot under Xen. `loader`: `pv-grub` or `stand-in`; `menu_waits`: it sets no timeout.
 
     `has_loader` False: Xen starts the image's kernel itself, so that there is nothing between xl and its words.
+    `falls_back`: the loader is to find a kernel that nothing can start, and to go on to the next entry.
     """
     if not has_loader:
         at_once = [replace(fatal, phases=fatal.phases | {GUEST}) for fatal in GUEST_FATALS]
         return (*at_once, *_MACHINE_FAULTS, _GUEST_ENDED)
     own = _PV_GRUB if loader == "pv-grub" else _STAND_IN
     waits = (_MENU_WAITS,) if menu_waits else ()
-    return (*_MACHINE_FAULTS, _GUEST_ENDED, *_BOTH_LOADERS, *own, *waits, *GUEST_FATALS)
+    kernel = () if falls_back else (_NO_KERNEL,)
+    return (*_MACHINE_FAULTS, _GUEST_ENDED, *kernel, *_BOTH_LOADERS, *own, *waits, *GUEST_FATALS)

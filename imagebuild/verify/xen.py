@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from imagebuild.errors import HostError, VerifyError
 from imagebuild.host.acceleration import Accelerator, qemu_version
@@ -27,11 +27,12 @@ from imagebuild.verify import signs
 from imagebuild.verify.boot import Follower, Pace
 from imagebuild.verify.console import Console, Ending
 from imagebuild.verify.loaders import GuestLoader
-from imagebuild.verify.machine import Machine, base_arguments, machine, untouched_disk
+from imagebuild.verify.machine import DiskFormat, Machine, base_arguments, machine, untouched_disk
 from imagebuild.verify.state import INCOMING, KeptState, StateStore, take_up
 from imagebuild.verify.testhost import TestHost, definition
 
 CONSOLE_LOG = "console-xen.log"
+FALLBACK_CONSOLE_LOG = "console-xen-fallback.log"
 # Xen, what QEMU's firmware keeps, and some air.
 _XEN_MEMORY_BYTES = 192 * 2**20
 # One processor for dom0 and the guest: with two, every disk request waits for both of the host's to be free.
@@ -48,7 +49,10 @@ _TAKEN_UP_NOTE = b"\r\n[imagebuild: what is above was said when this dom0 was bo
 
 @dataclass(frozen=True, slots=True)
 class XenBoot:
-    """One boot to do. `memory_bytes` is the guest's; `menu_text` and `menu_waits` are what is known of its menu."""
+    """One boot to do. `memory_bytes` is the guest's; `menu_text` and `menu_waits` are what is known of its menu.
+
+    `proves` is `fallback` where the image is an overlay on which the default entry's kernel is broken.
+    """
 
     image: Path
     loader: GuestLoader
@@ -57,6 +61,12 @@ class XenBoot:
     expect: str
     menu_text: str
     menu_waits: bool
+    image_format: DiskFormat = "raw"
+    proves: Literal["default", "fallback"] = "default"
+
+    @property
+    def console_log(self) -> str:
+        return CONSOLE_LOG if self.proves == "default" else FALLBACK_CONSOLE_LOG
 
 
 def machine_memory_bytes(guest_memory_bytes: int) -> int:
@@ -115,12 +125,15 @@ def _boot(
     way: _Way,
 ) -> tuple[Boot, Ending] | None:
     """One boot; None when dom0 did not come to life in this way."""
-    path = output / CONSOLE_LOG
-    disks = [*untouched_disk("image", task.image), *untouched_disk("job", scratch / _JOB)]
+    path = output / task.console_log
+    disks = [*untouched_disk("image", task.image, task.image_format), *untouched_disk("job", scratch / _JOB)]
     arguments = [*bare, *disks, *way.arguments]
     with path.open("wb", buffering=0) as log, machine(arguments, folder=host.files.folder) as running:
         has_loader = not task.loader.is_kernel
-        fatals = signs.xen_fatals(task.loader.facts.kind, menu_waits=task.menu_waits, has_loader=has_loader)
+        fatals = signs.xen_fatals(
+            task.loader.facts.kind, menu_waits=task.menu_waits, has_loader=has_loader,
+            falls_back=task.proves == "fallback",
+        )  # fmt: skip
         console = Console(signs.xen_signs(task.expect, task.menu_text, has_loader=has_loader), fatals, log)
         follower = Follower(console, running, task.timeout_seconds, host.pace, note, host.stop, way.yardsticks)
         if not way.prepare(follower, path):
@@ -128,9 +141,10 @@ def _boot(
         ending = follower.follow()
         boot = Boot(
             machine="xen",
+            proves=task.proves,
             end=ending.end,
             milestones=tuple(console.milestones),
-            console=CONSOLE_LOG,
+            console=task.console_log,
             loader=task.loader.facts,
             seconds=round(running.seconds(), 2),
             detail=ending.detail,

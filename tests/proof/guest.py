@@ -151,6 +151,7 @@ def _lz4_legacy(data: bytes) -> bytes:
 
 _PACKERS: dict[str, Callable[[bytes], bytes]] = {
     "gzip": lambda data: gzip.compress(data, 6, mtime=0),
+    "gzip-1": lambda data: gzip.compress(data, 1, mtime=0),
     "bzip2": bz2.compress,
     "lzma": lambda data: lzma.compress(data, lzma.FORMAT_ALONE, preset=1),
     "lz4": _lz4_legacy,

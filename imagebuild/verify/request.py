@@ -1,0 +1,47 @@
+"""What is asked of a verification, and what comes out of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from imagebuild.report import Boot, Check, ImageFacts, MachineName, Stage, Verdict
+from imagebuild.verify.loader_rules import BootLoader
+
+
+@dataclass(frozen=True)
+class BootSettings:
+    """How one machine boots the image. `timeout_seconds` is for a quiet two-core machine without KVM: it grows with
+    how slow this one is. `expect` is the text that proves the boot."""
+
+    timeout_seconds: float = 300
+    memory_bytes: int = 512 * 2**20
+    expect: str = "login:"
+
+
+@dataclass(frozen=True)
+class Request:
+    """`output`: an existing folder for the console logs. `pv_grub`: a genuine PV-GRUB to use under Xen. `loader`: the
+    one that the image is meant for, whose rules the static checks judge by. `fallback`: after a good boot under Xen,
+    prove the menu's fallback by another one (fallback.py)."""
+
+    image: Path
+    output: Path
+    machines: tuple[MachineName, ...]
+    qemu: BootSettings = BootSettings()
+    xen: BootSettings = BootSettings()
+    pv_grub: Path | None = None
+    loader: BootLoader = "pv-grub"
+    fallback: bool = True
+
+
+@dataclass(frozen=True)
+class Verification:
+    """`unverified_because` is empty unless the verdict is UNVERIFIED."""
+
+    image: ImageFacts
+    checks: tuple[Check, ...]
+    boots: tuple[Boot, ...]
+    stages: tuple[Stage, ...]
+    verdict: Verdict
+    unverified_because: str = ""
