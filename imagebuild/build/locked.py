@@ -10,13 +10,22 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 from imagebuild.build.packages import Packages, stanzas
 from imagebuild.build.sources.release_date import release_date
 from imagebuild.errors import BuildError, Problem, RecipeError
-from imagebuild.plan.facts import TreeFacts
 from imagebuild.plan.planner import tree_source
-from imagebuild.plan.steps import BootstrapDebian, TakeDirectory, TakeImage, TakeOci, TreeSource, UnpackTar, digest_of
+from imagebuild.plan.steps import (
+    BootstrapDebian,
+    Plan,
+    TakeDirectory,
+    TakeImage,
+    TakeOci,
+    TreeSource,
+    UnpackTar,
+    digest_of,
+)
 from imagebuild.recipe.load import LoadedRecipe
 from imagebuild.recipe.lock import LockedMirror, LockedPackage, PackageLock, read_lock
 
@@ -28,9 +37,12 @@ _SHOWN = 20
 _UNTIL_SNAPSHOT_SECONDS = 6 * 3600
 
 
-def with_lock(loaded: LoadedRecipe) -> LoadedRecipe:
-    """The recipe, bound to its lock. Raises RecipeError when that is missing, or another package list's."""
-    lock, path = read_lock(loaded.path)
+def with_lock(loaded: LoadedRecipe, lock_of: Path | None = None) -> LoadedRecipe:
+    """The recipe, bound to its lock, or to that of the recipe `lock_of`.
+
+    Raises RecipeError when that is missing, or another package list's.
+    """
+    lock, path = read_lock(lock_of or loaded.path)
     if lock.source != source_digest(tree_source(loaded.recipe)) or lock.architecture != loaded.recipe.architecture:
         message = f"it was made for another rootfs than {loaded.path} has; make it anew: imagebuild lock {loaded.path}"
         raise RecipeError([Problem(str(path), 0, 0, "", message)])
@@ -85,9 +97,16 @@ def lock_of(
     )  # fmt: skip
 
 
-def lock_of_tree(loaded: LoadedRecipe, packages: Packages, facts: TreeFacts) -> PackageLock:
-    """As `lock_of`, of a tree that was just built with, without asking any mirror."""
-    return lock_of(loaded, packages, facts.epoch, content_sha256=None, apt_sources=())
+def lock_of_build(loaded: LoadedRecipe, plan: Plan, packages: Packages) -> PackageLock | None:
+    """As `lock_of`, of what was just built from a bootstrapped tree, without asking any mirror; None: not to be had."""
+    if loaded.lock is not None:
+        return loaded.lock
+    if plan.tree.kind != "bootstrap-debian" or plan.epoch is None:
+        return None
+    try:
+        return lock_of(loaded, packages, plan.epoch, content_sha256=None, apt_sources=())
+    except BuildError:
+        return None
 
 
 def pins(lock: PackageLock) -> str:

@@ -203,13 +203,14 @@ def _put_in_place(
     job: Job, folder: OutputFolder, built: Made, report: Report, watcher: Watcher, sign_key: Path | None
 ) -> None:
     from imagebuild.cli.page import page_text, previous_build
-    from imagebuild.cli.papers import digests, other_shapes, papers
+    from imagebuild.cli.papers import digests, inputs, other_shapes, papers
 
     shapes = other_shapes(job.loaded.recipe, folder, report, watcher)
     described = {
         PLAN: built.plan.model_dump_json(indent=2) + "\n",
         PACKAGES: built.packages.model_dump_json(indent=2) + "\n",
         **papers(built, report, shapes),
+        **inputs(job.loaded, built, folder),
     }
     page = page_text(
         report, "build", image=folder.partial_image, consoles=folder.consoles,

@@ -6,6 +6,7 @@
     NAME.qcow2 …              its other shapes, where the recipe's `outputs` ask for them
     SHA256SUMS, SHA256SUMS.sig  of all files but the reports and logs, for `sha256sum -c`; signed with --sign-key
     plan.json, packages.json  what was built, and out of what
+    recipe.yaml, recipe.lock  the recipe without its secrets, and its packages, for `imagebuild reproduce`
     sbom.spdx.json, sbom.cdx.json, provenance.json  the same for other tools
     report.json, junit.xml    what was found
     report.html               the same for people, with the consoles and what is new since the build before
@@ -41,6 +42,8 @@ CYCLONEDX = "sbom.cdx.json"
 PROVENANCE = "provenance.json"
 PLAN = "plan.json"
 PACKAGES = "packages.json"
+RECIPE = "recipe.yaml"
+LOCK = "recipe.lock"
 _LOCK = ".lock"
 _PARTIAL = ".partial"
 _SHAPES = ("raw.zst", "qcow2", "vmdk", "vhd")
@@ -121,6 +124,8 @@ class OutputFolder:
                 SPDX,
                 CYCLONEDX,
                 PROVENANCE,
+                RECIPE,
+                LOCK,
                 *(self.name + suffix for suffix in _IMAGE_SUFFIXES),
             ):
                 (self.path / name).unlink(missing_ok=True)

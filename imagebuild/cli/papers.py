@@ -8,11 +8,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imagebuild.cli.output import CYCLONEDX, PROVENANCE, SIGNATURE, SPDX, SUMS, OutputFolder, sums
+from imagebuild.cli.output import CYCLONEDX, LOCK, PROVENANCE, RECIPE, SIGNATURE, SPDX, SUMS, OutputFolder, sums
 from imagebuild.report import Progress, Report, Verdict
 
 if TYPE_CHECKING:
     from imagebuild.cli.hands import Made
+    from imagebuild.recipe.load import LoadedRecipe
     from imagebuild.recipe.model import Recipe
 
 
@@ -49,6 +50,15 @@ def papers(built: Made, report: Report, shapes: Mapping[str, str]) -> dict[str, 
         CYCLONEDX: cyclonedx_text(contents),
         PROVENANCE: provenance_text(contents, report, subjects, plan.tree.model_dump(mode="json"), begun),
     }
+
+
+def inputs(loaded: LoadedRecipe, built: Made, folder: OutputFolder) -> dict[str, str]:
+    """What the same image can be built from again, by file name: the recipe, and the lock of a bootstrapped tree."""
+    from imagebuild.build.locked import lock_of_build
+    from imagebuild.recipe.kept import kept_text
+
+    lock = lock_of_build(loaded, built.plan, built.packages)
+    return {RECIPE: kept_text(loaded, folder.path)} | ({LOCK: lock.text()} if lock else {})
 
 
 def digests(report: Report, shapes: Mapping[str, str], texts: Mapping[str, str], key: Path | None) -> dict[str, str]:

@@ -17,6 +17,7 @@ Do = Callable[..., None]
 def add_reproducible_verbs(app: typer.Typer, do: Do) -> None:
     """Register them; `do` keeps the work until the parser has ended."""
     _add_lock(app, do)
+    _add_reproduce(app, do)
 
 
 def _add_lock(app: typer.Typer, do: Do) -> None:
@@ -81,6 +82,6 @@ def _add_reproduce(app: typer.Typer, do: Do) -> None:
         def work() -> int:
             from imagebuild.cli.reproduce import reproduce_folder
 
-            return reproduce_folder(folder, recipe, settings or [])
+            return reproduce_folder(folder, recipe, settings or [], context.obj.hands())
 
         do(context, work, debug=debug)

@@ -42,6 +42,11 @@ class LoadedRecipe:
     _root: Mapping = field(repr=False)  # it may hold the hash of a password
     lock: PackageLock | None = None
 
+    @property
+    def root(self) -> Mapping:
+        """The recipe as written, included and filled in. It may hold a secret: kept.py knows how to leave that out."""
+        return self._root
+
     def locate(self, key: str) -> tuple[int, int]:
         """Line and column of a dotted key ("disk.partitions.0.size"), or of the nearest parent that is there."""
         place = self.place(key)

@@ -7,11 +7,10 @@ from pathlib import Path
 import pytest
 
 from imagebuild.build import rootfs
-from imagebuild.build.locked import check_packages, explain_failure, lock_of_tree, pins, with_lock
+from imagebuild.build.locked import check_packages, explain_failure, lock_of, pins, with_lock
 from imagebuild.build.packages import Package, Packages, installed_packages
 from imagebuild.build.sources import debian
 from imagebuild.errors import BuildError, RecipeError
-from imagebuild.plan.facts import TreeFacts
 from imagebuild.plan.planner import tree_source
 from imagebuild.plan.steps import BootstrapDebian
 from imagebuild.recipe.load import LoadedRecipe, load_recipe
@@ -22,7 +21,7 @@ name: web
 rootfs: {{debian: {{suite: bookworm, packages: [{packages}]{more}}}}}
 disk: {{layout: hd0, size: 1GiB, filesystem: ext4}}
 """
-FACTS = TreeFacts(digest="0" * 64, family="debian", initrd_tool=None, kernels=(), usage=(), epoch=1_700_000_000)
+MOMENT = 1_700_000_000
 PACKAGES = Packages(
     tree="0" * 64,
     packages=(
@@ -40,7 +39,7 @@ def recipe(folder: Path, packages: str = "zstd", more: str = "") -> LoadedRecipe
 
 def lock_in(folder: Path) -> PackageLock:
     loaded = recipe(folder)
-    lock = lock_of_tree(loaded, PACKAGES, FACTS)
+    lock = lock_of(loaded, PACKAGES, MOMENT, content_sha256=None, apt_sources=())
     lock_path(loaded.path).write_text(lock.text())
     return lock
 
@@ -50,7 +49,7 @@ def test_the_text_is_the_lock_a_line_for_each_package(tmp_path: Path) -> None:
     assert PackageLock.model_validate_json(lock.text()) == lock
     lines = lock.text().splitlines()
     assert sum('"name"' in line for line in lines) == 2
-    assert lock_of_tree(recipe(tmp_path), PACKAGES, FACTS).text() == lock.text()
+    assert lock_of(recipe(tmp_path), PACKAGES, MOMENT, content_sha256=None, apt_sources=()).text() == lock.text()
     assert '"moment": 1700000000' in lock.text()
 
 
@@ -90,7 +89,7 @@ def test_the_lock_of_another_package_list(tmp_path: Path) -> None:
 def test_a_package_without_a_digest_cannot_be_locked(tmp_path: Path) -> None:
     bare = Packages(tree="0" * 64, packages=(Package(name="own", version="1", architecture="all"),))
     with pytest.raises(BuildError, match="cannot be locked"):
-        lock_of_tree(recipe(tmp_path), bare, FACTS)
+        lock_of(recipe(tmp_path), bare, MOMENT, content_sha256=None, apt_sources=())
 
 
 def test_apt_may_take_these_versions_only(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ HASH = "$6$salt$" + "x" * 86
 ARTIFACTS = {
     "SHA256SUMS", "packages.json", "plan.json", "report.html", "report.json", "junit.xml", "build.log",
     "sbom.spdx.json", "sbom.cdx.json", "provenance.json",
+    "recipe.yaml",
 }  # fmt: skip
 CONSOLES = {"console-qemu.log", "console-xen.log"}
 
@@ -377,7 +378,7 @@ def test_other_outputs_and_the_signature_are_listed_and_replaced(imagebuild: Run
     subprocess.run(["sha256sum", "--quiet", "-c", "SHA256SUMS"], cwd=imagebuild.folder / "out/web", check=True)
     listed = {line.split()[1] for line in (imagebuild.folder / "out/web/SHA256SUMS").read_text().splitlines()}
     assert listed == {"web.raw", "web.raw.zst", "plan.json", "packages.json", "sbom.spdx.json", "sbom.cdx.json",
-                      "provenance.json"}  # fmt: skip
+                      "provenance.json", "recipe.yaml"}  # fmt: skip
     secret = "".join(key.read_text().splitlines()[1:-1])[70:110]
     for path in (imagebuild.folder / "out").rglob("*"):
         assert path.is_dir() or secret not in path.read_text(errors="replace")
