@@ -111,7 +111,9 @@ def _execute(
                     archives=archives,
                     secrets=dict(secrets),
                 )
-                _run_inside(job, progress)
+                _run_inside(
+                    job, progress, network=any(edit.kind == "run-script" and edit.network for edit in plan.edits)
+                )
                 for step in plan.disk:
                     if isinstance(step, MakeSwap):
                         _make_swap(step, target, space.folder, progress)
@@ -141,8 +143,10 @@ def _lay_out(plan: Plan, target: Path) -> None:
             disk.write_table(target, step.table, step.uuid or step.disk_id, spans)
 
 
-def _run_inside(job: Job, progress: Progress) -> None:
-    finished = namespace.attempt_python("imagebuild.build.inside", stdin=job.model_dump_json(), log=progress.log)
+def _run_inside(job: Job, progress: Progress, *, network: bool) -> None:
+    finished = namespace.attempt_python(
+        "imagebuild.build.inside", stdin=job.model_dump_json(), log=progress.log, network=network
+    )
     if finished.exit_code == FAILED and job.failure.is_file():
         failure = Failure.model_validate_json(job.failure.read_bytes())
         raise BuildError(failure.brief, details=failure.details, resolution=failure.resolution)

@@ -20,7 +20,9 @@ INITRAMFS_MODULES = "/etc/initramfs-tools/modules"
 DRACUT_CONF = "/etc/dracut.conf.d/99-imagebuild.conf"
 MODPROBE_CONF = "/etc/modprobe.conf"
 SYSCONFIG_KERNEL = "/etc/sysconfig/kernel"
-_DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
+DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
+# Without network, even where the job has it for a script.
+_INSIDE = ("unshare", "--net", "chroot")
 # RHEL 5's mkinitrd loads these before it looks for disks.
 _DISK_DRIVERS = ("xenblk", "xen-blkfront", "virtio_blk", "virtio_pci")
 
@@ -80,7 +82,7 @@ def tool_command(step: GenerateInitrd) -> list[str]:
 def generate_initrd(tree: Path, step: GenerateInitrd) -> None:
     """Run the tool inside the tree (its configuration is written already). Raises BuildError."""
     mount_for_tools(tree)
-    command.run(["chroot", str(tree), *tool_command(step)], doing=f"generating {step.path}", log=print)
+    command.run([*_INSIDE, str(tree), *tool_command(step)], doing=f"generating {step.path}", log=print)
     if not (tree / step.path.lstrip("/")).is_file():
         raise BuildError(f"generating {step.path} failed: {step.tool} ended well, but made no such file")
 
@@ -93,7 +95,7 @@ def run_depmod(tree: Path, kernel_version: str) -> None:
             resolution="install kmod in the tree (older releases: module-init-tools)",
         )
     mount_for_tools(tree)
-    command.run(["chroot", str(tree), "depmod", kernel_version], doing=f"running depmod {kernel_version}", log=print)
+    command.run([*_INSIDE, str(tree), "depmod", kernel_version], doing=f"running depmod {kernel_version}", log=print)
 
 
 def _text(tree: Path, path: str) -> str:
@@ -118,10 +120,10 @@ def mount_for_tools(tree: Path) -> None:
     if (tree / "proc/self").exists():
         return
     for name in ("proc", "dev", "run", "tmp"):
-        _real_folder(tree, name)
+        real_folder(tree, name)
     command.run(["mount", "-t", "proc", "proc", str(tree / "proc")], doing="mounting /proc in the tree")
     command.run(["mount", "-t", "tmpfs", "-o", "mode=755", "dev", str(tree / "dev")], doing="mounting /dev in the tree")
-    for device in _DEVICES:
+    for device in DEVICES:
         (tree / "dev" / device).touch()
         command.run(["mount", "--bind", f"/dev/{device}", str(tree / "dev" / device)], doing=f"binding /dev/{device}")
     (tree / "dev/fd").symlink_to("/proc/self/fd")
@@ -131,15 +133,17 @@ def unmount_tools(tree: Path) -> None:
     """Undo `mount_for_tools`, so that the filesystems are laid from the tree's own files."""
     if (tree / "proc/self").exists():
         command.run(["umount", str(tree / "proc")], doing="unmounting /proc of the tree")
-        for device in _DEVICES:
+        for device in DEVICES:
             command.run(["umount", str(tree / "dev" / device)], doing=f"unmounting /dev/{device} of the tree")
         command.run(["umount", str(tree / "dev")], doing="unmounting /dev of the tree")
 
 
-def _real_folder(tree: Path, name: str) -> None:
+def real_folder(tree: Path, name: str) -> Path:
+    """The tree's own folder of that name, made if need be. Raises BuildError where something else is in its place."""
     folder = tree / name
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
         raise BuildError(
             f"/{name} of the tree is no folder", resolution="a root tree has /proc, /dev, /run and /tmp as folders"
         )
     folder.mkdir(exist_ok=True)
+    return folder

@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
+from io import TextIOWrapper
 from pathlib import Path
 from typing import assert_never
 
@@ -71,6 +72,8 @@ def main() -> int:
     job = Job.model_validate_json(sys.stdin.read())
     lifeline.hold(job.lock)
     os.umask(0o022)
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # what a script says is in the log while it runs
     try:
         _run(job)
     except ImagebuildError as error:
@@ -90,7 +93,7 @@ def _run(job: Job) -> None:
     check_owners(job.highest_id)
     left = privileged.left_for_later(area, job.devices, job.attributes)
     unpack(job.tree, tree, privileged.exclusions(left.devices))
-    apply_edits(tree, job.edits, recipe_folder=job.recipe_folder, secrets=job.secrets)
+    apply_edits(tree, job.edits, recipe_folder=job.recipe_folder, secrets=job.secrets, epoch=job.epoch)
     unmount_tools(tree)
     times.clamp_times(tree, job.epoch)
     folders = split(tree, area, job.filesystems)

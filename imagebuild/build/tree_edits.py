@@ -13,8 +13,10 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, assert_never
 
+from imagebuild.build import accounts
 from imagebuild.build.initrd_tools import generate_initrd, run_depmod, tool_configuration
 from imagebuild.build.package_unpack import unpack_package
+from imagebuild.build.scripts import run_script
 from imagebuild.errors import BuildError, ImagebuildError
 from imagebuild.formats.repack import RepackError, with_gzip_payload
 from imagebuild.plan.steps import (
@@ -31,10 +33,16 @@ from imagebuild.plan.steps import (
     UnpackPackage,
     WriteFile,
 )
+from imagebuild.plan.system_vocabulary import AddUser, AuthorizeKeys, JoinGroups, RunScript
 
 
-def apply_edits(tree: Path, edits: tuple[Edit, ...], *, recipe_folder: Path, secrets: Mapping[str, str]) -> None:
-    """Apply all edits in order. Raises BuildError. `secrets`: crypt(5) hashes by the names that the plan uses."""
+def apply_edits(
+    tree: Path, edits: tuple[Edit, ...], *, recipe_folder: Path, secrets: Mapping[str, str], epoch: int
+) -> None:
+    """Apply all edits in order. Raises BuildError.
+
+    `secrets`: crypt(5) hashes by the names that the plan uses. `epoch`: the moment that the image shows.
+    """
     for edit in edits:
         match edit:
             case GenerateInitrd():
@@ -43,6 +51,11 @@ def apply_edits(tree: Path, edits: tuple[Edit, ...], *, recipe_folder: Path, sec
                 generate_initrd(tree, edit)
             case IndexModules():
                 run_depmod(tree, edit.kernel_version)
+            case RunScript():
+                run_script(tree, edit, recipe_folder, epoch)
+            case AuthorizeKeys():
+                contents = [(recipe_folder / name).read_bytes() for name in edit.sources]
+                _in_chroot(tree, edit, partial(accounts.authorize_keys, edit, contents))
             case _:
                 with _source_of(edit, recipe_folder) as file:
                     _in_chroot(tree, edit, partial(_apply, edit, file, secrets))
@@ -111,8 +124,6 @@ def _apply(edit: Edit, file: BinaryIO | None, secrets: Mapping[str, str]) -> Non
             path.symlink_to(edit.target)
         case MakeFolder():
             Path(edit.path).mkdir(parents=True, exist_ok=True)
-        case SetPassword():
-            _set_password(edit.user, secrets[edit.secret])
         case UnpackPackage():
             assert file is not None
             unpack_package(file, Path(edit.source).name)
@@ -120,7 +131,9 @@ def _apply(edit: Edit, file: BinaryIO | None, secrets: Mapping[str, str]) -> Non
             _write(Path(edit.path), Path(edit.source).read_bytes(), 0o644)
         case RepackKernel():
             _repack(Path(edit.path))
-        case GenerateInitrd() | IndexModules():
+        case AddUser() | JoinGroups() | SetPassword():
+            accounts.apply(edit, secrets)
+        case GenerateInitrd() | IndexModules() | RunScript() | AuthorizeKeys():
             raise AssertionError("done by programs of the tree, not here")
         case _:
             assert_never(edit)
@@ -148,20 +161,3 @@ def _repack(path: Path) -> None:
         raise BuildError(f"boot.repack: {path} cannot be repacked: {error}") from error
     path.write_bytes(content)
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
-
-
-def _set_password(user: str, crypted: str) -> None:
-    """The second field of the user's line in /etc/shadow (shadow(5))."""
-    path = Path("/etc/shadow")
-    if not path.is_file():
-        raise OSError(2, "there is no such file", str(path))
-    lines = path.read_text().splitlines()
-    found = False
-    for number, line in enumerate(lines):
-        fields = line.split(":")
-        if fields[0] == user:
-            lines[number] = ":".join([user, crypted, *fields[2:]])
-            found = True
-    if not found:
-        raise OSError(2, f"no user {user} in it", str(path))
-    path.write_text("\n".join(lines) + "\n")

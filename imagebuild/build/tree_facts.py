@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import tarfile
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -16,11 +17,13 @@ from imagebuild.build.kernels_found import KernelsFound
 from imagebuild.build.packages import DPKG_STATUS
 from imagebuild.build.rpm_database import OLDER, SQLITE
 from imagebuild.build.tree_names import TreeNames
-from imagebuild.plan.facts import Attribute, DeviceNode, Noted, TreeFacts, Usage
+from imagebuild.plan.facts import Account, Attribute, DeviceNode, Group, Noted, TreeFacts, Usage
 from imagebuild.plan.families import RELEASE_FILES, TOOLS, family_name
 from imagebuild.plan.tidy import WATCHED
+from imagebuild.plan.tools import TOOL_PATHS
 
 _XATTR = "SCHILY.xattr."
+_WATCHED = frozenset((*WATCHED, *TOOL_PATHS))
 _BLOCK = 4096
 _DEPTH = 3
 _MOST_TEXT_BYTES = 64 * 2**20
@@ -35,6 +38,8 @@ class _Found:
     names: TreeNames = field(default_factory=TreeNames)
     tools: set[str] = field(default_factory=set)
     releases: dict[str, str] = field(default_factory=dict)
+    passwd: str = ""
+    group: str = ""
     dpkg_status: str = ""
     rpm_database: bytes | None = None
     older_rpm_database: str = ""
@@ -77,7 +82,7 @@ def read_tree(path: Path, digest: str) -> tuple[TreeFacts, PackageRecords]:
             _note_privileges(found, name, member)
             if name in programs:
                 found.tools.add(name)
-            if f"/{name}" in WATCHED and (kind := _kind(member)):
+            if f"/{name}" in _WATCHED and (kind := _kind(member)):
                 found.noted[f"/{name}"] = Noted(path=f"/{name}", kind=kind)
             found.kernels.look_at(name, member, members)
             if member.isreg():
@@ -137,6 +142,10 @@ def _encoded(name: str) -> str:
 def _look_into(found: _Found, name: str, member: tarfile.TarInfo, members: Members) -> None:
     if name in RELEASE_FILES:
         found.releases[name] = _text(members, member)
+    elif name == "etc/passwd":
+        found.passwd = _text(members, member)
+    elif name == "etc/group":
+        found.group = _text(members, member)
     elif name == DPKG_STATUS:
         found.dpkg_status = _text(members, member)
     elif name in SQLITE:
@@ -162,8 +171,24 @@ def _facts(found: _Found, digest: str) -> TreeFacts:
         highest_id=found.highest_id,
         devices=tuple(found.devices.values()),
         attributes=tuple(found.attributes),
+        accounts=tuple(_accounts(found.passwd)),
+        groups=tuple(_groups(found.group)),
         usage=tuple(
             Usage(path=path, content_bytes=found.content[path], inodes=found.inodes[path])
             for path in sorted(set(found.content) | set(found.inodes))
         ),
     )
+
+
+def _accounts(passwd: str) -> Iterator[Account]:
+    """passwd(5), without lines that are none, such as NIS's."""
+    for fields in (line.split(":") for line in passwd.splitlines()):
+        if len(fields) == 7 and fields[2].isdecimal() and fields[3].isdecimal():
+            yield Account(name=fields[0], uid=int(fields[2]), gid=int(fields[3]), home=fields[5])
+
+
+def _groups(group: str) -> Iterator[Group]:
+    """group(5)."""
+    for fields in (line.split(":") for line in group.splitlines()):
+        if len(fields) == 4 and fields[2].isdecimal():
+            yield Group(name=fields[0], gid=int(fields[2]))

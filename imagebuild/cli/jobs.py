@@ -1,4 +1,4 @@
-"""What a `build` is going to do, known before it does anything: every recipe read, planned and its password found."""
+"""What a `build` is going to do, known before it does anything: every recipe read, planned and its passwords found."""
 
 from __future__ import annotations
 
@@ -52,14 +52,14 @@ def prepare_jobs(
 
 
 def _prepare(loaded: LoadedRecipe, machines: tuple[MachineName, ...] | None) -> Job:
-    from imagebuild.plan.planner import ROOT_PASSWORD_SECRET, make_plan
+    from imagebuild.plan.accounts import passwords
+    from imagebuild.plan.planner import make_plan
 
     try:
         make_plan(loaded.recipe, None)  # what no loader can boot is refused now, not after the download
     except PlanError as error:
         raise placed(error, loaded) from None
-    password = loaded.recipe.system.root_password
-    secrets = {ROOT_PASSWORD_SECRET: find_hash(password, loaded)} if password else {}
+    secrets = {item.secret: find_hash(item.password, item.key, loaded) for item in passwords(loaded.recipe)}
     return Job(loaded, _machines(loaded, machines), secrets)
 
 
@@ -83,8 +83,8 @@ def _machines(loaded: LoadedRecipe, wanted: tuple[MachineName, ...] | None) -> t
     return chosen
 
 
-def find_hash(password: Password, loaded: LoadedRecipe) -> str:
-    """The hash itself, from wherever the recipe says. Raises RecipeError; never says what it found."""
+def find_hash(password: Password, where_from: str, loaded: LoadedRecipe) -> str:
+    """The hash itself, from where the recipe says at the key `where_from`. Raises RecipeError; never shows it."""
     from pydantic import SecretStr, ValidationError
 
     from imagebuild.recipe.model import Password
@@ -92,13 +92,13 @@ def find_hash(password: Password, loaded: LoadedRecipe) -> str:
     if password.hash is not None:
         return password.hash.get_secret_value()
     if password.env is not None:
-        key, where = "system.root_password.env", f"the environment variable {password.env}"
+        key, where = f"{where_from}.env", f"the environment variable {password.env}"
         found = os.environ.get(password.env)
         if found is None:
             raise _mistake(loaded, key, f"{where} is not set: export it, with a crypt(5) hash as mkpasswd prints")
     else:
         assert password.file is not None  # the model lets through exactly one of the three
-        key, where = "system.root_password.file", f"the file {loaded.folder / password.file}"
+        key, where = f"{where_from}.file", f"the file {loaded.folder / password.file}"
         found = _read_secret(loaded, key, loaded.folder / password.file)
     try:
         return _plain(Password(hash=SecretStr(found.strip())))

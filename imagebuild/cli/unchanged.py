@@ -64,15 +64,16 @@ def _final_plan(job: Job) -> Plan | None:
 
 
 def _named_files(plan: Plan) -> list[str]:
-    return sorted({edit.source for edit in plan.edits if edit.kind == "copy-file"})
+    from imagebuild.plan.steps import sources_of
+
+    return sorted({source for edit in plan.edits for source in sources_of(edit)})
 
 
 def _image_digest(image: Path) -> str:
-    import threading
+    from imagebuild.host.cache import Cache
+    from imagebuild.verify.known_digest import known_sha256
 
-    from imagebuild.verify.digest import image_sha256
-
-    return image_sha256(image, threading.Event())
+    return known_sha256(image, Cache())
 
 
 def _read_report(path: Path) -> Report | None:

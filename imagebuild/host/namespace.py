@@ -147,6 +147,6 @@ def fits_in_memory(size_bytes: int) -> bool:
     return False
 
 
-def attempt_python(module: str, *, stdin: str, log: command.Sink) -> command.Finished:
+def attempt_python(module: str, *, stdin: str, log: command.Sink, network: bool = False) -> command.Finished:
     """Run one of our own modules as root in a namespace, with `stdin` as its input, and return how it ended."""
-    return command.attempt([*prefix(), sys.executable, "-m", module], stdin=stdin, log=log)
+    return command.attempt([*prefix(network=network), sys.executable, "-m", module], stdin=stdin, log=log)

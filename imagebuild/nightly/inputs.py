@@ -11,11 +11,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from imagebuild.plan.accounts import passwords
 from imagebuild.recipe.files import FILE_KEYS, FOLDER_KEYS
 from imagebuild.recipe.load import LoadedRecipe
 
 # A password's hash takes part in the digest (a changed one is a changed image), but never travels.
-_SECRET_KEYS = ("system.root_password.file",)
+_SECRET_KEYS = ("system.root_password.file", "system.users.*.password.file")
 
 
 def named_paths(loaded: LoadedRecipe, keys: Sequence[str] = FILE_KEYS + FOLDER_KEYS) -> list[Path]:
@@ -36,9 +37,9 @@ def travelling_files(loaded: LoadedRecipe) -> list[Path]:
 def inputs_sha256(loaded: LoadedRecipe, settings: Sequence[str], machines: Sequence[str] | None) -> str:
     """The digest of all contents, of what was set on the command line, and of what is to verify it."""
     total = hashlib.sha256(repr((sorted(settings), machines and sorted(machines))).encode())
-    password = loaded.recipe.system.root_password
-    if password and password.env:
-        total.update(hashlib.sha256(os.environ.get(password.env, "").encode()).digest())
+    for item in passwords(loaded.recipe):
+        if item.password.env:
+            total.update(hashlib.sha256(os.environ.get(item.password.env, "").encode()).digest())
     for path in [*(path.absolute() for path in loaded.files), *named_paths(loaded)]:
         for each in [path] if not path.is_dir() else sorted(path.rglob("*")):
             line = f"{os.path.relpath(each, loaded.folder)}\0{_digest(each)}\0"

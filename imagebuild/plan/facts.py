@@ -88,10 +88,26 @@ class DeviceNode(_Fact):
 
 
 class Noted(_Fact):
-    """A file that plan/tidy.py watches out for."""
+    """A file that plan/tidy.py or plan/tools.py watches out for."""
 
     path: str
     kind: Literal["file", "link", "directory"]
+
+
+class Account(_Fact):
+    """A user of the tree, from its /etc/passwd."""
+
+    name: str
+    uid: int
+    gid: int
+    home: str
+
+
+class Group(_Fact):
+    """A group of the tree, from its /etc/group."""
+
+    name: str
+    gid: int
 
 
 class Attribute(_Fact):
@@ -123,6 +139,8 @@ class TreeFacts(_Fact):
     epoch: int = 0
     devices: tuple[DeviceNode, ...] = ()
     attributes: tuple[Attribute, ...] = ()
+    accounts: tuple[Account, ...] = ()
+    groups: tuple[Group, ...] = ()
 
     @property
     def content_bytes(self) -> int:

@@ -25,6 +25,7 @@ from imagebuild.plan.steps import (
     UnpackTar,
     WriteFile,
 )
+from imagebuild.plan.system_vocabulary import AddUser, AuthorizeKeys, JoinGroups, RunScript
 
 MIB = 2**20
 
@@ -140,8 +141,26 @@ def _edit(edit: Edit) -> str:
             return f"put a second payload, compressed with gzip, behind {edit.path}"
         case GenerateInitrd():
             return f"generate {edit.path} with {edit.tool}, holding {', '.join(edit.modules)}"
+        case AddUser() | JoinGroups() | AuthorizeKeys() | SetPassword() | RunScript():
+            return _system_edit(edit)
+        case _:
+            assert_never(edit)
+
+
+def _system_edit(edit: AddUser | JoinGroups | AuthorizeKeys | SetPassword | RunScript) -> str:
+    match edit:
         case SetPassword():
             return f"set the password of {edit.user} from {edit.secret}"
+        case AddUser():
+            number = "number not known yet" if edit.uid is None else f"{edit.uid}:{edit.gid}"
+            return f"user {edit.name} ({number}), home {edit.home}, shell {edit.shell}"
+        case JoinGroups():
+            return f"{edit.user} joins {', '.join(edit.groups)}"
+        case AuthorizeKeys():
+            return f"keys of {', '.join(edit.sources)} for {edit.user}"
+        case RunScript():
+            words = " ".join((edit.source, *edit.arguments))
+            return f"run {words} ({'with' if edit.network else 'without'} network, {edit.timeout_seconds:g} s at most)"
         case _:
             assert_never(edit)
 

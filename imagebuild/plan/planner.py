@@ -24,7 +24,6 @@ from imagebuild.plan.steps import (
     Plan,
     PlannedCheck,
     PlannedEntry,
-    SetPassword,
     TakeDirectory,
     TakeImage,
     TakeOci,
@@ -32,12 +31,12 @@ from imagebuild.plan.steps import (
     UnpackTar,
     WriteFile,
 )
+from imagebuild.plan.system import name_edits, script_edits, setup_edits, system_notes, user_edits
 from imagebuild.plan.texts import FstabLine, fstab
 from imagebuild.plan.tidy import grub_conf_link, tidying
 from imagebuild.recipe.model import Disk, File, Machine, Recipe
 
 MENU_PATH = "/boot/grub/menu.lst"
-ROOT_PASSWORD_SECRET = "system.root_password"
 
 
 def make_plan(recipe: Recipe, facts: TreeFacts | None) -> Plan:
@@ -47,7 +46,12 @@ def make_plan(recipe: Recipe, facts: TreeFacts | None) -> Plan:
     Raises PlanError for what cannot be made, or what PV-GRUB could not boot: all of it at once.
     """
     all_at_once(lambda: check_disk(recipe.disk), lambda: loader_area(recipe.disk, recipe.boot.loader))
-    all_at_once(lambda: choose_kernels(recipe, facts, _needed(recipe)), lambda: arrange(recipe.disk, facts))
+    all_at_once(
+        lambda: choose_kernels(recipe, facts, _needed(recipe)),
+        lambda: arrange(recipe.disk, facts),
+        lambda: user_edits(recipe, facts),
+        lambda: setup_edits(recipe, facts),
+    )
     separate_boot = loader_area(recipe.disk, recipe.boot.loader).mount == "/boot"
     choice = choose_kernels(recipe, facts, _needed(recipe))
     arrangement = arrange(recipe.disk, _with_room_for(choice, facts))
@@ -65,7 +69,7 @@ def make_plan(recipe: Recipe, facts: TreeFacts | None) -> Plan:
         edits=(
             *tidying(facts, tree_source(recipe), separate_boot=separate_boot),
             *choice.packages,
-            *_edits(recipe, choice, menu, table, grub_conf_link(facts), separate_boot=separate_boot),
+            *_edits(recipe, facts, choice, menu, table, separate_boot=separate_boot),
         ),
         disk=disk.steps,
         filesystems=disk.filesystems,
@@ -73,7 +77,7 @@ def make_plan(recipe: Recipe, facts: TreeFacts | None) -> Plan:
         menu=menu,
         fstab=table,
         checks=_checks(recipe),
-        notes=(*notes_on(recipe.disk, recipe.boot.loader), *choice.notes),
+        notes=(*notes_on(recipe.disk, recipe.boot.loader), *choice.notes, *system_notes(recipe, facts)),
         pending=(*choice.pending, *(() if arrangement else ("the disk's size: computed from the tree",))),
     )
 
@@ -166,25 +170,18 @@ def _fstab_lines(recipe: Recipe) -> list[FstabLine]:
 
 
 def _edits(
-    recipe: Recipe, choice: BootChoice, menu: str, table: str, links: tuple[Edit, ...], *, separate_boot: bool
+    recipe: Recipe, facts: TreeFacts | None, choice: BootChoice, menu: str, table: str, *, separate_boot: bool
 ) -> tuple[Edit, ...]:
-    edits: list[Edit] = [_file(file) for file in recipe.files]
-    if recipe.system.hostname is not None:
-        edits.append(WriteFile(path="/etc/hostname", content=recipe.system.hostname + "\n"))
-    if (zone := recipe.system.timezone) is not None:
-        edits.append(WriteFile(path="/etc/timezone", content=zone + "\n"))
-        edits.append(MakeLink(path="/etc/localtime", target=f"/usr/share/zoneinfo/{zone}"))
+    """In their order: users, files, the rest of `system`, scripts; then the kernels, the menu, and the initrds."""
+    edits: list[Edit] = [*user_edits(recipe, facts), *(_file(file) for file in recipe.files), *name_edits(recipe)]
     edits.append(WriteFile(path="/etc/fstab", content=table))
-    edits += _mountpoint_folders(recipe.disk)
-    edits += [*choice.edits, WriteFile(path=MENU_PATH, content=menu), *links]
+    edits += [*_mountpoint_folders(recipe.disk), *setup_edits(recipe, facts), *script_edits(recipe)]
+    edits += [*choice.edits, WriteFile(path=MENU_PATH, content=menu), *grub_conf_link(facts)]
     if separate_boot:
         # PV-GRUB to 1.03 opens /boot/grub/menu.lst on the boot filesystem, 1.04 also /grub/menu.lst: both are there.
         edits.append(MakeLink(path="/boot/boot", target="."))
     _check_paths(edits)
-    edits += choice.generated
-    if recipe.system.root_password is not None:
-        edits.append(SetPassword(user="root", secret=ROOT_PASSWORD_SECRET))
-    return tuple(edits)
+    return (*edits, *choice.generated)
 
 
 def _mountpoint_folders(disk: Disk) -> list[Edit]:

@@ -2,7 +2,8 @@
 
     tree      BootstrapDebian | UnpackTar | TakeDirectory | TakeImage | TakeOci
                                                               where the file tree comes from (cached by digest)
-    edits     Remove | WriteFile | CopyFile | MakeLink | MakeFolder | SetPassword
+    edits     Remove | WriteFile | CopyFile | MakeLink | MakeFolder
+              AddUser | JoinGroups | AuthorizeKeys | SetPassword | RunScript
               UnpackPackage | IndexModules | CopyInTree | RepackKernel | GenerateInitrd
                                                               changes to a copy of the tree
     disk      CreateDisk, WritePartitionTable                 the empty disk
@@ -26,6 +27,7 @@ from pydantic import BaseModel, Field
 
 from imagebuild.plan.disk_vocabulary import DiskStep, Step
 from imagebuild.plan.families import InitrdTool
+from imagebuild.plan.system_vocabulary import AddUser, AuthorizeKeys, JoinGroups, RunScript
 from imagebuild.recipe.model import Architecture, Layout
 
 # --- the tree -------------------------------------------------------------------------------------------------
@@ -182,7 +184,11 @@ Edit = Annotated[
     | CopyFile
     | MakeLink
     | MakeFolder
+    | AddUser
+    | JoinGroups
+    | AuthorizeKeys
     | SetPassword
+    | RunScript
     | UnpackPackage
     | IndexModules
     | CopyInTree
@@ -190,6 +196,17 @@ Edit = Annotated[
     | GenerateInitrd,
     Field(discriminator="kind"),
 ]
+
+
+def sources_of(edit: Edit) -> tuple[str, ...]:
+    """The files beside the recipe that the edit reads, and that the plan does not pin by a digest."""
+    match edit:
+        case CopyFile() | RunScript():
+            return (edit.source,)
+        case AuthorizeKeys():
+            return edit.sources
+        case _:
+            return ()
 
 
 # --- the plan -------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The files that a recipe names: where they are, and whether they are there.
+"""The files that a recipe names: where they are, whether they are there, and (contents.py) what some of them hold.
 
 A relative path counts from the folder of the file in which it is written. A path in an included file is rewritten to
 count from the recipe's own folder, so that the model and the plan need to know only one folder.
@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from imagebuild.errors import Problem
+from imagebuild.recipe.contents import content_problem
 from imagebuild.recipe.tree import Mapping, Scalar, Steps, dotted, shown, transform
 
 # Every key of the model that holds the path of a file on this machine (* is any index): add new ones here.
@@ -21,7 +22,14 @@ FILE_KEYS = (
     "rootfs.image",
     "rootfs.image.path",
     "system.root_password.file",
+    "system.users.*.password.file",
+    "system.users.*.ssh_keys.*",
+    "system.cloud_init.user_data",
+    "system.cloud_init.meta_data",
+    "system.cloud_init.network_config",
     "files.*.source",
+    "scripts.*",
+    "scripts.*.run",
     "boot.kernels.*.kernel",
     "boot.kernels.*.initrd",
     "boot.kernels.*.deb",
@@ -35,7 +43,7 @@ FOLDER_KEYS = ("rootfs.directory", "rootfs.oci", "rootfs.oci.path")
 
 
 def resolve_files(root: Mapping, recipe: Path) -> tuple[Mapping, list[Problem]]:
-    """The recipe with all paths counted from its own folder; and the files that are not there."""
+    """The recipe with all paths counted from its own folder; and the files that are not there, or not right."""
     problems: list[Problem] = []
 
     def change(steps: Steps, scalar: Scalar) -> Scalar:
@@ -50,6 +58,8 @@ def resolve_files(root: Mapping, recipe: Path) -> tuple[Mapping, list[Problem]]:
             )
             problems.append(scalar.place.problem(dotted(steps), message))
             return scalar
+        if reason := content_problem(pattern, folder / scalar.value):
+            problems.append(scalar.place.problem(dotted(steps), f"found {shown(scalar.value)}; {reason}"))
         return replace(scalar, value=_from(recipe.parent, folder, scalar.value))
 
     changed = transform(root, change)

@@ -64,7 +64,7 @@ class LoadedRecipe:
 def load_recipe(path: Path, settings: MappingABC[str, str] = _NO_SETTINGS) -> LoadedRecipe:
     """Read, merge, fill in and validate a recipe. `settings` are the variables given with --set.
 
-    Raises RecipeError with every problem of all its files. Files it names must be there, but are not read.
+    Raises RecipeError with every problem of all its files. Files it names must be there; some are read.
     """
     gathered = gather(path)
     filled = fill_in(gathered.root, settings, str(path))

@@ -14,11 +14,10 @@ Decisions where the sketch of the format was silent:
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from imagebuild.recipe.disk import (
     Disk,
@@ -30,63 +29,18 @@ from imagebuild.recipe.disk import (
 )
 from imagebuild.recipe.ec2 import Ec2
 from imagebuild.recipe.rootfs import Debian, FileName, Rootfs, Tar
+from imagebuild.recipe.system import CloudInit, Password, Script, ScriptOrName, System, User
 from imagebuild.recipe.units import Duration, Size
 from imagebuild.recipe.words import ImagePath, Name
 from imagebuild.recipe.words import Model as _Model
 from imagebuild.recipe.words import text as _text
 
-__all__ = ["Architecture", "Boot", "BootLoader", "Debian", "Disk", "Ec2", "File", "FilesystemSpec", "FilesystemType",
-           "Kernel", "Layout", "LogicalVolume", "Machine", "Partition", "Password", "Recipe", "Rootfs", "System", "Tar",
-           "Verify"]  # fmt: skip
+__all__ = ["Architecture", "Boot", "BootLoader", "CloudInit", "Debian", "Disk", "Ec2", "File", "FilesystemSpec",
+           "FilesystemType", "Kernel", "Layout", "LogicalVolume", "Machine", "Partition", "Password", "Recipe",
+           "Rootfs", "Script", "System", "Tar", "User", "Verify"]  # fmt: skip
 
 Architecture = Literal["x86_64", "i386"]
-# crypt(5): "$id$…". The old DES form (13 characters) is refused: Debian 12 still reads it, but it is broken.
-_CRYPT = re.compile(r"^\$[0-9a-z]{1,3}\$[^\s:]+$")
 BootLoader = Literal["pv-grub", "pygrub", "pvgrub2"]
-
-
-class Password(_Model):
-    """A root password: a hash, or where to find one when building."""
-
-    hash: SecretStr | None = None
-    """A crypt(5) hash, such as `mkpasswd` prints."""
-    env: (
-        Annotated[str, _text(r"^[A-Za-z_][A-Za-z0-9_]*$", "a variable of the environment has a name such as ROOT_PW")]
-        | None
-    ) = None
-    """The environment variable that holds the hash when building."""
-    file: str | None = None
-    """The file that holds the hash when building."""
-
-    @model_validator(mode="after")
-    def _one_place(self) -> Password:
-        if sum(value is not None for value in (self.hash, self.env, self.file)) != 1:
-            raise ValueError("exactly one of hash, env and file is needed")
-        if self.hash is not None and not _CRYPT.match(self.hash.get_secret_value()):
-            raise ValueError("not a crypt(5) hash ($y$…, $6$…, $5$…): a plain password does not belong into a recipe")
-        return self
-
-
-class System(_Model):
-    """What most images need, written into the tree."""
-
-    hostname: (
-        Annotated[
-            str,
-            _text(r"^[a-zA-Z0-9]([a-zA-Z0-9.-]{0,62})$", "a host name holds letters, digits, - and dots, 63 at most"),
-        ]
-        | None
-    ) = None
-    root_password: Password | None = None
-    """Left out: root cannot log in with a password, as the tree's own /etc/shadow says."""
-    timezone: (
-        Annotated[
-            str,
-            _text(r"^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*$", "a time zone has a name such as Etc/UTC or Europe/Berlin"),
-        ]
-        | None
-    ) = None
-    """A name of the tz database, such as Etc/UTC. The tree needs the package tzdata."""
 
 
 class File(_Model):
@@ -198,6 +152,8 @@ class Verify(_Model):
 
     qemu: MachineOrFalse = Machine()
     xen: MachineOrFalse = Machine()
+    fallback: bool = True
+    """Where the menu has a fallback: boot once more under Xen with the default's kernel broken, to see it come up."""
 
 
 def _no_box(value: Any) -> Any:
@@ -233,6 +189,8 @@ class Recipe(_Model):
     disk: Disk
     system: System = System()
     files: tuple[File, ...] = ()
+    scripts: tuple[ScriptOrName, ...] = ()
+    """Run inside the image's tree, in order; a file's name alone is short for {run: NAME}."""
     boot: Boot = Boot()
     verify: Verify = Verify()
     ec2: Ec2 | None = None

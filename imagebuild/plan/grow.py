@@ -1,0 +1,170 @@
+"""system.grow_root: a systemd unit and a script in the tree, by which the root fills a larger disk at the first boot.
+
+Everything but the devices' names is decided here: under PV-GRUB, Xen and QEMU a disk is called xvda1 (EC2's hd0: a disk
+of that name without a partition table), xvda, vda or sda. So the script asks what / is mounted from.
+
+Sources: resize2fs(8), xfs_growfs(8), btrfs-filesystem(8): all three grow a mounted filesystem; sfdisk(8) from
+util-linux 2.30 (2017); partx(8); the way cloud-utils' growpart takes: the table is dumped, the last partition's size
+(with GPT also the last usable sector) left out, and the table written again.
+"""
+
+from __future__ import annotations
+
+from imagebuild.errors import PlanError
+from imagebuild.plan.areas import Area, partition_areas, volume_areas
+from imagebuild.plan.facts import TreeFacts
+from imagebuild.plan.steps import Edit, MakeLink, WriteFile
+from imagebuild.plan.tools import (
+    BTRFS,
+    FINDMNT,
+    LVM,
+    PARTX,
+    RESIZE2FS,
+    SFDISK,
+    SYSTEMD,
+    XFS_GROWFS,
+    Tool,
+    package_of,
+    place_of,
+)
+from imagebuild.recipe.model import Disk, FilesystemType
+
+KEY = "system.grow_root"
+SCRIPT_PATH = "/usr/lib/imagebuild/grow-root"
+DONE_PATH = "/var/lib/imagebuild/grow-root.done"
+_UNIT_NAME = "imagebuild-grow-root.service"
+_UNIT_PATH = f"/etc/systemd/system/{_UNIT_NAME}"
+_WANTED_PATH = f"/etc/systemd/system/multi-user.target.wants/{_UNIT_NAME}"
+_UNIT = f"""\
+# Written by imagebuild (system.grow_root).
+[Unit]
+Description=Grow the root filesystem to fill the disk, once
+ConditionPathExists=!{DONE_PATH}
+RequiresMountsFor=/var/lib
+Before=systemd-user-sessions.service
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart={SCRIPT_PATH}
+StandardOutput=journal+console
+StandardError=journal+console
+
+[Install]
+WantedBy=multi-user.target
+"""
+_HEAD = f"""\
+#!/bin/sh
+# Written by imagebuild (system.grow_root): makes the root filesystem fill the disk, once, at the first boot.
+# To have it done again, on another disk: remove {DONE_PATH}
+set -eu
+PATH=/usr/sbin:/usr/bin:/sbin:/bin
+export PATH
+"""
+_TAIL = f"""\
+mkdir -p {DONE_PATH.rpartition("/")[0]}
+: > {DONE_PATH}
+set -- $(df -kP / | tail -n 1)
+echo "imagebuild: the root filesystem has $2 KiB now"
+"""
+# [/subvolume] stands behind the device of a Btrfs.
+_MOUNTED_FROM = "device=$(readlink -f \"$(findmnt -n -o SOURCE / | sed 's/\\[.*//')\")\n"
+_GROW_PARTITION = """\
+name=${device##*/}
+disk=$(readlink -f "/sys/class/block/$name/..")
+disk=/dev/${disk##*/}
+sfdisk --dump "$disk" | sed -e '/^last-lba:/d' -e "\\|^$device |s/ size= *[0-9]*,//" |
+    sfdisk --quiet --force --no-reread --no-tell-kernel --wipe never --wipe-partitions never "$disk"
+partx --update --nr "$(cat "/sys/class/block/$name/partition")" "$disk"
+"""
+_GROW_FILESYSTEM: dict[FilesystemType, tuple[Tool, str]] = {
+    "ext2": (RESIZE2FS, 'resize2fs "$device"\n'),
+    "ext3": (RESIZE2FS, 'resize2fs "$device"\n'),
+    "ext4": (RESIZE2FS, 'resize2fs "$device"\n'),
+    "xfs": (XFS_GROWFS, "xfs_growfs /\n"),
+    "btrfs": (BTRFS, "btrfs filesystem resize max /\n"),
+}
+
+
+def grow_edits(disk: Disk, facts: TreeFacts | None) -> list[Edit]:
+    """The unit, its link, and the script. Raises PlanError where the root cannot grow, or the tree lacks a tool."""
+    root = next(area for area in (*partition_areas(disk), *volume_areas(disk)) if _holds_root(area))
+    assert root.filesystem is not None
+    if root.filesystem.type not in _GROW_FILESYSTEM:
+        raise PlanError(
+            f"{KEY}: the root is a {root.filesystem.type}, and growing a mounted one has not been proven",
+            resolution=f"use {', '.join(_GROW_FILESYSTEM)}, or leave grow_root out",
+        )
+    tool, grow_filesystem = _GROW_FILESYSTEM[root.filesystem.type]
+    before, tools = _before_filesystem(disk, root)
+    _check_tools((SYSTEMD, *tools, tool), facts)
+    return [
+        WriteFile(path=SCRIPT_PATH, content=_HEAD + before + grow_filesystem + _TAIL, mode=0o755),
+        WriteFile(path=_UNIT_PATH, content=_UNIT),
+        MakeLink(path=_WANTED_PATH, target=_UNIT_PATH),
+    ]
+
+
+def _holds_root(area: Area) -> bool:
+    return any(item.path == "/" for item in area.mounts)
+
+
+def _before_filesystem(disk: Disk, root: Area) -> tuple[str, tuple[Tool, ...]]:
+    """The script until the root's device has grown, and the tools that it needs."""
+    if disk.layout == "hd0":
+        return _MOUNTED_FROM, (FINDMNT,)
+    last = partition_areas(disk)[-1]
+    if root.volume is None:
+        if root.place != last.place:
+            raise _not_last(root, last)
+        return _MOUNTED_FROM + _GROW_PARTITION, (FINDMNT, SFDISK, PARTX)
+    group = root.place.partition("/")[0]
+    if last.volume_group != group:
+        raise _not_last(root, last)
+    if root.volume.type == "striped":
+        raise PlanError(
+            f"{KEY}: {root.place} is striped, and only the last physical volume grows with the disk",
+            resolution="make it linear, or leave grow_root out",
+        )
+    return _grow_volume(group, root.place, len(partition_areas(disk))), (SFDISK, PARTX, LVM)
+
+
+def _grow_volume(group: str, volume: str, number: int) -> str:
+    """Grow the group's last partition, its physical volume, and the volume by all that is free then."""
+    return f"""\
+for found in $(lvm vgs --noheadings -o pv_name {group}); do
+    found=$(readlink -f "$found")
+    if [ "$(cat "/sys/class/block/${{found##*/}}/partition")" = {number} ]; then device=$found; fi
+done
+{_GROW_PARTITION}lvm pvresize "$device"
+if [ "$(lvm vgs --noheadings -o vg_free_count {group} | tr -d ' ')" != 0 ]; then
+    lvm lvextend -l +100%FREE {volume}
+fi
+device=/dev/{volume}
+"""
+
+
+def _not_last(root: Area, last: Area) -> PlanError:
+    group = root.place.partition("/")[0]
+    where = f"volume group {group} of the root has no part in it" if root.volume else f"the root is in {root.key}"
+    return PlanError(
+        f"{KEY}: only the last partition grows with the disk ({last.key}), and {where}",
+        resolution="put the root's partition last in disk.partitions, or leave grow_root out",
+    )
+
+
+def _check_tools(tools: tuple[Tool, ...], facts: TreeFacts | None) -> None:
+    if facts is None:
+        return
+    lacking = [tool for tool in tools if place_of(tool, facts) is None]
+    if SYSTEMD in lacking:
+        raise PlanError(
+            f"{KEY}: it is done by a systemd unit, and the tree has no systemd",
+            resolution="leave grow_root out, and grow it by an init script of your own (files, or scripts)",
+        )
+    if lacking:
+        packages = dict.fromkeys(package_of(tool, facts) for tool in lacking)
+        raise PlanError(
+            f"{KEY}: the tree lacks {', '.join(tool.name for tool in lacking)}, by which it is done",
+            resolution=f"install in the tree: {', '.join(packages)}",
+        )

@@ -1,0 +1,50 @@
+"""Programs that the image itself needs for what a recipe asks of it, and the packages that hold them. All data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from imagebuild.plan.facts import TreeFacts
+
+_FOLDERS = ("/bin", "/sbin", "/usr/bin", "/usr/sbin")
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """`package`: what most families call the one that holds it; `debian` is its name in Debian and Ubuntu."""
+
+    name: str
+    package: str
+    debian: str = ""
+    paths: tuple[str, ...] = ()
+
+    def places(self) -> tuple[str, ...]:
+        return self.paths or tuple(f"{folder}/{self.name}" for folder in _FOLDERS)
+
+
+SYSTEMD = Tool("systemd", "systemd", "systemd-sysv", ("/lib/systemd/systemd", "/usr/lib/systemd/systemd"))
+FINDMNT = Tool("findmnt", "util-linux")
+PARTX = Tool("partx", "util-linux")
+SFDISK = Tool("sfdisk", "util-linux", "fdisk")
+RESIZE2FS = Tool("resize2fs", "e2fsprogs")
+XFS_GROWFS = Tool("xfs_growfs", "xfsprogs")
+BTRFS = Tool("btrfs", "btrfs-progs")
+LVM = Tool("lvm", "lvm2")
+CLOUD_INIT = Tool("cloud-init", "cloud-init")
+SSHD = Tool("sshd", "openssh-server")
+SUDO = Tool("sudo", "sudo")
+BASH = Tool("bash", "bash")
+NOLOGIN = Tool("nologin", "util-linux", "login")
+_ALL = (SYSTEMD, FINDMNT, PARTX, SFDISK, RESIZE2FS, XFS_GROWFS, BTRFS, LVM, CLOUD_INIT, SSHD, SUDO, BASH, NOLOGIN)
+# What build/ looks out for in a tree (TreeFacts.noted).
+TOOL_PATHS = tuple(path for tool in _ALL for path in tool.places())
+
+
+def place_of(tool: Tool, facts: TreeFacts) -> str | None:
+    """Where the tree has it; None: nowhere."""
+    noted = {item.path for item in facts.noted}
+    return next((path for path in tool.places() if path in noted), None)
+
+
+def package_of(tool: Tool, facts: TreeFacts) -> str:
+    return tool.debian if tool.debian and facts.family in ("debian", "ubuntu") else tool.package
