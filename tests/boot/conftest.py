@@ -27,6 +27,26 @@ def good_image(needs: Needs, user_cache: Cache, tmp_path_factory: pytest.TempPat
     return image
 
 
+@pytest.fixture(scope="session")
+def rebundled_image(
+    needs: Needs, good_image: Path, user_cache: Cache, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The good image as somebody's qcow2, and that as the source of an hd00 image: another fstab, initrd and menu."""
+    needs("guestfs")
+    folder = tmp_path_factory.mktemp("rebundled")
+    command.run(["qemu-img", "convert", "-O", "qcow2", str(good_image), str(folder / "old.qcow2")], doing="converting")
+    recipe = folder / "recipe.yaml"
+    recipe.write_text(
+        "name: rebundled\nrootfs: {image: old.qcow2}\nsystem: {hostname: rebundled}\ndisk:\n  layout: hd00\n"
+        "  partitions:\n    - {mount: /boot, size: 200MiB, filesystem: ext3}\n"
+        "    - {mount: /, size: 1200MiB, filesystem: ext4}\nverify: {xen: {expect: 'rebundled login:'}}\n",
+        encoding="utf-8",
+    )
+    image = folder / "rebundled.raw"
+    build_image(load_recipe(recipe), image, cache=user_cache, progress=Quiet(), secrets={})
+    return image
+
+
 @pytest.fixture
 def copy_of(good_image: Path, tmp_path: Path) -> Callable[[], Path]:
     """Makes a copy of the good image that a test may write."""

@@ -39,11 +39,12 @@ def failure(verification: Verification, machine: MachineName) -> str:
     return next(check.detail for check in verification.checks if check.machine == machine)
 
 
-def test_a_good_image_reaches_its_login_prompt_on_both_machines(
-    good_image: Path, output: Path, user_cache: Cache, test_host: TestHost
+def test_an_image_taken_from_a_qcow2_reaches_its_login_prompt_on_both_machines(
+    rebundled_image: Path, output: Path, user_cache: Cache, test_host: TestHost
 ) -> None:
-    before = good_image.stat()
-    found = verify(good_image, output, user_cache, "qemu", "xen")
+    before = rebundled_image.stat()
+    settings = BootSettings(expect="rebundled login:")
+    found = verify(rebundled_image, output, user_cache, "qemu", "xen", qemu=settings, xen=settings)
     assert found.verdict is Verdict.PASSED, found
     qemu, xen = found.boots
     assert [milestone.name for milestone in qemu.milestones] == ["kernel", "root", "init", "login"]
@@ -56,7 +57,7 @@ def test_a_good_image_reaches_its_login_prompt_on_both_machines(
         output / xen.console
     ).read_bytes()
     assert b"login:" in (output / qemu.console).read_bytes()
-    after = good_image.stat()
+    after = rebundled_image.stat()
     assert (before.st_mtime_ns, before.st_blocks) == (after.st_mtime_ns, after.st_blocks)
 
 
