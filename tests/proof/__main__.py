@@ -1,8 +1,11 @@
 """`make proof`: judge every image three times, record it, and say where static checks and stand-in were wrong.
 
+Then images that imagebuild makes itself are built, and the genuine loader has to boot them.
+
     IMAGEBUILD_PV_GRUB=pv-grub-x86_64.gz python -m tests.proof [NAME…]
 
-With names, only those images are judged, and the others' records stay. The exit code is 1 on a disagreement.
+With names, only those images are judged, and the others' records stay. The exit code is 1 on a disagreement, and when
+an image of imagebuild's own did not boot.
 """
 
 from __future__ import annotations
@@ -15,18 +18,19 @@ from pathlib import Path
 
 from imagebuild.errors import HostError
 from imagebuild.host.cache import Cache
-from imagebuild.report import Quiet
+from imagebuild.report import Quiet, Verdict
 from imagebuild.verify.loaders import ENVIRONMENT_VARIABLE, find_pv_grub
 from imagebuild.verify.testhost import prepare
 from tests.proof.guest import Guest, tiny_guest
 from tests.proof.images import IMAGES, ProofImage
 from tests.proof.judge import judge_boot, judge_static
+from tests.proof.made import MADE, Made, MadeResult, judge_made
 from tests.proof.record import VERDICTS, Record, Recorded, disagreements, read_record, write_record
 
 
 def main(names: list[str]) -> int:
     cache = Cache()
-    if unknown := set(names) - {image.name for image in IMAGES}:
+    if unknown := set(names) - {image.name for image in IMAGES} - {item.name for item in MADE}:
         print(f"no such image: {', '.join(sorted(unknown))}")
         return 2
     loader = find_pv_grub(None, cache)
@@ -39,13 +43,19 @@ def main(names: list[str]) -> int:
     assert facts.sha256 is not None
     # A verdict is one loader's: another one's record begins anew.
     before = read_record() if VERDICTS.is_file() else None
-    images = dict(before.images) if before and before.sha256 == facts.sha256 else {}
+    known = before if before and before.sha256 == facts.sha256 else None
+    images, made = (dict(known.images), dict(known.made)) if known else ({}, {})
     for image in IMAGES:
         if not names or image.name in names:
             images[image.name] = _judge(image, guest, cache, path)
-            write_record(Record(facts.version, facts.sha256, images))
+            write_record(Record(facts.version, facts.sha256, images, made))
+    for item in MADE:
+        if not names or item.name in names:
+            made[item.name] = _judge_made(item, cache, path)
+            write_record(Record(facts.version, facts.sha256, images, made))
     wrong = disagreements(read_record())
-    print(f"{len(images)} images, {len(wrong)} disagreements{': ' if wrong else ''}{', '.join(wrong)}")
+    wrong += [name for name, found in made.items() if found.verdict is not Verdict.PASSED]
+    print(f"{len(images)} images, {len(made)} made, {len(wrong)} wrong{': ' if wrong else ''}{', '.join(wrong)}")
     return 1 if wrong else 0
 
 
@@ -62,6 +72,13 @@ def _judge(image: ProofImage, guest: Guest, cache: Cache, pv_grub: Path) -> Reco
         )
     words = f"static {found.static.verdict}, stand-in {found.stand_in.verdict}, genuine {found.genuine.verdict}"
     print(f"{image.name}: {words}{'' if found.agrees else '  DISAGREEMENT'}", flush=True)
+    return found
+
+
+def _judge_made(item: Made, cache: Cache, pv_grub: Path) -> MadeResult:
+    with tempfile.TemporaryDirectory(prefix="proof-") as name:
+        found = judge_made(item, cache, Path(name), pv_grub)
+    print(f"{item.name}: {found.verdict}: {found.why} ({found.seconds} s)", flush=True)
     return found
 
 

@@ -25,9 +25,11 @@ from tests.images import (
     Filesystem,
     Link,
     boot_files_at_root,
+    bytes_of,
     changed,
     make_image,
     make_partitioned,
+    physical_volume,
     run,
     write_tree,
 )
@@ -84,7 +86,8 @@ def files(guest: Guest, root: str = "ext", **changes: bytes | Link | None) -> Tr
     roles = {"kernel": _LINUX, "initrd": _INITRD, "menu": MENU}
     made: dict[str, bytes | Link | None] = {"menu": menu(), **changes}
     made.setdefault("kernel", guest.gzipped)
-    made.setdefault("initrd", gzip.compress(guest.initrd(root), 9, mtime=0))
+    if "initrd" not in made:
+        made["initrd"] = guest.gzipped_initrd(root)
     tree: Tree = {roles[role]: content for role, content in made.items() if content is not None}
     fstab = f"UUID={ROOT_UUID} / {'ext4' if root == 'ext' else root} defaults 0 1\n".encode()
     return {**tree, WITNESS: WITNESS_CONTENT, "etc/fstab": fstab}
@@ -150,6 +153,13 @@ def _one_partition(label: str) -> Make:
 def _boot_second(guest: Guest, target: Path) -> None:
     tree = boot_files_at_root(files(guest, menu=menu(root="(hd0,1)", folder="")))
     make_partitioned(target, root_partition(), boot_partition(guest, files=tree))
+
+
+def _inside_lvm(guest: Guest, target: Path) -> None:
+    """Everything on a logical volume, in the only partition."""
+    inside = Filesystem(files(guest, menu=menu(root="(hd0,0)")), size_bytes=64 * _MIB)
+    volume = physical_volume(bytes_of(inside))
+    make_partitioned(target, Filesystem(None, "raw", raw=volume, size_bytes=len(volume), partition_type="8e"))
 
 
 def _root_hd0(guest: Guest, target: Path) -> None:
@@ -312,9 +322,24 @@ def _saved(guest: Guest) -> Tree:
     return {**files(guest, menu=text), "boot/grub/default": b"0\n" + b"#\n" * 10}
 
 
+def _without_kernel(guest: Guest) -> Tree:
+    return {path: content for path, content in files(guest).items() if path != _LINUX}
+
+
 def _linked(guest: Guest) -> Tree:
     tree = files(guest, menu=None, kernel=Link("../store/linux"))
     return {**tree, "store/linux": guest.gzipped, "boot/grub": Link("./grub1"), "boot/grub1/menu.lst": menu()}
+
+
+def _inline(guest: Guest) -> Tree:
+    """A menu.lst that fits into its inode, in folders that do not.
+
+    In a folder inside its inode the genuine loader searches for ever, and nothing decisive is heard.
+    """
+    text = menu(head="default 0\ntimeout 1", device="/dev/xvda").replace(b" quiet\n", b"\n").replace(b"Proof", b"P")
+    assert len(text) < 128
+    full: Tree = {f"{folder}/{letter * 120}": b"" for folder in ("boot", "boot/grub") for letter in "ab"}
+    return {**full, **files(guest, menu=text)}
 
 
 def _full_folder(guest: Guest) -> Tree:
@@ -393,12 +418,14 @@ IMAGES: tuple[ProofImage, ...] = (
               _spoilt_zeros(4096 + 4095, _unwritten)),
     _sabotage("hd0-ext4-64bit", "ext4 with 64bit and metadata_csum",
               hd0(features=f"{LOADER_CAN_READ},64bit,metadata_csum")),
-    _sabotage("hd0-ext4-inline-data", "ext4 with inline_data", hd0(features=f"{LOADER_CAN_READ},inline_data")),
+    _sabotage("hd0-ext4-inline-data", "ext4 with inline_data, menu.lst inside its inode",
+              hd0(features=f"{LOADER_CAN_READ},inline_data", files=_inline)),
     _sabotage("hd0-xfs-v5", "XFS V5", hd0(**_XFS, features="-m crc=1", files=_xfs_files)),
     _sabotage("hd0-xfs-v4-ftype", "XFS V4 with ftype", hd0(**_XFS, features="-m crc=0 -n ftype=1", files=_xfs_files)),
     _sabotage("hd00-boot-xfs-v4-holes", "/boot XFS V4, holes in the initrd", _boot_through_a_kernel("xfs-holes")),
     _sabotage("hd00-boot-btrfs", "/boot Btrfs", hd00(type="btrfs", size_bytes=128 * _MIB)),
     _sabotage("hd00-boot-second", "the boot partition is the second", _boot_second),
+    _sabotage("hd00-lvm", "/boot inside LVM", _inside_lvm),
     # menus that do not
     _sabotage("menu-none", "no menu.lst", hd0(files=_with(menu=None))),
     _sabotage("menu-dangling", "menu.lst is a dangling absolute link",
@@ -420,6 +447,7 @@ IMAGES: tuple[ProofImage, ...] = (
     _sabotage("menu-wrong-uuid", "root= names a UUID that is nowhere",
               hd0(files=_with(menu=menu(device=f"UUID={ROOT_UUID[:-1]}0")))),
     # kernels and initrds that do not
+    _sabotage("kernel-missing", "the menu names a kernel that is not there", hd0(files=_without_kernel)),
     _sabotage("kernel-lz4", "a kernel packed with lz4", _kernel("lz4")),
     _sabotage("kernel-zstd", "a kernel packed with zstd", _kernel("zstd")),
     _sabotage("kernel-truncated", "half a kernel",

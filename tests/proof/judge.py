@@ -67,5 +67,5 @@ def _verify(
 ) -> Verification:
     output = scratch / f"{image.stem}-{machine}-{'genuine' if pv_grub else 'own'}"
     output.mkdir(exist_ok=True)
-    request = Request(image, output, (machine,), pv_grub=pv_grub)
+    request = Request(image, output, (machine,), pv_grub=pv_grub, fallback=False)
     return verify_image(request, cache=cache, progress=Quiet())

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from imagebuild.report import Verdict
 from tests.proof.images import IMAGES
 from tests.proof.judge import Word
+from tests.proof.made import MADE, MadeResult
 
 VERDICTS = Path(__file__).with_name("verdicts.json")
 PAGE = Path(__file__).parents[2] / "docs/proof.md"
@@ -25,6 +26,15 @@ together, must be what the genuine one says. Written by `make proof`; the record
 
 """
 
+_MADE = """
+## Images made by imagebuild
+
+Built from one Debian 12 tree, judged by the static checks, and booted to the login prompt by the genuine loader named
+above. `make proof` builds and boots them; `tests/proof/test_made.py` does where there is a genuine loader.
+
+| image | disk | verdict | seen | seconds | date |
+|---|---|---|---|---|---|
+"""
 _FOUND = """
 ## Disagreements that were found on the way
 
@@ -73,17 +83,22 @@ class Recorded:
 
 @dataclass(frozen=True)
 class Record:
-    """`loader` and `sha256`: of the genuine PV-GRUB."""
+    """`loader` and `sha256`: of the genuine PV-GRUB. `made`: images made by imagebuild, which it alone judged."""
 
     loader: str
     sha256: str
     images: Mapping[str, Recorded]
+    made: Mapping[str, MadeResult]
 
 
 def read_record(path: Path = VERDICTS) -> Record:
     document = json.loads(path.read_text(encoding="utf-8"))
     images = {name: _recorded(item) for name, item in document["images"].items()}
-    return Record(document["loader"], document["sha256"], images)
+    made = {
+        name: MadeResult(**{**item, "verdict": Verdict(item["verdict"])})
+        for name, item in document.get("made", {}).items()
+    }
+    return Record(document["loader"], document["sha256"], images, made)
 
 
 def _recorded(item: dict[str, Any]) -> Recorded:
@@ -92,9 +107,10 @@ def _recorded(item: dict[str, Any]) -> Recorded:
 
 
 def write_record(record: Record, path: Path = VERDICTS, page: Path = PAGE) -> None:
-    document = {"loader": record.loader, "sha256": record.sha256}
-    images = {name: asdict(item) for name, item in record.images.items()}
-    text = json.dumps({**document, "images": images}, indent=1, ensure_ascii=True)
+    images = {image.name: asdict(record.images[image.name]) for image in IMAGES if image.name in record.images}
+    made = {name: asdict(item) for name, item in record.made.items()}
+    document = {"loader": record.loader, "sha256": record.sha256, "images": images, "made": made}
+    text = json.dumps(document, indent=1, ensure_ascii=True)
     path.write_text(text + "\n", encoding="utf-8")
     page.write_text(table(record), encoding="utf-8")
 
@@ -127,7 +143,16 @@ def table(record: Record) -> str:
         lines.append("| " + " | ".join(_cell(str(cell)) for cell in cells) + " |")
     lines += [""] if any(image.no_judge for image in known.values()) else []
     lines += [f"`{name}`: {image.no_judge}; not counted above." for name, image in known.items() if image.no_judge]
-    return _HEAD + "\n".join(lines) + "\n" + _FOUND
+    return _HEAD + "\n".join(lines) + "\n" + _MADE + _made_rows(record) + _FOUND
+
+
+def _made_rows(record: Record) -> str:
+    """One row for each that was made, in the order of MADE."""
+    rows = [(item, record.made[item.name]) for item in MADE if item.name in record.made]
+    return "".join(
+        f"| {item.name} | {item.about} | {found.verdict} | {_cell(found.why)} | {found.seconds} | {found.date} |\n"
+        for item, found in rows
+    )
 
 
 def _cell(text: str) -> str:
