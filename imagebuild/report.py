@@ -107,7 +107,10 @@ class ImageFacts(_Data):
 
 
 class Report(_Data):
-    """`unverified_because` is empty unless the verdict is unverified."""
+    """`unverified_because` is empty unless the verdict is unverified.
+
+    `cached`: the same bytes were judged before, at `verified_at` (ISO 8601, UTC), and that verdict stands.
+    """
 
     name: str
     verdict: Verdict
@@ -120,6 +123,8 @@ class Report(_Data):
     inputs_digest: str | None = None
     imagebuild_version: str = ""
     unverified_because: str = ""
+    cached: bool = False
+    verified_at: str = ""
 
     def failed(self) -> tuple[Check, ...]:
         return tuple(check for check in self.checks if check.outcome is Outcome.FAILED)

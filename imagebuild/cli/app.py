@@ -213,6 +213,9 @@ def verify(
     memory: Memory = None,
     expect: Expect = None,
     no_fallback: NoFallback = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Boot it even where the verdict of the same bytes is kept.")
+    ] = False,
     debug: Debug = False,
 ) -> None:
     """Verify any image that has a /boot/grub/menu.lst, not only imagebuild's own. The image is never written.
@@ -240,6 +243,7 @@ def verify(
             pv_grub=pv_grub,
             demand=demand,
             fallback=not no_fallback,
+            force=force,
             debug=debug,
         )
         return verify_one(image, options, context.obj.hands().verify)

@@ -168,6 +168,7 @@ def _request(job: Job, folder: OutputFolder, options: BuildOptions) -> Request:
         pv_grub=options.pv_grub,
         loader=job.loaded.recipe.boot.loader,
         fallback=verify.fallback,
+        anew=options.force,
     )
 
 
@@ -196,6 +197,8 @@ def _report(job: Job, built: Made, judgement: Judgement, watcher: Watcher, *, im
         inputs_digest=inputs,
         imagebuild_version=__version__,
         unverified_because=judgement.reason,
+        cached=bool(judgement.kept_at),
+        verified_at=judgement.kept_at,
     )
 
 
@@ -204,6 +207,7 @@ def _put_in_place(
 ) -> None:
     from imagebuild.cli.page import page_text, previous_build
     from imagebuild.cli.papers import digests, inputs, other_shapes, papers
+    from imagebuild.verify.known_digest import remember_sha256
 
     shapes = other_shapes(job.loaded.recipe, folder, report, watcher)
     described = {
@@ -224,3 +228,4 @@ def _put_in_place(
         REPORT: report_text(report),
     }
     folder.replace(texts, image=report.image.path, others=shapes)
+    remember_sha256(folder.path / report.image.path, Cache(), report.image.sha256)

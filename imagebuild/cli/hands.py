@@ -54,6 +54,6 @@ def own_hands() -> Hands:
     """imagebuild's own."""
     from imagebuild.build.image import build_image
     from imagebuild.recipe.load import load_recipe
-    from imagebuild.verify.runner import verify_image
+    from imagebuild.verify.kept import verify_image
 
     return Hands(load_recipe, build_image, verify_image)

@@ -20,7 +20,9 @@ EXIT_CODE = {Verdict.PASSED: OK, Verdict.FAILED: BAD_IMAGE, Verdict.UNVERIFIED: 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What is known about an image. `reason`: why it is unverified; `error`: what stood in the way."""
+    """What is known about an image. `reason`: why it is unverified; `error`: what stood in the way.
+
+    `kept_at`: when the same bytes were judged, where that verdict was kept; empty: just now."""
 
     image: ImageFacts
     verdict: Verdict
@@ -28,6 +30,7 @@ class Judgement:
     checks: tuple[Check, ...] = ()
     boots: tuple[Boot, ...] = ()
     error: ImagebuildError | None = None
+    kept_at: str = ""
 
 
 def judge(
@@ -43,4 +46,4 @@ def judge(
         reason = reason or "no check could be carried out"
     elif verdict is Verdict.PASSED and demand and not any(boot.loader.kind == demand for boot in result.boots):
         verdict, reason = Verdict.UNVERIFIED, f"--require {demand}: no genuine PV-GRUB has booted it"
-    return Judgement(result.image, verdict, reason, result.checks, result.boots)
+    return Judgement(result.image, verdict, reason, result.checks, result.boots, kept_at=result.kept_at)

@@ -45,6 +45,11 @@ def block(report: Report, folder: Path, seconds: float) -> list[Line]:
     rows = [("image", f"{folder / image.path}  ({size(image.size_bytes)}, {size(image.real_bytes)} on disk)")]
     rows += [("boot", _boot(boot)) for boot in report.boots]
     rows += [("checks", _counts(report.checks))] if report.checks else []
+    rows += (
+        [("kept", f"these bytes were judged at {report.verified_at} (--force boots them anew)")]
+        if report.cached
+        else []
+    )
     rows += [("time", duration(seconds)), ("report", str(folder / PAGE))]
     return lines + [[(f"  {word:<8}", "dim"), (text, "")] for word, text in rows]
 

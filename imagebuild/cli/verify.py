@@ -40,6 +40,7 @@ class VerifyOptions:
     demand: LoaderDemand = None
     fallback: bool = True
     debug: bool = False
+    force: bool = False
 
 
 def chosen_machines(words: str | None) -> tuple[MachineName, ...] | None:
@@ -132,6 +133,7 @@ def _verify(
         xen=options.boot,
         pv_grub=options.pv_grub,
         loader=options.loader,
+        anew=options.force,
         fallback=options.fallback,
     )
     with showing(choose_display()) as display:
@@ -147,6 +149,8 @@ def _verify(
         boots=judgement.boots,
         imagebuild_version=__version__,
         unverified_because=judgement.reason,
+        cached=bool(judgement.kept_at),
+        verified_at=judgement.kept_at,
     )
     page = page_text(report, "verify", image=image, consoles=folder.consoles)
     folder.replace({JUNIT: junit_text(report), PAGE: page, REPORT: report_text(report)})

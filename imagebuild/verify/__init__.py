@@ -1,6 +1,7 @@
 """Is this image good? Judged from the file alone, by other tools than those that made it, and by booting it.
 
 runner.py       verify_image: all three machines, one verdict (start here)
+kept.py         … the command line's way to it: the same bytes are judged once (known_digest.py: nor read twice)
 subject.py      the image, opened: places.py (where things lie), readers.py (files out of it), probe.py (limits)
 static.py       the machine that boots nothing: a list of checks, by topic in disk_checks.py, menu_checks.py,
                 loader_checks.py, kernel_checks.py, root_checks.py, pygrub_checks.py

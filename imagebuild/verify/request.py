@@ -23,7 +23,8 @@ class BootSettings:
 class Request:
     """`output`: an existing folder for the console logs. `pv_grub`: a genuine PV-GRUB to use under Xen. `loader`: the
     one that the image is meant for, whose rules the static checks judge by. `fallback`: after a good boot under Xen,
-    prove the menu's fallback by another one (fallback.py)."""
+    prove the menu's fallback by another one (fallback.py). `sha256`: the image's, where it is known already. `anew`:
+    judge, whatever is kept (kept.py)."""
 
     image: Path
     output: Path
@@ -33,11 +34,15 @@ class Request:
     pv_grub: Path | None = None
     loader: BootLoader = "pv-grub"
     fallback: bool = True
+    sha256: str | None = None
+    anew: bool = False
 
 
 @dataclass(frozen=True)
 class Verification:
-    """`unverified_because` is empty unless the verdict is UNVERIFIED."""
+    """`unverified_because` is empty unless the verdict is UNVERIFIED. `complete`: every machine could judge.
+
+    `kept_at`: when these bytes were judged, for a verdict that was kept (ISO 8601, UTC); empty: just now."""
 
     image: ImageFacts
     checks: tuple[Check, ...]
@@ -45,3 +50,5 @@ class Verification:
     stages: tuple[Stage, ...]
     verdict: Verdict
     unverified_because: str = ""
+    complete: bool = True
+    kept_at: str = ""

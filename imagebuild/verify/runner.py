@@ -103,7 +103,7 @@ def _carry_out(run: _Run) -> str:
     image = run.request.image
     with threads(run.stop) as start:
         boots = [start(job) for job in _boot_jobs(run)]
-        hashing = start(lambda: image_sha256(image, run.stop))
+        hashing = start(lambda: run.request.sha256 or image_sha256(image, run.stop))
         if "static" in run.request.machines:
             _static(run)
         wait_for([hashing, *boots])
@@ -289,6 +289,7 @@ def _result(run: _Run, sha256: str) -> Verification:
         stages=tuple(run.stages),
         verdict=verdict,
         unverified_because=reason,
+        complete=not run.undecided,
     )
 
 
