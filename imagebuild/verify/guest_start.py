@@ -8,6 +8,7 @@ own libxc lacks bzip2), and gives its verdict; what the loader reads, and which 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from imagebuild.formats.kernel_file import unwrap
@@ -17,7 +18,7 @@ from imagebuild.report import Loader
 from imagebuild.verify.boot_files import NoEntry, default_entry_files
 from imagebuild.verify.kernel_checks import UNPACKS
 from imagebuild.verify.loader_rules import BootLoader
-from imagebuild.verify.loaders import GuestLoader, choose_loader
+from imagebuild.verify.loaders import GuestLoader, choose_loader, find_pv_grub
 from imagebuild.verify.subject import Subject
 from imagebuild.verify.testhost import TestHost
 
@@ -31,14 +32,22 @@ def loader_for(
     """For the image and the loader that it is meant for. Raises as `choose_loader` does.
 
     The public PV-GRUB reads no GPT (it ends at its prompt, tried), Amazon's does from 1.04 on: a genuine one that only
-    happens to be here is no judge of such a disk. One that was asked for is.
+    happens to be here is no judge of such a disk. One that was asked for is. For an image that is meant for another
+    loader (a /boot on Btrfs), none is, and the answer's `note` says so.
     """
     known = subject.menu_at is not None and subject.menu_at.place in ("(hd0)", "(hd0,0)")
     is_gpt = subject.table is not None and subject.table.label == "gpt"
+    no_judge = ""
+    if meant_for != "pv-grub":
+        no_judge = f"the image is meant for {meant_for}, and PV-GRUB's word says nothing about that"
+    elif is_gpt and asked is None:
+        no_judge = "Amazon's PV-GRUB reads GPT, the public one does not (--pv-grub FILE takes it all the same)"
     chosen = choose_loader(
         host, subject.layout, menu_path=subject.menu_path if known else None, asked=asked, cache=cache,
-        genuine=meant_for == "pv-grub" and not (is_gpt and asked is None),
+        genuine=not no_judge,
     )  # fmt: skip
+    if no_judge and (found := find_pv_grub(asked, cache)):
+        chosen = replace(chosen, note=f"{chosen.facts.version} takes the place of {found[0]}: {no_judge}")
     return _able_to_unpack(chosen, subject) if meant_for == "pv-grub" else chosen
 
 
@@ -62,4 +71,5 @@ def _able_to_unpack(loader: GuestLoader, subject: Subject) -> GuestLoader:
         ramdisk = subject.scratch / "direct-initrd"
         ramdisk.write_bytes(files.initrd)
     version = f"Xen's own domain builder, as {loader.facts.version} cannot unpack {facts.compression}"
-    return GuestLoader(kernel, files.command_line, Loader(kind="stand-in", version=version), True, ramdisk)
+    by_xen = Loader(kind="stand-in", version=version)
+    return replace(loader, path=kernel, extra=files.command_line, facts=by_xen, is_kernel=True, ramdisk=ramdisk)

@@ -37,7 +37,8 @@ _ELF_X86_64 = re.compile(rb"\x7fELF\x02\x01.{12}\x3e\x00", re.DOTALL)
 class GuestLoader:
     """The guest's "kernel": its file, the `extra=` that it needs (may be empty), and what the report says of it.
 
-    `is_kernel`: it is no loader but the image's own kernel (without_loader.py), `ramdisk` its initrd.
+    `is_kernel`: it is no loader but the image's own kernel (guest_start.py), `ramdisk` its initrd. `note`: why a
+    genuine PV-GRUB that is here was not taken; else empty.
     """
 
     path: Path
@@ -45,6 +46,7 @@ class GuestLoader:
     facts: Loader
     is_kernel: bool = False
     ramdisk: Path | None = None
+    note: str = ""
 
 
 def choose_loader(

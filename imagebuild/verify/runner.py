@@ -185,6 +185,8 @@ def _boot_qemu(run: _Run, task: QemuBoot) -> None:
 def _xen_task(run: _Run) -> xen.XenBoot:
     settings, subject = run.request.xen, run.subject
     loader = loader_for(subject, run.host, asked=run.request.pv_grub, cache=run.cache, meant_for=run.request.loader)
+    if loader.note:
+        run.progress.note(f"xen: {loader.note}")
     menu = subject.menu
     return xen.XenBoot(
         image=subject.raw,

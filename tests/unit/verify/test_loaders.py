@@ -5,12 +5,17 @@ from __future__ import annotations
 import gzip
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from imagebuild.errors import HostError
 from imagebuild.host.cache import Cache
+from imagebuild.verify.guest_start import loader_for
+from imagebuild.verify.loader_rules import BootLoader
 from imagebuild.verify.loaders import CACHE_KIND, ENVIRONMENT_VARIABLE, FILE_NAME, GuestLoader, choose_loader
+from imagebuild.verify.subject import Subject
 from imagebuild.verify.testhost import TestHost
 
 ELF = b"\x7fELF\x02\x01\x01" + b"\0" * 9 + b"\x02\x00\x3e\x00"
@@ -81,3 +86,28 @@ def test_what_is_no_pv_grub_is_refused_when_named_and_passed_over_when_found(
     assert choose(host, tmp_path).facts.kind == "stand-in"
     with pytest.raises(HostError, match="is no PV-GRUB"):
         choose(host, tmp_path, written(tmp_path / "mine", content))
+
+
+@pytest.mark.parametrize(
+    ("meant_for", "label", "named", "kind", "note"),
+    [
+        ("pv-grub", "dos", False, "pv-grub", ""),
+        ("pv-grub", "gpt", True, "pv-grub", ""),
+        ("pv-grub", "gpt", False, "stand-in", "the public one does not"),
+        ("pvgrub2", "dos", False, "stand-in", "meant for pvgrub2"),
+        ("pvgrub2", "dos", True, "stand-in", "meant for pvgrub2"),
+    ],
+)
+def test_a_genuine_one_that_is_no_judge_is_passed_over_with_a_word(
+    meant_for: BootLoader, label: str, named: bool, kind: str, note: str, host: TestHost, tmp_path: Path
+) -> None:
+    kept = written(tmp_path / "cache" / CACHE_KIND / "0123" / FILE_NAME)
+    nothing_to_start = SimpleNamespace(
+        menu_at=None, menu=None, menu_problem="", menu_path="", layout="hd00", table=SimpleNamespace(label=label)
+    )
+    subject = cast("Subject", nothing_to_start)
+    asked = kept if named else None
+    found = loader_for(subject, host, asked=asked, cache=Cache(tmp_path / "cache"), meant_for=meant_for)
+    assert found.facts.kind == kind
+    assert note in found.note
+    assert (str(kept) in found.note) == bool(note)
