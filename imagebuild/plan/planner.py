@@ -45,13 +45,14 @@ def make_plan(recipe: Recipe, facts: TreeFacts | None) -> Plan:
     With `facts` None (the tree is not there yet) the plan is preliminary: `pending` names what the tree will tell.
     Raises PlanError for what cannot be made, or what PV-GRUB could not boot: all of it at once.
     """
-    all_at_once(lambda: check_disk(recipe.disk), lambda: loader_area(recipe.disk, recipe.boot.loader))
+    has_root = any(area.mount == "/" and area.filesystem for area in _all_areas(recipe.disk))
     all_at_once(
-        lambda: choose_kernels(recipe, facts, _needed(recipe)),
-        lambda: arrange(recipe.disk, facts),
+        lambda: check_disk(recipe.disk),
+        lambda: loader_area(recipe.disk, recipe.boot.loader),
+        lambda: has_root and choose_kernels(recipe, facts, _needed(recipe)),  # they need the root's drivers
         lambda: user_edits(recipe, facts),
-        lambda: setup_edits(recipe, facts),
     )
+    all_at_once(lambda: arrange(recipe.disk, facts), lambda: setup_edits(recipe, facts))  # these need a sound disk
     separate_boot = loader_area(recipe.disk, recipe.boot.loader).mount == "/boot"
     choice = choose_kernels(recipe, facts, _needed(recipe))
     arrangement = arrange(recipe.disk, _with_room_for(choice, facts))

@@ -5,12 +5,15 @@ What each loader reads is data, in loaders.py.
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
+from collections.abc import Iterable
 
 from imagebuild.errors import PlanError
 from imagebuild.plan.areas import Area, partition_areas, volume_areas
 from imagebuild.plan.loaders import LOADERS, Rule, rules_met
 from imagebuild.plan.mkfs import making
+from imagebuild.plan.refusals import all_at_once
 from imagebuild.recipe.model import BootLoader, Disk
 
 # An MBR has four entries; extended partitions are not made: the loader reads the first one anyway. GRUB 0.97
@@ -85,23 +88,24 @@ def _unreadable(area: Area, wanted: str, title: str, rules: list[Rule]) -> PlanE
 
 
 def check_disk(disk: Disk) -> None:
-    """What cannot be made, whoever boots it."""
-    check_groups(disk)
+    """What cannot be made, whoever boots it: all of it at once."""
     areas = (*partition_areas(disk), *volume_areas(disk))
-    _check_places(areas)
-    for key, values in (
-        ("uuid", [area.filesystem.uuid for area in areas if area.filesystem and area.filesystem.uuid]),
-        ("label", [area.filesystem.label for area in areas if area.filesystem and area.filesystem.label]),
-    ):
-        for value, count in Counter(values).items():
-            if count > 1:
-                raise PlanError(
-                    f"disk: {count} filesystems have the {key} {value}: no system could tell them apart",
-                    resolution=f"give each a {key} of its own, or leave it out",
-                )
-    for area in areas:
-        if area.filesystem is not None:
-            making(area.filesystem, area.key, None)
+    all_at_once(
+        lambda: check_groups(disk),
+        lambda: _check_places(areas),
+        lambda: _check_names("uuid", [area.filesystem.uuid for area in areas if area.filesystem]),
+        lambda: _check_names("label", [area.filesystem.label for area in areas if area.filesystem]),
+        *(functools.partial(making, area.filesystem, area.key, None) for area in areas if area.filesystem),
+    )
+
+
+def _check_names(key: str, values: Iterable[str | None]) -> None:
+    for value, count in Counter(filter(None, values)).items():
+        if count > 1:
+            raise PlanError(
+                f"disk: {count} filesystems have the {key} {value}: no system could tell them apart",
+                resolution=f"give each a {key} of its own, or leave it out",
+            )
 
 
 def _check_mounts(areas: tuple[Area, ...]) -> None:

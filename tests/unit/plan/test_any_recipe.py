@@ -105,6 +105,32 @@ def disks(draw: st.DrawFn) -> dict[str, Any]:
     return {"layout": "hd00", "table": table, "size": size, "partitions": partitions, "volume_groups": groups}
 
 
+@st.composite
+def sound_disks(draw: st.DrawFn) -> dict[str, Any]:
+    """A disk with which nothing is wrong: 8 to 16 GiB, a first partition for the loader, the root on what is left."""
+    size = f"{draw(st.integers(8, 16))}GiB"
+    if draw(st.integers(0, 4)) == 0:
+        kind = draw(st.sampled_from(["ext2", "ext3", "ext4", "xfs", "reiserfs"]))
+        return {"layout": "hd0", "size": draw(st.sampled_from([size, None])), "filesystem": {"type": kind}}
+    boot = {"mount": "/boot", "size": f"{draw(st.integers(200, 500))}MiB",
+            "filesystem": draw(st.sampled_from(["ext2", "ext3", "ext4", "reiserfs"]))}  # fmt: skip
+    others = draw(st.lists(st.sampled_from(PLACES[2:]), unique=True, max_size=2))
+    kinds = st.sampled_from(["ext2", "ext3", "ext4", "xfs", "btrfs", "reiserfs"])
+    more = [
+        {"mount": place, "size": f"{draw(st.integers(400, 1500))}MiB", "filesystem": draw(kinds)} for place in others
+    ]
+    root = {"mount": "/", "size": "rest", "filesystem": draw(kinds)}
+    table = draw(st.sampled_from(["mbr", "gpt"]))
+    disk: dict[str, Any] = {"layout": "hd00", "table": table, "size": size}
+    if draw(st.booleans()):
+        return disk | {"partitions": [boot, *more, root]}
+    striped = draw(st.booleans())
+    volumes = [{**item, "name": f"v{number}"} for number, item in enumerate([*more, root])]
+    halves = [{"size": "50%", "volume_group": "vg0"}, {"size": "rest", "volume_group": "vg0"}]
+    volumes[-1] |= {"type": "striped"} if striped and not more else {}
+    return disk | {"partitions": [boot, *halves], "volume_groups": {"vg0": volumes}}
+
+
 def tree(content_mib: int) -> TreeFacts:
     version = "6.1.0-1-amd64"
     initrd = InitrdInTree(path=f"/boot/initrd.img-{version}", size_bytes=30 * MIB, modules=MODULES, holds_lvm=True)
@@ -135,6 +161,16 @@ def test_planned_or_refused(disk: dict[str, Any], loader: str, content_mib: int 
         assert plan.resolution, f"no cure: {plan.brief}"
         return
     assert outline(plan)
+    if plan.size_bytes is not None:
+        check_places(plan, plan.size_bytes)
+        check_every_part_is_made(plan)
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(sound_disks(), st.one_of(st.none(), st.integers(0, 900)))
+def test_a_sound_disk_is_planned(disk: dict[str, Any], content_mib: int | None) -> None:
+    recipe = Recipe.model_validate({"name": "any", "rootfs": {"tar": "tree.tar"}, "disk": disk})
+    plan = make_plan(recipe, None if content_mib is None else tree(content_mib))
     if plan.size_bytes is not None:
         check_places(plan, plan.size_bytes)
         check_every_part_is_made(plan)
