@@ -8,6 +8,8 @@ Start here. `main` runs one command from its words to its exit code:
     validate.py    validate, plan: the recipe alone
     hands.py       what does the work behind the verbs
     build.py       build: one or several recipes, each to a verified image
+    parallel.py    … several of them at once
+    lock.py reproduce.py         lock, reproduce: the same packages, the same image again
     jobs.py        … what it is going to do, known before it does anything
     verify.py      verify: any image that has a menu.lst
     judge.py       what is said about an image in the end, for both

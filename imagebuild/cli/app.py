@@ -157,6 +157,10 @@ def build(
     pv_grub: PvGrub = None,
     demand: Demand = None,
     sign_key: SignKey = None,
+    jobs: Annotated[
+        int,
+        typer.Option("--jobs", "-j", metavar="N", min=0, help="Recipes at once (default: as cores and memory allow)."),
+    ] = 0,
     debug: Debug = False,
 ) -> None:
     """Build images and verify each: read back by other tools, then booted under QEMU and Xen to the login prompt.
@@ -166,6 +170,7 @@ def build(
     one console log per boot. NAME.raw appears only after a passed
     verification: an image that failed is kept as NAME.raw.rejected, one that could not be verified as
     NAME.raw.unverified. An older result stays until there is a new one. Nothing is begun unless all recipes are right.
+    Several recipes are built side by side; what they share (a tree, the test host) is made once.
 
     \b
     Examples:
@@ -191,6 +196,7 @@ def build(
             pv_grub=pv_grub,
             demand=demand,
             sign_key=sign_key,
+            jobs=jobs,
         )
         return build_recipes(recipes, settings or [], options, context.obj.hands())
 

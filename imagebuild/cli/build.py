@@ -1,4 +1,4 @@
-"""`build`: recipes in, verified images out, one after the other."""
+"""`build`: recipes in, verified images out; several side by side (parallel.py)."""
 
 from __future__ import annotations
 
@@ -45,7 +45,8 @@ _SUFFIX = {Verdict.PASSED: ".raw", Verdict.FAILED: ".raw.rejected", Verdict.UNVE
 
 @dataclass(frozen=True, slots=True)
 class BuildOptions:
-    """`machines`: those named by --with; None: all that each recipe has. `verify` False: --no-verify.
+    """`machines`: those named by --with; None: all that each recipe has. `verify` False: --no-verify. `jobs`: recipes
+    side by side; 0: as cores and memory allow.
 
     `force`: build even where an unchanged result is there.
     """
@@ -60,6 +61,7 @@ class BuildOptions:
     demand: LoaderDemand = None
     sign_key: Path | None = None
     locked: bool = False
+    jobs: int = 0
 
 
 def build_recipes(paths: Sequence[Path], settings: Sequence[str], options: BuildOptions, hands: Hands) -> int:
@@ -74,6 +76,25 @@ def build_recipes(paths: Sequence[Path], settings: Sequence[str], options: Build
     jobs, code = prepare_jobs(paths, parse_settings(settings), options.machines if options.verify else (), load)
     if code != OK:
         return code
+    rows = _side_by_side(jobs, settings, options, hands) or _one_by_one(jobs, options, hands)
+    if len(jobs) > 1:
+        say(summary.table(rows))
+    return worst(row.code for row in rows if row.code is not None)
+
+
+def _side_by_side(
+    jobs: Sequence[Job], settings: Sequence[str], options: BuildOptions, hands: Hands
+) -> list[summary.Row]:
+    """All of them, several at once; empty when that is not for this machine, or these recipes."""
+    if len(jobs) < 2 or options.jobs == 1:
+        return []
+    from imagebuild.cli.parallel import at_once, build_together
+
+    count = at_once(len(jobs), options.jobs)
+    return build_together(jobs, settings, options, program=hands.program, count=count) if count > 1 else []
+
+
+def _one_by_one(jobs: Sequence[Job], options: BuildOptions, hands: Hands) -> list[summary.Row]:
     rows: list[summary.Row] = []
     for number, job in enumerate(jobs, start=1):
         if len(jobs) > 1:
@@ -82,9 +103,7 @@ def build_recipes(paths: Sequence[Path], settings: Sequence[str], options: Build
         if rows[-1].code == Interrupted.exit_code or (rows[-1].code != OK and not options.keep_going):
             rows += [summary.Row(rest.name, code=None) for rest in jobs[number:]]
             break
-    if len(jobs) > 1:
-        say(summary.table(rows))
-    return worst(row.code for row in rows if row.code is not None)
+    return rows
 
 
 def _run(job: Job, options: BuildOptions, hands: Hands) -> summary.Row:

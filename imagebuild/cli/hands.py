@@ -43,11 +43,12 @@ class VerifyImage(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Hands:
-    """Read a recipe, build an image, verify an image."""
+    """Read a recipe, build an image, verify an image. `program` does the same as a process; empty: imagebuild."""
 
     load: Load
     build: BuildImage
     verify: VerifyImage
+    program: tuple[str, ...] = ()
 
 
 def own_hands() -> Hands:

@@ -92,7 +92,7 @@ def _in_folder(job: _Job, recipe: Path, output: Path) -> Done:
     task, limits, pause = job.task, job.task.options.limits, job.task.options.limits.pause_seconds
     report_path = output / task.name / REPORT
     for attempt in range(1, limits.attempts + 1):
-        before = _mark(report_path)
+        before = mark_of(report_path)
         ended = _build(job, recipe, output)
         if ended.exit_code not in (BuildError.exit_code, VerifyError.exit_code) or ended.hung or job.stop():
             break
@@ -103,8 +103,8 @@ def _in_folder(job: _Job, recipe: Path, output: Path) -> Done:
         job.say(f"the network failed ({sign}); again in {pause:g} s")
         _wait(pause, job.stop)
         pause *= 2
-    fresh = _mark(report_path) != before
-    return _result(job, ended, attempt, _report(report_path) if fresh else None)
+    fresh = mark_of(report_path) != before
+    return _result(job, ended, attempt, read_report(report_path) if fresh else None)
 
 
 def _build(job: _Job, recipe: Path, output: Path) -> Ended:
@@ -119,7 +119,7 @@ def _wait(seconds: float, stop: Callable[[], bool]) -> None:
         time.sleep(0.2)
 
 
-def _mark(report: Path) -> tuple[int, int, int] | None:
+def mark_of(report: Path) -> tuple[int, int, int] | None:
     """What tells this run's report from an older one: `build` puts a new file into its place. No clock is asked."""
     try:
         status = report.stat()
@@ -128,7 +128,8 @@ def _mark(report: Path) -> tuple[int, int, int] | None:
     return status.st_ino, status.st_mtime_ns, status.st_size
 
 
-def _report(path: Path) -> Report | None:
+def read_report(path: Path) -> Report | None:
+    """The report; None when there is none, or none that can be read."""
     try:
         return Report.model_validate_json(path.read_bytes())
     except (OSError, ValidationError):
@@ -143,7 +144,7 @@ def _result(job: _Job, ended: Ended, attempts: int, report: Report | None) -> Do
         return Done(_broken(task, BuildError.exit_code, why, attempts))
     if report is None or (ended.exit_code not in (OK, VerifyError.exit_code) and report.verdict is not Verdict.FAILED):
         code = ended.exit_code if ended.exit_code > 0 else BuildError.exit_code
-        message = _last_words(ended)
+        message = last_words(ended)
         if _FULL in message.lower():
             job.notes.append(f"{task.name}: the disk was full; what was published before stays")
         return Done(_broken(task, code, message, attempts))
@@ -184,7 +185,7 @@ def _broken(task: Task, code: int, message: str, attempts: int = 0) -> Result:
     )
 
 
-def _last_words(ended: Ended) -> str:
+def last_words(ended: Ended) -> str:
     """What it said on stderr, from the first line that says `error`; else the end of all that it said."""
     words = [line for line in ended.said.splitlines() if not STAMPED.fullmatch(line) and not line.startswith("log: ")]
     for number, line in enumerate(words):

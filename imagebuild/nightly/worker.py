@@ -20,10 +20,15 @@ def jobs_that_fit(cores: int, available_bytes: int) -> int:
 
 
 def jobs_here() -> int:
+    return jobs_that_fit(len(os.sched_getaffinity(0)), available_bytes())
+
+
+def available_bytes() -> int:
+    """The memory that can be had without swapping (proc(5), MemAvailable); 0: not known."""
     for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
         if line.startswith("MemAvailable:"):
-            return jobs_that_fit(len(os.sched_getaffinity(0)), int(line.split()[1]) * 1024)
-    return 1
+            return int(line.split()[1]) * 1024
+    return 0
 
 
 def offered(found: list[Capability], jobs: int) -> dict[str, float]:

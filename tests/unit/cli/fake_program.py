@@ -123,7 +123,7 @@ def boot_of(machine: object, request: Request) -> Boot:
     )
 
 
-HANDS = Hands(load_recipe, build_image, verify_image)
+HANDS = Hands(load_recipe, build_image, verify_image, (sys.executable, __file__))
 
 if __name__ == "__main__":
     sys.exit(main(hands=HANDS))

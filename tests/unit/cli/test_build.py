@@ -199,7 +199,7 @@ def test_a_password_must_be_a_hash(imagebuild: Runner) -> None:
 
 def test_the_first_failure_ends_several_builds(imagebuild: Runner) -> None:
     recipes = [imagebuild.recipe(name) for name in ("one", "two", "three")]
-    done = imagebuild("build", *recipes, FAKE_BUILD="fails:two")
+    done = imagebuild("build", "--jobs", "1", *recipes, FAKE_BUILD="fails:two")
     assert done.returncode == 5
     words = [line.split() for line in done.stdout.splitlines()[-4:-1]]
     assert [row[1] for row in words] == ["passed", "not", "not"]
@@ -209,7 +209,7 @@ def test_the_first_failure_ends_several_builds(imagebuild: Runner) -> None:
 
 def test_keep_going_takes_the_worst_exit_code(imagebuild: Runner) -> None:
     recipes = [imagebuild.recipe(name) for name in ("one", "two", "three")]
-    done = imagebuild("build", "--keep-going", *recipes, FAKE_BUILD="fails:two")
+    done = imagebuild("build", "--keep-going", "--jobs", "1", *recipes, FAKE_BUILD="fails:two")
     assert done.returncode == 5
     assert "three.raw" in imagebuild.names("out/three")
     assert done.stdout.endswith("2 of 3 done\n")
@@ -245,7 +245,7 @@ def test_a_signal_leaves_nothing_half_made(imagebuild: Runner, number: signal.Si
     recipe = imagebuild.recipe("web")
     imagebuild("build", recipe)
     before = (imagebuild.folder / "out/web/report.json").read_bytes()
-    process = imagebuild.start("build", recipe, imagebuild.recipe("next"), "--keep-going", **{where: "slow"})
+    process = imagebuild.start("build", recipe, imagebuild.recipe("next"), "--keep-going", "-j1", **{where: "slow"})
     await_ready(process)
     process.send_signal(number)
     _, said = process.communicate(timeout=60)
