@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from imagebuild.formats.lvm_identities import checksum
 from imagebuild.host.command import clean_environment
 from imagebuild.verify.testhost import initramfs
 
@@ -231,26 +232,33 @@ def _prototype(folder: Path) -> Path:
 
 
 def physical_volume(inside: bytes, *, group: str = "vg0", volume: str = "root") -> bytes:
-    """An LVM2 physical volume with one linear logical volume that holds `inside`, by LVM2's on-disk format."""
+    """An LVM2 physical volume with one linear logical volume that holds `inside`, by LVM2's on-disk format: with its
+    checksums, so that LVM itself activates it."""
     extent = 4 * _MIB
     count = -(-len(inside) // extent)
-    identity = "A" * 32
+    identities = ["-".join(letter * length for length in (6, 4, 4, 4, 4, 4, 6)) for letter in "AGV"]
+    area_bytes = _MIB + count * extent
     text = (
-        f'{group} {{\nid = "g"\nextent_size = {extent // 512}\n'
-        f'physical_volumes {{\npv0 {{\nid = "{identity[:6]}-{identity[6:]}"\n'
-        f"pe_start = 2048\npe_count = {count}\n}}\n}}\n"
-        f"logical_volumes {{\n{volume} {{\nsegment_count = 1\nsegment1 {{\nstart_extent = 0\nextent_count = {count}\n"
-        f'type = "striped"\nstripe_count = 1\nstripes = [\n"pv0", 0\n]\n}}\n}}\n}}\n}}\n# made by a test\n'
-    ).encode()
+        f'{group} {{\nid = "{identities[1]}"\nseqno = 1\nformat = "lvm2"\nstatus = ["RESIZEABLE", "READ", "WRITE"]\n'
+        f"flags = []\nextent_size = {extent // 512}\nmax_lv = 0\nmax_pv = 0\nmetadata_copies = 0\n"
+        f'physical_volumes {{\npv0 {{\nid = "{identities[0]}"\ndevice = "/dev/xvda2"\nstatus = ["ALLOCATABLE"]\n'
+        f"flags = []\ndev_size = {area_bytes // 512}\npe_start = 2048\npe_count = {count}\n}}\n}}\n"
+        f'logical_volumes {{\n{volume} {{\nid = "{identities[2]}"\nstatus = ["READ", "WRITE", "VISIBLE"]\nflags = []\n'
+        f"segment_count = 1\nsegment1 {{\nstart_extent = 0\nextent_count = {count}\n"
+        f'type = "striped"\nstripe_count = 1\nstripes = [\n"pv0", 0\n]\n}}\n}}\n}}\n}}\n'
+        f'contents = "Text Format Volume Group"\nversion = 1\ndescription = ""\ncreation_host = "test"\n'
+        f"creation_time = 0\n"
+    ).encode() + b"\0"
     data = bytearray(_MIB)
-    data[512:520], data[536:544] = b"LABELONE", b"LVM2 001"
-    struct.pack_into("<I", data, 512 + 20, 32)
-    data[544:576] = identity.encode()
-    struct.pack_into("<QQQQQ", data, 576, _MIB + len(inside), _MIB, 0, 0, 0)
-    struct.pack_into("<QQQQ", data, 616, 4096, _MIB - 4096, 0, 0)
-    data[4100:4116] = b" LVM2 x[5A%r0N*>"
-    struct.pack_into("<QQ", data, 4096 + 40, 512, len(text))
+    struct.pack_into("<8sQII8s", data, 512, b"LABELONE", 1, 0, 32, b"LVM2 001")
+    data[544:576] = identities[0].replace("-", "").encode()
+    # the size; the data area, the metadata area, each list with an empty entry at its end
+    struct.pack_into("<QQQQQQQQQ", data, 576, area_bytes, _MIB, 0, 0, 0, 4096, _MIB - 4096, 0, 0)
+    struct.pack_into("<I", data, 512 + 16, checksum(bytes(data[512 + 20 : 1024])))
     data[4608 : 4608 + len(text)] = text
+    head = (0, b" LVM2 x[5A%r0N*>", 1, 4096, _MIB - 4096, 512, len(text), checksum(text), 0)
+    struct.pack_into("<I16sIQQQQII", data, 4096, *head)
+    struct.pack_into("<I", data, 4096, checksum(bytes(data[4100:4608])))
     return bytes(data) + inside.ljust(count * extent, b"\0")
 
 

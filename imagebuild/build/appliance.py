@@ -27,6 +27,8 @@ from imagebuild.plan.disk_vocabulary import (
 from imagebuild.report import Progress
 
 IMAGE = "image"
+# ReiserFS refuses attributes and ACLs unless it is asked to take them, and tar goes on with a warning.
+_OPTIONS = {"reiserfs": "noatime,user_xattr,acl"}
 _ROOT = "/sysroot"  # where libguestfs' calls mount, as the appliance's own commands see it
 _MAKERS = {
     "xfs": ["mkfs.xfs", "-q", "-f", "-m", "uuid={uuid}", "-L", "{label}"],
@@ -154,7 +156,7 @@ def _make_and_fill(guest: Guest, step: MakeAndFill, names: Mapping[str, str]) ->
     if not step.label:
         words = words[:-2]
     guest.shell(*words, *step.options, device)
-    guest.call("mount_options", "noatime", device, "/")
+    guest.call("mount_options", _OPTIONS.get(step.type, "noatime"), device, "/")
     for fill in step.fills:
         folder = f"{_ROOT}/{fill.subvolume}" if fill.subvolume else _ROOT
         if fill.subvolume:

@@ -120,18 +120,17 @@ def look_at(image: Path, recipe: Path) -> FoundImage:
     """What the image is like. Raises RecipeError and VerifyError."""
     import tempfile
 
+    from imagebuild.cli.terminal import Watcher, choose_display, showing
     from imagebuild.cli.verify import check_file
     from imagebuild.host.cache import Cache
-    from imagebuild.verify.subject import open_subject
-    from imagebuild.verify.testhost import Tools, find
+    from imagebuild.verify.opened import open_any
 
     check_file(image, "image")
-    host = find(Cache())
-    tools = host.tools if host else Tools(Path("/nonexistent"))  # ext needs none of them
     folder = Path.cwd() if str(recipe) == "-" else recipe.absolute().parent
     with (
+        showing(choose_display(sys.stderr, transient=True)) as display,
         tempfile.TemporaryDirectory(prefix="imagebuild-") as scratch,
-        open_subject(image, tools, Path(scratch)) as subject,
+        open_any(image, Cache(), Path(scratch), Watcher(display)) as subject,
     ):
         return _found(subject, os.path.relpath(image.resolve(), folder))
 

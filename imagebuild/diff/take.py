@@ -15,10 +15,10 @@ from imagebuild.errors import Problem, RecipeError, VerifyError
 from imagebuild.host.cache import Cache
 from imagebuild.pages.model import PackageLine
 from imagebuild.report import Progress, stage
+from imagebuild.verify.opened import open_any
 from imagebuild.verify.places import Place
 from imagebuild.verify.readers import ReadError
-from imagebuild.verify.subject import Subject, open_subject
-from imagebuild.verify.testhost import Tools, find
+from imagebuild.verify.subject import Subject
 from imagebuild.verify.view import names_of
 
 _EXT = ("ext2", "ext3", "ext4")
@@ -36,11 +36,12 @@ def take_snapshot(path: Path, progress: Progress) -> Snapshot:
     image, packages = (path, None) if not path.is_dir() else _in_folder(path)
     if image is None:
         return Snapshot(str(path), packages=packages)
-    with tempfile.TemporaryDirectory(prefix="imagebuild-") as scratch:
-        host = find(Cache())
-        tools = host.tools if host else Tools(Path("/nonexistent"))  # ext needs none of them
-        with stage(progress, f"reading {path}"), open_subject(image, tools, Path(scratch)) as subject:
-            snapshot = _of_subject(str(path), subject, Path(scratch), progress)
+    with (
+        tempfile.TemporaryDirectory(prefix="imagebuild-") as scratch,
+        stage(progress, f"reading {path}"),
+        open_any(image, Cache(), Path(scratch), progress) as subject,
+    ):
+        snapshot = _of_subject(str(path), subject, Path(scratch), progress)
     return replace(snapshot, packages=packages) if packages is not None else snapshot
 
 
@@ -121,19 +122,29 @@ def _by_appliance(subject: Subject, scratch: Path, progress: Progress) -> dict[s
 def _put_together(
     subject: Subject, places: list[Place], trees: dict[str, dict[str, FileFacts]]
 ) -> dict[str, FileFacts]:
-    """One tree: each filesystem at the place that the root's fstab gives it; what it does not name, under its name."""
+    """The tree as the system would see it: each filesystem at the place that the root's fstab gives it, and nothing
+    of what lies hidden beneath; what fstab does not name is under its name. Empty lost+found, which only ext has, are
+    left out."""
     root = next(
         (place for place in places if "/etc/fstab" in trees[place.name] or "/etc" in trees[place.name]), places[0]
     )
     mounts = _mounts(subject, root)
-    whole = dict(trees[root.name])
-    for place in places:
-        if place is root:
-            continue
-        prefix = next((path for device, path in mounts if device in names_of(place)), f"/{place.name}")
-        for path, facts in trees[place.name].items():
-            whole[prefix if path == "/" else prefix + path] = facts
+    prefixes = {
+        place.name: next((path for device, path in mounts if device in names_of(place)), f"/{place.name}")
+        for place in places
+        if place is not root
+    }
+    whole = _without_lost_found(trees[root.name])
+    for name, prefix in sorted(prefixes.items(), key=lambda item: item[1].count("/")):
+        whole = {path: facts for path, facts in whole.items() if not path.startswith(prefix + "/")}
+        tree = _without_lost_found(trees[name])
+        whole |= {prefix if path == "/" else prefix + path: facts for path, facts in tree.items()}
     return whole
+
+
+def _without_lost_found(tree: dict[str, FileFacts]) -> dict[str, FileFacts]:
+    inside = any(path.startswith("/lost+found/") for path in tree)
+    return {path: facts for path, facts in tree.items() if inside or path != "/lost+found"}
 
 
 def mounts_of_subject(subject: Subject) -> dict[str, str]:

@@ -75,7 +75,7 @@ def take_tree(step: TakeImage, image: ImageFile, archive: Path, acceleration: Ac
         filesystems = dict(guest.call("list_filesystems"))
         filesystems.pop("/dev/sdb", None)  # the archive to be
         root = _find_root(guest, step, filesystems, progress)
-        guest.call("mount_ro", root, "/")
+        guest.call("mount_options", _options(filesystems.get(root, "")), root, "/")
         fstab = _fstab(guest)
         disk = GuestDisk.ask(guest, filesystems, root, fstab)
         mounted = _mount_others(guest, disk, mounts_of(fstab), progress)
@@ -127,6 +127,11 @@ def _is_root(guest: Guest, device: str) -> bool:
         guest.call("umount_all")
 
 
+def _options(kind: str) -> str:
+    """ReiserFS shows attributes and ACLs only to whom asks for them."""
+    return "ro,user_xattr,acl" if kind == "reiserfs" else "ro"
+
+
 def _fstab(guest: Guest) -> str:
     if not guest.call("is_file", "/etc/fstab", followsymlinks=True):
         return ""
@@ -149,8 +154,11 @@ def _mount_others(guest: Guest, disk: GuestDisk, mounts: tuple[Mount, ...], prog
                 )
             progress.note(f"{mount.path} is left out: {mount.device} of the image's fstab is not in the image")
             continue
-        options = ",".join(["ro", *([f"subvol={mount.subvolume}"] if mount.subvolume else [])])
-        guest.call("mount_options", options, device, mount.path)
+        options = [
+            _options(disk.filesystems.get(device, "")),
+            *([f"subvol={mount.subvolume}"] if mount.subvolume else []),
+        ]
+        guest.call("mount_options", ",".join(options), device, mount.path)
         mounted.append(mount.path)
     return mounted
 
