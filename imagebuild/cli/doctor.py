@@ -16,8 +16,10 @@ from imagebuild.host.capabilities import Capability, Probe, State, probes
 from imagebuild.report import Progress, stage
 
 _STYLE: dict[State, str] = {"ok": "green", "limited": "yellow", "lacking": "bold red"}
-# Where a genuine PV-GRUB may lie: as Xen's own "make install-stubdom" puts it, and as old distributions did.
-_PV_GRUB_PLACES = ("usr/lib/xen*/boot", "usr/libexec/xen/boot", "usr/local/lib/xen/boot", "usr/lib/xen-*/boot", "boot")
+_REAL_ONE = (
+    "Xen's own sources make the genuine one (stubdom: pv-grub-x86_64.gz; docs/explanation/verified.md); name it with "
+    "--pv-grub FILE or IMAGEBUILD_PV_GRUB, or put it where Xen does (/usr/lib/xen/boot)"
+)
 
 
 def show_capabilities(
@@ -28,7 +30,7 @@ def show_capabilities(
     with showing(_display(as_json)) as display:
         watcher = Watcher(display)
         found = [answer for probe in find(cache) for answer in _try(probe, watcher)]
-        found += [_test_host(cache, watcher, prepare=prepare), _pv_grub(pv_grub)]
+        found += [_test_host(cache, watcher, prepare=prepare), _pv_grub(pv_grub, cache)]
     lacks = [item for item in found if item.needed and item.state == "lacking"]
     if as_json:
         print(_json(found, ready=not lacks))
@@ -70,17 +72,25 @@ def _test_host(cache: Cache, progress: Progress, *, prepare: bool) -> Capability
     )  # fmt: skip
 
 
-def _pv_grub(given: Path | None, root: Path = Path("/")) -> Capability:
-    places = [given] if given else [path for place in _PV_GRUB_PLACES for path in root.glob(f"{place}/pv-grub*.gz")]
-    for path in places:
-        if path.is_file():
-            how = "a genuine PV-GRUB: use it with --pv-grub" if not given else "a genuine PV-GRUB, used under Xen"
-            return Capability("pv-grub", "ok", f"{path}: {how}", needed=False)
-    looked = f"there is no {given}" if given else "none in Xen's folders"
-    return Capability(
-        "pv-grub", "limited", f"{looked}; a stand-in (GRUB 2 reading menu.lst) boots the guests under Xen",
-        "name a genuine one with --pv-grub FILE or IMAGEBUILD_PV_GRUB", needed=False,
-    )  # fmt: skip
+def _pv_grub(given: Path | None, cache: Cache) -> Capability:
+    """The loader that a verification under Xen would take, found in the same way."""
+    from imagebuild.verify.loaders import find_pv_grub
+
+    try:
+        found = find_pv_grub(given, cache)
+    except HostError as error:
+        return Capability("pv-grub", "limited", error.brief, f"{error.resolution}. {_REAL_ONE}", needed=False)
+    if found:
+        path, loader = found
+        evidence = (
+            f"{path}: the genuine PV-GRUB, {loader.version}, sha256 {loader.sha256}; it boots the guests under Xen"
+        )
+        return Capability("pv-grub", "ok", evidence, needed=False)
+    evidence = (
+        "no genuine one: none is named, none in the cache or in Xen's folders; under Xen the guests start with a "
+        "stand-in (GRUB 2 reading menu.lst), and the static checks judge what PV-GRUB does otherwise"
+    )
+    return Capability("pv-grub", "limited", evidence, _REAL_ONE, needed=False)
 
 
 def _table(found: Iterable[Capability]) -> list[list[Segment]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -58,12 +60,31 @@ def test_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert {"testhost", "pv-grub"} <= {item["name"] for item in document["capabilities"]}
 
 
-def test_a_genuine_loader_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert doctor(pv_grub=tmp_path / "none") == 0
-    assert f"there is no {tmp_path / 'none'}" in capsys.readouterr().out
+def test_the_loader_that_boots_the_guests_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    program = (
+        b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x02\x00\x3e\x00" + b"Xen Minimal OS (pv)! GNU GRUB  version %s 0.97"
+    )
+    (tmp_path / "real").write_bytes(gzip.compress(program, mtime=0))
+    assert doctor(pv_grub=tmp_path / "real") == 0
+    digest = hashlib.sha256((tmp_path / "real").read_bytes()).hexdigest()
+    assert f"{tmp_path / 'real'}: the genuine PV-GRUB, GRUB 0.97, sha256 {digest}" in capsys.readouterr().out
+
+
+def test_without_a_genuine_loader_it_says_how_to_get_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("IMAGEBUILD_PV_GRUB", raising=False)
+    monkeypatch.setattr("imagebuild.verify.loaders._FIRMWARE_FOLDERS", ())
+    assert doctor() == 0
+    said = capsys.readouterr().out
+    assert "stand-in (GRUB 2 reading menu.lst)" in said
+    assert "what to do: Xen's own sources make the genuine one" in said
+
     (tmp_path / "pv-grub").touch()
     assert doctor(pv_grub=tmp_path / "pv-grub") == 0
-    assert "genuine PV-GRUB, used under Xen" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert f"{tmp_path / 'pv-grub'} (--pv-grub) is no PV-GRUB for x86_64" in said
+    assert "Xen's own sources make the genuine one" in said
 
 
 def test_a_program_that_is_missing_is_a_lack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
