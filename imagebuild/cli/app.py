@@ -257,63 +257,14 @@ def verify(
     _do(context, work, debug=debug)
 
 
-@app.command(short_help="Say what this machine can do, and what to install.")
-def doctor(
-    context: typer.Context,
-    prepare: Annotated[
-        bool, typer.Option("--prepare", help="Build the Xen test host now (once; it is kept in the cache).")
-    ] = False,
-    as_json: AsJson = False,
-    pv_grub: PvGrub = None,
-    debug: Debug = False,
-) -> None:
-    """Say what this machine can do, and which Debian package to install for what it lacks.
-
-    Things are tried, not assumed: KVM runs a guest, the appliance is launched. Exit code 0: images can be built
-    and verified here; 4: something needed is lacking.
-
-    \b
-    Examples:
-      imagebuild doctor
-      imagebuild doctor --prepare
-      imagebuild doctor --json | jq '.capabilities[] | select(.state == "lacking")'
-    """
-
-    def work() -> int:
-        from imagebuild.cli.doctor import show_capabilities
-
-        return show_capabilities(prepare=prepare, as_json=as_json, pv_grub=pv_grub)
-
-    _do(context, work, debug=debug)
-
-
-@app.command(short_help="Print the JSON Schema of recipes, for editors.")
-def schema(context: typer.Context) -> None:
-    """Print the JSON Schema of recipes: with it, editors complete and check while you type.
-
-    \b
-    Examples:
-      imagebuild schema > recipe.schema.json
-      sed -i '1i # yaml-language-server: $schema=recipe.schema.json' web.yaml
-    """
-
-    def work() -> int:
-        import json
-
-        from imagebuild.recipe.schema import json_schema
-
-        print(json.dumps(json_schema(), indent=2, ensure_ascii=False))
-        return 0
-
-    _do(context, work)
-
-
 from imagebuild.cli.cache_verbs import add_cache_verbs  # noqa: E402 (last, like the next)
 from imagebuild.cli.ec2 import add_ec2_verbs  # noqa: E402 (last, so that --help lists them behind the others)
 from imagebuild.cli.image_verbs import add_image_verbs  # noqa: E402 (like the next)
+from imagebuild.cli.machine_verbs import add_machine_verbs  # noqa: E402 (first: beside the verbs above)
 from imagebuild.cli.nightly_verbs import add_nightly_verbs  # noqa: E402 (like the next)
 from imagebuild.cli.reproducible_verbs import add_reproducible_verbs  # noqa: E402 (like the next)
 
+add_machine_verbs(app, _do)
 add_image_verbs(app, _do)
 add_reproducible_verbs(app, _do)
 add_cache_verbs(app, _do)

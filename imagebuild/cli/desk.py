@@ -173,7 +173,7 @@ def _add_diff(app: typer.Typer, do: Do) -> None:
         filesystems are read by debugfs (some 20 s for each image), all others in libguestfs' appliance (minutes).
         The exit code is 0 whether they differ or not, unless --exit-code is given.
 
-        \\b
+        \b
         Examples:
           imagebuild diff out-yesterday/web out/web
           imagebuild diff old.raw new.raw --html difference.html

@@ -37,7 +37,7 @@ def _add_lock(app: typer.Typer, do: Do) -> None:
         The tree is taken from the cache, or made. A tree that is given (tar, directory, image, oci) is locked by its
         digest. Keep the lock beside the recipe, under version control.
 
-        \\b
+        \b
         Examples:
           imagebuild lock web.yaml
           imagebuild lock --update recipes/*.yaml
@@ -73,7 +73,7 @@ def _add_reproduce(app: typer.Typer, do: Do) -> None:
         DIR sees them; when DIR has moved, say --recipe. A password's hash is not kept: the copy asks for it in the
         environment.
 
-        \\b
+        \b
         Examples:
           imagebuild reproduce out/web
           imagebuild reproduce /srv/images/web --recipe recipes/web.yaml
