@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests import images
 
-MODULES = ("xen-blkfront", "ext4", "virtio_blk", "virtio_pci")
+MODULES = ("xen-blkfront", "ext4", "xfs", "btrfs", "virtio_blk", "virtio_pci")
 EPOCH = 1_600_000_000
 RECIPE = """\
 name: test
