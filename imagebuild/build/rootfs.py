@@ -1,7 +1,7 @@
 """The root tree from whichever source, kept in the cache under the digest of where it came from.
 
 CACHE/trees/DIGEST/facts-SHAPE.json, packages.json, and tree.tar for a tree that was made here. SHAPE is the digest of
-the facts' own schema: when imagebuild learns to ask for more, the archive is read again, not made again.
+the facts' own schema, and of the paths watched out for: when imagebuild learns to ask for more, the archive is read again, not made again.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from imagebuild.host.acceleration import accelerator
 from imagebuild.host.cache import Cache
 from imagebuild.plan.facts import TreeFacts
 from imagebuild.plan.steps import BootstrapDebian, TakeDirectory, TakeImage, TakeOci, TreeSource, UnpackTar, digest_of
+from imagebuild.plan.tidy import WATCHED
 from imagebuild.recipe.lock import PackageLock
 from imagebuild.report import Progress
 
@@ -223,7 +224,7 @@ def _keep_facts(folder: Path, facts: TreeFacts) -> None:
 
 
 def _facts_name() -> str:
-    schema = json.dumps(TreeFacts.model_json_schema(), sort_keys=True)
+    schema = json.dumps([TreeFacts.model_json_schema(), WATCHED], sort_keys=True)
     return f"facts-{hashlib.sha256(schema.encode()).hexdigest()[:16]}.json"
 
 
