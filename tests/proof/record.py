@@ -52,6 +52,10 @@ sound entry stands behind |
 | a kernel packed with bzip2 or lzma | the stand-in: not xen image | boots | Xen itself starts it where the stand-in \
 cannot |
 | /boot on Btrfs | passed with a caution | ends at its prompt | failed; `--loader pvgrub2` asks GRUB 2 |
+| a hole of one block in an initrd on ext4 | failed | booted, as long as nothing looked at the zeros | failed: this \
+guest looks, and finds the block behind the hole; Debian's build of the shell says Error 16 there |
+| ext4 with inline_data, where folders lie inside their inodes | failed | searches the folder for ever in \
+silence | failed; the image above has such a menu.lst alone, at which the loader ends at its prompt |
 | GPT | passed with a caution | ends at its prompt | as before: of GPT the public loader is no judge |
 """
 
