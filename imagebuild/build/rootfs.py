@@ -1,7 +1,8 @@
 """The root tree from whichever source, kept in the cache under the digest of where it came from.
 
 CACHE/trees/DIGEST/facts-SHAPE.json, packages.json, and tree.tar for a tree that was made here. SHAPE is the digest of
-the facts' own schema, and of the paths watched out for: when imagebuild learns to ask for more, the archive is read again, not made again.
+the facts' own schema, and of the paths watched out for: when imagebuild learns to ask for more, the archive is read
+again, not made again.
 """
 
 from __future__ import annotations
