@@ -1,8 +1,8 @@
 """Our own verdict, without a genuine loader, is still the recorded one of the genuine PV-GRUB.
 
 `make proof` judges every image anew; here, where time is short, those of which each stands for its kind. Static checks
-judge all that they find bad, and good ones of each kind. The stand-in boots one that only a boot finds bad, and one that it
-once misjudged.
+judge all that they find bad, and good ones of each kind. The stand-in boots one that only a boot finds bad, and one
+that it once misjudged.
 """
 
 from __future__ import annotations
