@@ -7,6 +7,7 @@ its own code. Only whole runs that passed or failed are kept; what could not be 
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import json
@@ -18,6 +19,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 import imagebuild
+from imagebuild.errors import HostError
 from imagebuild.host.cache import Cache, Entry, damage
 from imagebuild.report import Boot, Check, ImageFacts, Progress, Verdict, stage
 from imagebuild.verify import runner
@@ -106,17 +108,22 @@ def keep(key: str, result: Verification, consoles: Path, cache: Cache) -> None:
             verdict=result.verdict,
         )
         (folder / _FILE).write_text(kept.model_dump_json(indent=1), encoding="utf-8")
-        for boot in result.boots:
-            shutil.copyfile(consoles / boot.console, folder / boot.console)
+        _copy_consoles(result.boots, consoles, folder)
 
-    if (older := cache.path(KIND, key)).is_dir():
-        cache.remove(Entry(KIND, key, older, 0, 0))
-    cache.get(KIND, key, make)
+    with contextlib.suppress(OSError, HostError):  # it only saves time: a full disk does not make an image bad
+        if (older := cache.path(KIND, key)).is_dir():
+            cache.remove(Entry(KIND, key, older, 0, 0))
+        cache.get(KIND, key, make)
+
+
+def _copy_consoles(boots: tuple[Boot, ...], source: Path, target: Path) -> None:
+    for boot in boots:
+        if (source / boot.console).is_file():
+            shutil.copyfile(source / boot.console, target / boot.console)
 
 
 def _answer(kept: _Kept, request: Request, folder: Path) -> Verification:
-    for boot in kept.boots:
-        shutil.copyfile(folder / boot.console, request.output / boot.console)
+    _copy_consoles(kept.boots, folder, request.output)
     real_bytes = request.image.stat().st_blocks * 512
     image = kept.image.model_copy(update={"path": str(request.image), "real_bytes": real_bytes})
     return Verification(image, kept.checks, kept.boots, (), kept.verdict, kept_at=kept.at)
