@@ -21,6 +21,7 @@ from imagebuild.report import MachineName
 
 _STYLE = {
     State.PASSED: "bold green",
+    State.NOT_VERIFIED: "yellow",
     State.UNCHANGED: "green",
     State.FAILED: "bold red",
     State.BROKEN: "bold red",
@@ -124,8 +125,8 @@ def _table(night: Night, output: str) -> list[Sequence[Segment]]:
         first = result.message.splitlines()[0] if result.message and result.state is not State.UNCHANGED else ""
         tail = f"{duration(result.seconds):>12}" if result.seconds else " " * 12
         tail += f"  {size(result.real_bytes):>8}" if result.real_bytes else " " * 10
-        lines.append([(f"{result.name:<{width}}  ", ""), (f"{result.state:<11}", _STYLE[result.state]), (tail, ""),
-                      (f"  {first}" if first else "", "")])  # fmt: skip
+        state = (f"{result.state.replace('-', ' '):<13}", _STYLE[result.state])
+        lines.append([(f"{result.name:<{width}}  ", ""), state, (tail, ""), (f"  {first}" if first else "", "")])
     lines += [[(f"note: {note}", "yellow")] for note in night.notes]
     good = sum(result.exit_code == OK for result in night.results)
     lines.append([(f"{good} of {len(night.results)} well in night {night.number}, {duration(night.seconds)}", "bold")])

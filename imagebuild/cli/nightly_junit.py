@@ -51,7 +51,7 @@ def _case(result: Result) -> ElementTree.Element:
             ElementTree.SubElement(case, "failure", type="failed", message=first).text = message
         case State.BROKEN | State.UNVERIFIED | State.LOST:
             ElementTree.SubElement(case, "error", type=result.state.value, message=first).text = message
-        case State.UNCHANGED:
+        case State.UNCHANGED | State.NOT_VERIFIED:
             ElementTree.SubElement(case, "skipped", message=first)
         case State.PASSED:
             if message:

@@ -33,7 +33,9 @@ def _add_nightly(app: typer.Typer, do: Do) -> None:
         settings: Settings = None,
         locked: Locked = False,
         machines: With = None,
-        no_verify: Annotated[bool, typer.Option("--no-verify", help="Only build.")] = False,
+        no_verify: Annotated[
+            bool, typer.Option("--no-verify", help="Only build; the summary then says 'not verified'.")
+        ] = False,
         jobs: Jobs = 0,
         scheduler: Annotated[
             str, typer.Option("--scheduler", metavar="ADDRESS", help="A dask scheduler's, such as tcp://host:8786.")

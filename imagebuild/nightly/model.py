@@ -13,7 +13,8 @@ from imagebuild.report import MachineName, Report, Verdict
 class State(StrEnum):
     """How a recipe came out of a night."""
 
-    PASSED = "passed"  # built and verified (or only built, where no verification was asked for)
+    PASSED = "passed"  # built and verified
+    NOT_VERIFIED = "not-verified"  # built, or still as it was built; no verification was asked for (--no-verify)
     UNCHANGED = "unchanged"  # not built: what is there is still right
     FAILED = "failed"  # built, verified, and bad
     UNVERIFIED = "unverified"  # built, and could not be verified

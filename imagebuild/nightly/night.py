@@ -161,16 +161,17 @@ def _standing(run: _Run, loaded: LoadedRecipe, inputs: str) -> unchanged.Standin
 
 
 def _unchanged(run: _Run, loaded: LoadedRecipe, report: Report, inputs: str) -> None:
-    name = loaded.recipe.name
+    name, verified = loaded.recipe.name, not unchanged.as_asked_for(report)
+    message = "unchanged and still verified: not built" if verified else "unchanged, not verified: not built again"
     run.results[name] = Result(
-        name=name, recipe=str(loaded.path), state=State.UNCHANGED, exit_code=0, image=report.image.path,
-        message="unchanged and still verified: not built", image_sha256=report.image.sha256,
+        name=name, recipe=str(loaded.path), state=State.UNCHANGED if verified else State.NOT_VERIFIED, exit_code=0,
+        image=report.image.path, message=message, image_sha256=report.image.sha256,
         size_bytes=report.image.size_bytes, real_bytes=report.image.real_bytes, build_seconds=build_seconds(report),
         boot_seconds={boot.machine: boot.seconds for boot in report.boots if boot.proves == "default"},
         plan_digest=report.plan_digest or "", inputs_sha256=inputs,
     )  # fmt: skip
     run.reports[name] = report
-    run.say(name, "unchanged and still verified: not built")
+    run.say(name, message)
 
 
 def _task(run: _Run, loaded: LoadedRecipe, inputs: str) -> Task:

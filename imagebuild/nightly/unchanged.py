@@ -67,6 +67,11 @@ def in_store(loaded: LoadedRecipe, store: Store, inputs: str, options: Options, 
     return Standing(current.report, why_not)
 
 
+def as_asked_for(report: Report) -> bool:
+    """Whether it is unverified because nobody asked for a verification."""
+    return report.verdict is Verdict.UNVERIFIED and report.unverified_because == _NO_VERIFY
+
+
 def read_current(store: Store, name: str) -> Current | None:
     try:
         return Current.model_validate_json(store.read(f"{name}/{CURRENT}") or b"")
@@ -84,7 +89,7 @@ def _same(store: Store, recipe: str, current: Current, name: str) -> bool:
 def _why_not(
     loaded: LoadedRecipe, report: Report, recorded: Result | None, inputs: str, options: Options, cache: Cache
 ) -> str:
-    passed = report.verdict is Verdict.PASSED or (options.machines == () and report.unverified_because == _NO_VERIFY)
+    passed = report.verdict is Verdict.PASSED or (options.machines == () and as_asked_for(report))
     if not passed:
         return f"it was not verified: {report.unverified_because or report.verdict}"
     if report.imagebuild_version != __version__:

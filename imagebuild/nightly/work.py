@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from imagebuild.errors import OK, BuildError, ImagebuildError, VerifyError
 from imagebuild.host.cache import Cache
-from imagebuild.nightly import shared
+from imagebuild.nightly import shared, unchanged
 from imagebuild.nightly.model import STATE_OF_VERDICT, Done, Result, State, Task
 from imagebuild.nightly.network import sign_of_the_network
 from imagebuild.nightly.store import Store
@@ -103,7 +103,8 @@ def _in_folder(job: _Job, recipe: Path, output: Path) -> Done:
         job.say(f"the network failed ({sign}); again in {pause:g} s")
         _wait(pause, job.stop)
         pause *= 2
-    fresh = mark_of(report_path) != before
+    # A build that found its result unchanged vouches for the older report; one that failed does not.
+    fresh = ended.exit_code == OK or mark_of(report_path) != before
     return _result(job, ended, attempt, read_report(report_path) if fresh else None)
 
 
@@ -148,7 +149,7 @@ def _result(job: _Job, ended: Ended, attempts: int, report: Report | None) -> Do
         if _FULL in message.lower():
             job.notes.append(f"{task.name}: the disk was full; what was published before stays")
         return Done(_broken(task, code, message, attempts))
-    state = State.PASSED if ended.exit_code == OK else STATE_OF_VERDICT[report.verdict]
+    state = State.NOT_VERIFIED if unchanged.as_asked_for(report) else STATE_OF_VERDICT[report.verdict]
     failed = "; ".join(f"{check.machine}: {check.name}" for check in report.failed())
     result = Result(
         name=task.name,

@@ -33,11 +33,14 @@ class Nights:
         path.write_text(RECIPE.format(name=name) + more)
         return path
 
-    def run(self, *recipes: Path, scheduler: str = "", limits: Limits | None = None, **environment: str) -> Night:
+    def run(
+        self, *recipes: Path, scheduler: str = "", limits: Limits | None = None, verify: bool = True, **environment: str
+    ) -> Night:
         with pytest.MonkeyPatch.context() as patch:
             for name, value in environment.items():
                 patch.setenv(name, value)
-            options = Options(program=PROGRAM, limits=limits or Limits(pause_seconds=0.1))
+            machines = None if verify else ()
+            options = Options(machines, program=PROGRAM, limits=limits or Limits(pause_seconds=0.1))
             wishes = Wishes(recipes, self.output, options, {}, 2, scheduler, lambda: self.now)
             return run_night(wishes, lambda name, line: self.lines.append(f"{name}: {line}"), _summary_files)
 

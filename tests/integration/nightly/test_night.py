@@ -74,10 +74,25 @@ def test_a_bad_image_and_one_that_could_not_be_verified(nights: Nights, how: str
     assert nights.states(again) == {"web": "passed"}, "a bad image is no reason not to build"
 
 
+def test_what_nobody_asked_to_verify_is_not_called_passed(nights: Nights) -> None:
+    recipe = nights.recipe("web")
+    for number in (1, 2):  # built, then unchanged
+        night = nights.run(recipe, verify=False)
+        assert (night.exit_code, nights.states(night)) == (0, {"web": "not-verified"})
+        assert nights.summary()["nights"][-1]["results"][0]["state"] == "not-verified"  # type: ignore[index]
+        page = (nights.out / "summary.html").read_text()
+        assert "1 of 1 built and not verified" in page
+        assert "All is well" not in page
+        root = ElementTree.parse(nights.out / "junit.xml").getroot()
+        assert (root.get("errors"), root.get("failures"), root.get("skipped")) == ("0", "0", "2")
+        assert night.results[0].attempts == (1 if number == 1 else 0)
+    assert nights.states(nights.run(recipe)) == {"web": "passed"}, "to be built: it was not verified"
+
+
 def test_a_recipe_that_hangs_is_ended(nights: Nights) -> None:
-    night = nights.run(nights.recipe("web"), limits=Limits(stage_seconds=2), FAKE_BUILD="slow")
+    night = nights.run(nights.recipe("web"), limits=Limits(stage_seconds=6), FAKE_BUILD="slow")
     assert nights.states(night) == {"web": "broken"}
-    assert night.results[0].message == "filesystems took longer than 2 s, the limit of a stage, and was ended"
+    assert night.results[0].message == "filesystems took longer than 6 s, the limit of a stage, and was ended"
     assert not list(nights.out.glob("web/*.partial"))
 
 

@@ -72,11 +72,20 @@ def test_the_page_tells_the_worst_first_and_draws_trends() -> None:
 
 
 def test_junit_counts() -> None:
-    every = night(1, *(result(state, state, 0 if state in ("passed", "unchanged") else 5) for state in State))
+    every = night(
+        1, *(result(state, state, 0 if state in ("passed", "not-verified", "unchanged") else 5) for state in State)
+    )
     root = ElementTree.fromstring(junit_of_night(every, {}).encode())
     assert {key: root.get(key) for key in ("tests", "failures", "errors", "skipped")} == {
-        "tests": "6", "failures": "1", "errors": "3", "skipped": "1",
+        "tests": "7", "failures": "1", "errors": "3", "skipped": "2",
     }  # fmt: skip
+
+
+def test_what_was_not_verified_is_not_called_well() -> None:
+    page = summary_html([night(1, result("web"), result("db", State.NOT_VERIFIED, message="--no-verify"))])
+    assert "1 of 2 built and not verified" in page
+    assert 'class="state not-verified">not verified<' in page
+    assert "All is well" not in page
 
 
 def test_a_clock_that_is_set_back_is_told() -> None:
