@@ -3,7 +3,7 @@
     ImagebuildError            1  internal error (only ever seen through a subclass)
     ├── RecipeError            2  the recipe is wrong; carries every Problem at once
     ├── PlanError              3  the recipe is well formed, but cannot be made
-    ├── HostError              4  this machine lacks something; says what to install
+    ├── HostError              4  this machine lacks something, to build or to verify; says what to install
     ├── BuildError             5  a step of the build failed
     ├── VerifyError            6  the image could not be verified (it may be good)
     ├── PublishError           7  bundling, uploading or registering failed

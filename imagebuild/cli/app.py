@@ -45,7 +45,7 @@ Exit codes:
     1  internal error (please report it)
     2  the command line or the recipe is wrong
     3  the recipe cannot be made, or a boot loader could not boot it
-    4  this machine lacks something; the message says what to install
+    4  this machine lacks something, to build or to verify; the message says what to install
     5  a step of the build failed
     6  the image could not be verified (it may be good)
     7  bundling, uploading or registering failed (safe to run again)

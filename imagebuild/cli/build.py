@@ -14,7 +14,7 @@ from imagebuild.cli.ending import report as say_error
 from imagebuild.cli.ending import worst
 from imagebuild.cli.hands import Hands, Made
 from imagebuild.cli.jobs import Job, prepare_jobs
-from imagebuild.cli.judge import EXIT_CODE, Judgement, LoaderDemand, judge
+from imagebuild.cli.judge import Judgement, LoaderDemand, exit_code, judge
 from imagebuild.cli.junit import NOT_ASKED_FOR, junit_text
 from imagebuild.cli.lock import bound_to_lock
 from imagebuild.cli.output import (
@@ -141,7 +141,7 @@ def _logged(job: Job, folder: OutputFolder, options: BuildOptions, hands: Hands)
         if error is not None:
             say_error(error, log=log.line, log_path=log.path, debug=options.debug)
         log.line(f"verdict: {report.verdict}")
-        return (OK if not job.machines else EXIT_CODE[report.verdict]), report
+        return (OK if not job.machines else exit_code(report.verdict, error)), report
     finally:
         log.close()
 

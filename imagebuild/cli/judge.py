@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from imagebuild.verify.runner import Request
 
 LoaderDemand = Literal["pv-grub"] | None
-EXIT_CODE = {Verdict.PASSED: OK, Verdict.FAILED: BAD_IMAGE, Verdict.UNVERIFIED: VerifyError.exit_code}
+_EXIT_CODE = {Verdict.PASSED: OK, Verdict.FAILED: BAD_IMAGE, Verdict.UNVERIFIED: VerifyError.exit_code}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,12 @@ class Judgement:
     boots: tuple[Boot, ...] = ()
     error: ImagebuildError | None = None
     kept_at: str = ""
+
+
+def exit_code(verdict: Verdict, error: ImagebuildError | None) -> int:
+    """What the process ends with. An image that is unverified because this machine lacks something is 4 (HostError):
+    install it and try again; for any other reason it is 6."""
+    return error.exit_code if error is not None else _EXIT_CODE[verdict]
 
 
 def judge(

@@ -13,7 +13,7 @@ from imagebuild import __version__
 from imagebuild.cli import summary
 from imagebuild.cli.ending import report as say_error
 from imagebuild.cli.hands import VerifyImage
-from imagebuild.cli.judge import EXIT_CODE, LoaderDemand, judge
+from imagebuild.cli.judge import LoaderDemand, exit_code, judge
 from imagebuild.cli.junit import junit_text
 from imagebuild.cli.output import JUNIT, PAGE, REPORT, OutputFolder, open_folder, report_text
 from imagebuild.cli.terminal import LogFile, Watcher, choose_display, say, showing
@@ -99,7 +99,7 @@ def check_file(path: Path, what: str) -> None:
 
 
 def verify_one(image: Path, options: VerifyOptions, verify: VerifyImage) -> int:
-    """Verify one image and write the report. Returns the exit code: 0, 10 (bad) or 6 (could not be verified)."""
+    """Verify one image and write the report. Returns the exit code (judge.py)."""
     check_file(image, "image")
     if options.pv_grub:
         check_file(options.pv_grub, "PV-GRUB")
@@ -116,7 +116,7 @@ def verify_one(image: Path, options: VerifyOptions, verify: VerifyImage) -> int:
         finally:
             log.close()
     say(summary.block(report, folder_path, time.monotonic() - begin))
-    return EXIT_CODE[report.verdict]
+    return exit_code(report.verdict, error)
 
 
 def _verify(

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from imagebuild.errors import OK, BuildError, ImagebuildError, VerifyError
+from imagebuild.errors import BAD_IMAGE, OK, BuildError, HostError, ImagebuildError, VerifyError
 from imagebuild.host.cache import Cache
 from imagebuild.nightly import shared, unchanged
 from imagebuild.nightly.model import STATE_OF_VERDICT, Done, Result, State, Task
@@ -23,7 +23,7 @@ from imagebuild.nightly.network import sign_of_the_network
 from imagebuild.nightly.store import Store
 from imagebuild.nightly.supervise import STAMPED, Ended, run_build
 from imagebuild.nightly.unchanged import REPORT
-from imagebuild.report import Report, Verdict
+from imagebuild.report import Report
 
 OWN_PROGRAM = (sys.executable, "-m", "imagebuild")
 _MESSAGE_LINES = 12
@@ -143,7 +143,8 @@ def _result(job: _Job, ended: Ended, attempts: int, report: Report | None) -> Do
         limit = task.options.limits.stage_seconds
         why = f"{ended.hung} took longer than {limit:g} s, the limit of a stage, and was ended"
         return Done(_broken(task, BuildError.exit_code, why, attempts))
-    if report is None or (ended.exit_code not in (OK, VerifyError.exit_code) and report.verdict is not Verdict.FAILED):
+    judged = (OK, HostError.exit_code, VerifyError.exit_code, BAD_IMAGE)
+    if report is None or ended.exit_code not in judged:
         code = ended.exit_code if ended.exit_code > 0 else BuildError.exit_code
         message = last_words(ended)
         if _FULL in message.lower():

@@ -65,7 +65,9 @@ def test_one_bad_recipe_does_not_stop_the_others(nights: Nights) -> None:
     assert {suite.get("name") for suite in root} >= {"nightly", "web.static", "web.xen"}
 
 
-@pytest.mark.parametrize(("how", "code", "state"), [("failed", 10, "failed"), ("error", 6, "unverified")])
+@pytest.mark.parametrize(
+    ("how", "code", "state"), [("failed", 10, "failed"), ("error", 6, "unverified"), ("lacking", 4, "unverified")]
+)
 def test_a_bad_image_and_one_that_could_not_be_verified(nights: Nights, how: str, code: int, state: str) -> None:
     recipe = nights.recipe("web")
     night = nights.run(recipe, FAKE_VERIFY=how)

@@ -49,7 +49,7 @@ def test_a_passed_image(imagebuild: Runner) -> None:
         ("failed", 10, "web.raw.rejected", "failed"),
         ("nothing", 6, "web.raw.unverified", "unverified"),
         ("error", 6, "web.raw.unverified", "unverified"),
-        ("lacking", 6, "web.raw.unverified", "unverified"),
+        ("lacking", 4, "web.raw.unverified", "unverified"),
     ],
 )
 def test_an_image_that_did_not_pass(imagebuild: Runner, how: str, code: int, image: str, verdict: str) -> None:
