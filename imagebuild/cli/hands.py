@@ -52,9 +52,19 @@ class Hands:
 
 
 def own_hands() -> Hands:
-    """imagebuild's own."""
-    from imagebuild.build.image import build_image
+    """imagebuild's own, each imported when it is needed: what is unchanged needs none but the first."""
     from imagebuild.recipe.load import load_recipe
+
+    return Hands(load_recipe, _build, _verify)
+
+
+def _build(loaded: LoadedRecipe, target: Path, *, cache: Cache, progress: Progress, secrets: Mapping[str, str]) -> Made:
+    from imagebuild.build.image import build_image
+
+    return build_image(loaded, target, cache=cache, progress=progress, secrets=secrets)
+
+
+def _verify(request: Request, *, cache: Cache, progress: Progress) -> Verification:
     from imagebuild.verify.kept import verify_image
 
-    return Hands(load_recipe, build_image, verify_image)
+    return verify_image(request, cache=cache, progress=progress)
