@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import subprocess
+import sys
 import tarfile
 import tempfile
 import time
@@ -243,3 +245,33 @@ def test_a_script_that_fails(content: str, more: str, brief: str, details: str, 
     assert details in caught.value.details
     assert time.monotonic() - begun < 120, "nobody waits for what it has left running"
     assert not (tmp_path / "i.raw").exists()
+
+
+def test_a_script_does_not_outlive_imagebuild(tree: Path, tmp_path: Path) -> None:
+    """However imagebuild dies."""
+    script(tmp_path, "#!/bin/sh\nsleep 86399 &\nsleep 86399\n")
+    recipe = trees.write_recipe(tmp_path, f"{{tar: {tree}}}", "scripts: [setup.sh]")
+    words = [sys.executable, "-m", "imagebuild", "build", str(recipe), "-o", str(tmp_path / "out"), "--no-verify"]
+    environment = os.environ | {"IMAGEBUILD_CACHE": str(tmp_path / "cache")}
+    build = subprocess.Popen(words, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
+    try:
+        wait_until(lambda: running("sleep 86399") == 2)
+    finally:
+        build.kill()
+        build.wait()
+    wait_until(lambda: running("sleep 86399") == 0)
+
+
+def running(words: str) -> int:
+    found = 0
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            found += path.read_bytes().rstrip(b"\0") == words.replace(" ", "\0").encode()
+    return found
+
+
+def wait_until(condition: Callable[[], bool], limit_seconds: float = 90) -> None:
+    deadline = time.monotonic() + limit_seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come"
+        time.sleep(0.1)
