@@ -9,11 +9,11 @@ one that an ssh-agent holds.
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 
 from imagebuild.errors import BuildError, HostError, Problem, RecipeError
 from imagebuild.host import command
+from imagebuild.host.scratch import scratch_folder
 
 NAMESPACE = "imagebuild"
 _TIMEOUT_SECONDS = 60
@@ -36,8 +36,8 @@ def sign(text: str, key: Path) -> str:
     command.require("ssh-keygen", "openssh-client")
     # the agent's socket is not among what children are told otherwise
     agent = {"SSH_AUTH_SOCK": os.environ["SSH_AUTH_SOCK"]} if os.environ.get("SSH_AUTH_SOCK") else {}
-    with tempfile.TemporaryDirectory(prefix="imagebuild-") as folder:
-        message = Path(folder) / "message"
+    with scratch_folder() as folder:
+        message = folder / "message"
         message.write_text(text, encoding="utf-8")
         words = ["ssh-keygen", "-q", "-Y", "sign", "-f", str(key.absolute()), "-n", NAMESPACE, str(message)]
         finished = command.attempt(words, environment={**agent, "SSH_ASKPASS_REQUIRE": "never"},

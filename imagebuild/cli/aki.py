@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imagebuild.errors import OK, PublishError
+from imagebuild.host.scratch import scratch_folder
 
 if TYPE_CHECKING:
     from imagebuild.cli.ec2_output import Teller
@@ -146,9 +146,9 @@ def _facts(image: Path) -> tuple[TableKind, Architecture | None, str]:
     if not image.is_file():
         raise PublishError(f"there is no image {image}", resolution="name a raw disk image")
     host = testhost.find(Cache())
-    with tempfile.TemporaryDirectory(prefix="imagebuild-aki-") as scratch:
-        tools = host.tools if host else testhost.Tools(Path(scratch) / "none")
-        with open_subject(image, tools, Path(scratch)) as subject:
+    with scratch_folder() as scratch:
+        tools = host.tools if host else testhost.Tools(scratch / "none")
+        with open_subject(image, tools, scratch) as subject:
             sectors, _ = look_at(subject.raw)
             files = default_entry_files(subject)
     if isinstance(files, NoEntry):

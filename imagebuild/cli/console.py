@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from imagebuild.cli.verify import boot_settings, check_file
 from imagebuild.errors import OK, BuildError, VerifyError
 from imagebuild.host import command
 from imagebuild.host.cache import Cache
+from imagebuild.host.scratch import scratch_folder
 
 if TYPE_CHECKING:
     from imagebuild.verify.subject import Subject
@@ -50,14 +50,14 @@ def boot_image(words: BootWords) -> int:
         host = find(Cache())
     tools = host.tools if host else Tools(Path("/nonexistent"))  # ext needs none of them
     with (
-        tempfile.TemporaryDirectory(prefix="imagebuild-") as name,
-        open_subject(words.image, tools, Path(name)) as subject,
+        scratch_folder() as name,
+        open_subject(words.image, tools, name) as subject,
     ):
         if words.xen:
             assert host is not None
-            argv = _xen_machine(words, subject, host, Path(name))
+            argv = _xen_machine(words, subject, host, name)
         else:
-            argv = _plain_machine(words, subject, Path(name))
+            argv = _plain_machine(words, subject, name)
         end = "the guest writes into the image" if words.keep else "changes are thrown away"
         print(f"{words.image}: booting; {end}; Ctrl-A X ends the machine", file=sys.stderr, flush=True)
         code = command.foreground(argv)

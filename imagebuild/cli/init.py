@@ -118,19 +118,18 @@ def wants_questions(yes: bool) -> bool:
 
 def look_at(image: Path, recipe: Path) -> FoundImage:
     """What the image is like. Raises RecipeError and VerifyError."""
-    import tempfile
-
     from imagebuild.cli.terminal import Watcher, choose_display, showing
     from imagebuild.cli.verify import check_file
     from imagebuild.host.cache import Cache
+    from imagebuild.host.scratch import scratch_folder
     from imagebuild.verify.opened import open_any
 
     check_file(image, "image")
     folder = Path.cwd() if str(recipe) == "-" else recipe.absolute().parent
     with (
         showing(choose_display(sys.stderr, transient=True)) as display,
-        tempfile.TemporaryDirectory(prefix="imagebuild-") as scratch,
-        open_any(image, Cache(), Path(scratch), Watcher(display)) as subject,
+        scratch_folder() as scratch,
+        open_any(image, Cache(), scratch, Watcher(display)) as subject,
     ):
         return _found(subject, os.path.relpath(image.resolve(), folder))
 

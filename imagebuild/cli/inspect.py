@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from imagebuild.cli.text import size
 from imagebuild.cli.verify import check_file
 from imagebuild.errors import OK
 from imagebuild.host.cache import Cache
+from imagebuild.host.scratch import scratch_folder
 from imagebuild.report import Outcome, stage
 from imagebuild.verify.probe import printable
 
@@ -60,8 +60,8 @@ def look_into(image: Path, loader: BootLoader) -> Inspection:
             host, mark.cached = prepare(Cache(), watcher)
         with (
             stage(watcher, "looking into the image"),
-            tempfile.TemporaryDirectory(prefix="imagebuild-") as folder,
-            open_subject(image, host.tools, Path(folder)) as subject,
+            scratch_folder() as folder,
+            open_subject(image, host.tools, folder) as subject,
         ):
             return inspect_subject(subject, watcher, loader)
 

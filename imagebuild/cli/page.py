@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from imagebuild.cli.output import PACKAGES, REPORT
 from imagebuild.host.cache import Cache
+from imagebuild.host.scratch import scratch_folder
 from imagebuild.pages.clean import console_lines
 from imagebuild.pages.model import Area, Console, DiskFacts, Entry, PackageLine, Previous, ReportPage, Stretch
 from imagebuild.pages.render import report_html
@@ -108,8 +108,8 @@ def _look_at(image: Path, mountpoints: Mapping[str, str]) -> _Seen | None:
         host = find(Cache())
         tools = host.tools if host else Tools(Path("/nonexistent"))  # then only ext can be read
         with (
-            tempfile.TemporaryDirectory(prefix="imagebuild-") as scratch,
-            open_subject(image, tools, Path(scratch)) as subject,
+            scratch_folder() as scratch,
+            open_subject(image, tools, scratch) as subject,
         ):
             return _Seen(subject, mountpoints)
     except (ImagebuildError, OSError):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from imagebuild.cli.verify import check_file
 from imagebuild.errors import BAD_IMAGE, OK, Problem, RecipeError, VerifyError
 from imagebuild.host import command
 from imagebuild.host.cache import Cache
+from imagebuild.host.scratch import scratch_folder
 from imagebuild.report import Check, Outcome, Progress, stage
 from imagebuild.verify.probe import printable
 
@@ -44,8 +44,8 @@ def repair_image(image: Path, target: Path, *, loader: BootLoader) -> int:
         with stage(watcher, "Xen test host") as mark:
             host, mark.cached = prepare(Cache(), watcher)
         try:
-            with tempfile.TemporaryDirectory(prefix="imagebuild-") as folder:
-                repair = _repaired_copy(image, partial, Path(folder), host.tools, loader, watcher)
+            with scratch_folder() as folder:
+                repair = _repaired_copy(image, partial, folder, host.tools, loader, watcher)
             with stage(watcher, "checking the copy"):
                 failed = _failures(partial, host.tools, loader, watcher)
             final = target if not failed else target.with_name(target.name + _REJECTED)
@@ -103,8 +103,8 @@ def _failures(image: Path, tools: Tools, loader: BootLoader, progress: Progress)
     from imagebuild.verify.subject import open_subject
 
     with (
-        tempfile.TemporaryDirectory(prefix="imagebuild-") as folder,
-        open_subject(image, tools, Path(folder)) as subject,
+        scratch_folder() as folder,
+        open_subject(image, tools, folder) as subject,
     ):
         checks = run_static(subject, tools, progress, loader)
     return [check for check in checks if check.outcome is Outcome.FAILED]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -21,6 +20,7 @@ from imagebuild.cli.text import duration
 from imagebuild.cli.validate import parse_settings
 from imagebuild.errors import BAD_IMAGE, OK, Problem, RecipeError
 from imagebuild.host.cache import Cache
+from imagebuild.host.scratch import scratch_folder
 from imagebuild.report import Report, stage
 
 if TYPE_CHECKING:
@@ -83,14 +83,14 @@ def _build_again(job: Job, folder: Path, report: Report, hands: Hands, progress:
 
     if job.loaded.recipe.rootfs.debian is None:
         _take_the_moment(folder)  # a bootstrap's is in its lock
-    with tempfile.TemporaryDirectory(prefix="imagebuild-") as scratch:
-        image = Path(scratch) / f"{job.name}.raw"
+    with scratch_folder() as scratch:
+        image = scratch / f"{job.name}.raw"
         built = hands.build(job.loaded, image, cache=Cache(), progress=progress, secrets=job.secrets)
         with stage(progress, "checksum"):
             sha256 = image_sha256(image, threading.Event())
         if sha256 == report.image.sha256:
             return _Again(sha256, [])
-        (Path(scratch) / PACKAGES).write_text(built.packages.model_dump_json(), encoding="utf-8")
+        (scratch / PACKAGES).write_text(built.packages.model_dump_json(), encoding="utf-8")
         return _Again(sha256, _difference(folder, report, image, progress))
 
 

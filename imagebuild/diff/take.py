@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from imagebuild.diff.snapshot import FileFacts, Snapshot
 from imagebuild.diff.tar_tree import tar_files
 from imagebuild.errors import Problem, RecipeError, VerifyError
 from imagebuild.host.cache import Cache
+from imagebuild.host.scratch import scratch_folder
 from imagebuild.pages.model import PackageLine
 from imagebuild.report import Progress, stage
 from imagebuild.verify.opened import open_any
@@ -37,11 +37,11 @@ def take_snapshot(path: Path, progress: Progress) -> Snapshot:
     if image is None:
         return Snapshot(str(path), packages=packages)
     with (
-        tempfile.TemporaryDirectory(prefix="imagebuild-") as scratch,
+        scratch_folder() as scratch,
         stage(progress, f"reading {path}"),
-        open_any(image, Cache(), Path(scratch), progress) as subject,
+        open_any(image, Cache(), scratch, progress) as subject,
     ):
-        snapshot = _of_subject(str(path), subject, Path(scratch), progress)
+        snapshot = _of_subject(str(path), subject, scratch, progress)
     return replace(snapshot, packages=packages) if packages is not None else snapshot
 
 

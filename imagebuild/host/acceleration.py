@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 from pathlib import Path
 from typing import Literal
 
 from imagebuild.host import command
 from imagebuild.host.cache import Cache
+from imagebuild.host.scratch import scratch_folder
 
 Accelerator = Literal["kvm", "tcg"]
 KIND = "acceleration"
@@ -53,8 +53,8 @@ def accelerator(cache: Cache) -> Accelerator:
 
 def runs_a_guest(name: Accelerator, limit_seconds: float = _LIMIT_SECONDS) -> bool:
     """Whether a guest of a few instructions ran to its end under this accelerator within the limit."""
-    with tempfile.TemporaryDirectory(prefix="imagebuild-") as folder:
-        disk = Path(folder) / "sector"
+    with scratch_folder() as folder:
+        disk = folder / "sector"
         disk.write_bytes(_SECTOR)
         argv = [
             PROGRAM, "-machine", "pc", "-accel", name, "-cpu", "qemu64", "-m", "64", "-nodefaults", "-display", "none",

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from typing import Literal
 from imagebuild.errors import HostError, ImagebuildError
 from imagebuild.host import command
 from imagebuild.host.cache import Cache
+from imagebuild.host.scratch import scratch_folder
 
 State = Literal["ok", "limited", "lacking"]
 _PROGRAM_TIMEOUT_SECONDS = 20
@@ -126,8 +126,8 @@ def _e2fsprogs() -> tuple[Capability, ...]:
     def attempt() -> tuple[Capability, ...]:
         for program in ("mke2fs", "e2fsck", "debugfs"):
             command.require(program, "e2fsprogs")
-        with tempfile.TemporaryDirectory(prefix="imagebuild-") as folder:
-            image = str(Path(folder) / "ext4")
+        with scratch_folder() as folder:
+            image = str(folder / "ext4")
             for argv in (["mke2fs", "-q", "-t", "ext4", image, "4096"], ["e2fsck", "-fn", image]):
                 finished = command.attempt(argv, timeout_seconds=_PROGRAM_TIMEOUT_SECONDS)
                 if finished.exit_code != 0:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any, Literal
 
 from imagebuild.errors import BuildError, HostError
 from imagebuild.host import command
+from imagebuild.host.scratch import scratch_folder
 
 Acceleration = Literal["kvm", "tcg"]
 # The filesystems that imagebuild makes or reads through the appliance, and the Debian package that brings each.
@@ -97,9 +97,10 @@ def appliance(drives: Sequence[Drive], *, acceleration: Acceleration, log: comma
     """
     guestfs = load_binding()
     handle = guestfs.GuestFS(python_return_dict=True)
-    scratch = tempfile.TemporaryDirectory(prefix="imagebuild-")
-    try:
-        _configure(handle, acceleration, Path(scratch.name))
+    with contextlib.ExitStack() as stack:
+        scratch = stack.enter_context(scratch_folder())
+        stack.callback(handle.close)
+        _configure(handle, acceleration, scratch)
         for drive in drives:
             # "unsafe" leaves out every fsync of the appliance; `shutdown` still writes everything to the file.
             options: dict[str, Any] = {"readonly": True} if drive.readonly else {"cachemode": "unsafe"}
@@ -121,13 +122,11 @@ def appliance(drives: Sequence[Drive], *, acceleration: Acceleration, log: comma
             handle.shutdown()  # before close, or write errors are lost
         except RuntimeError as error:
             raise BuildError("the appliance did not end cleanly", details=str(error)) from error
-    finally:
-        handle.close()
-        scratch.cleanup()
 
 
 def _configure(handle: Any, acceleration: Acceleration, scratch: Path) -> None:
     handle.set_backend("direct")
+    handle.set_tmpdir(str(scratch))  # its overlays of read-only disks
     if acceleration == "tcg":
         handle.set_backend_setting("force_tcg", "1")
         handle.set_append(_EMULATED_APPEND)

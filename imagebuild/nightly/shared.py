@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import tarfile
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,6 +16,7 @@ import zstandard
 from imagebuild.build import rootfs
 from imagebuild.errors import BuildError
 from imagebuild.host.cache import SUMS, Cache, Entry, damage
+from imagebuild.host.scratch import scratch_folder
 from imagebuild.nightly.inputs import travelling_files
 from imagebuild.nightly.store import Store
 from imagebuild.plan.planner import tree_source
@@ -40,8 +40,8 @@ def send_recipe(store: Store, loaded: LoadedRecipe, inputs: str) -> tuple[str, s
     recipe = Path(os.path.normpath(loaded.path.absolute())).relative_to(base)
     name = f"shared/recipes/{inputs}.tar.zst"
     if not store.mark(name):
-        with tempfile.TemporaryDirectory(prefix="imagebuild-") as scratch:
-            packed = Path(scratch) / "recipe.tar.zst"
+        with scratch_folder() as scratch:
+            packed = scratch / "recipe.tar.zst"
             _pack(base, files, packed)
             store.upload_whole(packed, name)
     return name, str(recipe)
@@ -105,8 +105,8 @@ def send_tree(store: Store, cache: Cache, digest: str) -> None:
     folder = cache.find(rootfs.KIND, digest) if digest else None
     if folder is None or store.mark(name):
         return
-    with tempfile.TemporaryDirectory(prefix="imagebuild-", dir=cache.root) as scratch:
-        packed = Path(scratch) / "tree.tar.zst"
+    with scratch_folder(cache.root) as scratch:
+        packed = scratch / "tree.tar.zst"
         # only what its own list of digests names: a file added since (facts) would look like damage
         _pack(
             folder,

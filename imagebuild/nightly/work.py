@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import platform
 import sys
-import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ from pydantic import ValidationError
 
 from imagebuild.errors import BAD_IMAGE, OK, BuildError, HostError, ImagebuildError, VerifyError
 from imagebuild.host.cache import Cache
+from imagebuild.host.scratch import scratch_folder
 from imagebuild.nightly import shared, unchanged
 from imagebuild.nightly.model import STATE_OF_VERDICT, Done, Result, State, Task
 from imagebuild.nightly.network import sign_of_the_network
@@ -56,8 +56,7 @@ def carry_out(task: Task, say: Callable[[str], None], stop: Callable[[], bool] =
 def _in_store(job: _Job) -> Done:
     """Recipe from the store, result into the store: nothing but the cache stays on this machine."""
     task, store, cache = job.task, Store(job.task.store), Cache()
-    with tempfile.TemporaryDirectory(prefix="imagebuild-") as scratch:
-        folder = Path(scratch)
+    with scratch_folder() as folder:
         (folder / "recipe").mkdir()
         shared.fetch_recipe(store, task.bundle, folder / "recipe")
         job.notes += shared.mend(cache, "trees", task.tree_digest) if task.tree_digest else []

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from typing import Any, Literal
 from imagebuild.errors import VerifyError
 from imagebuild.host import command
 from imagebuild.host.acceleration import PACKAGE, PROGRAM, Accelerator
+from imagebuild.host.scratch import scratch_folder
 
 _CONNECT_SECONDS = 60.0
 _END_SECONDS = 20.0
@@ -159,10 +159,10 @@ def machine(arguments: Sequence[str], *, folder: Path | None = None) -> Iterator
 def _socket_folder() -> Iterator[Path]:
     """A temporary folder with a short enough name."""
     with contextlib.ExitStack() as stack:
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="imagebuild-"))
-        if len(folder) > _LONGEST_SOCKET_PATH - len("/monitor"):
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="imagebuild-", dir="/tmp"))
-        yield Path(folder)
+        folder = stack.enter_context(scratch_folder())
+        if len(str(folder)) > _LONGEST_SOCKET_PATH - len("/monitor"):
+            folder = stack.enter_context(scratch_folder(Path("/tmp")))
+        yield folder
 
 
 def _listen(path: Path) -> socket.socket:

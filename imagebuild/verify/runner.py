@@ -11,7 +11,6 @@ import contextlib
 import functools
 import os
 import re
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -21,6 +20,7 @@ from imagebuild.errors import VerifyError
 from imagebuild.host import command
 from imagebuild.host.acceleration import PACKAGE, PROGRAM, Accelerator, accelerator
 from imagebuild.host.cache import Cache
+from imagebuild.host.scratch import scratch_folder
 from imagebuild.report import (
     MACHINES,
     Boot,
@@ -90,10 +90,10 @@ def verify_image(request: Request, *, cache: Cache, progress: Progress) -> Verif
         command.require(PROGRAM, PACKAGE)
         accel = accelerator(cache)
     with (
-        tempfile.TemporaryDirectory(prefix="imagebuild-") as folder,
-        open_subject(request.image, host.tools, Path(folder)) as subject,
+        scratch_folder() as folder,
+        open_subject(request.image, host.tools, folder) as subject,
     ):
-        run = _Run(request, cache, progress, host, subject, Path(folder), accel, stages=stages)
+        run = _Run(request, cache, progress, host, subject, folder, accel, stages=stages)
         before = _carry_out(run)
     return _result(run, before)
 

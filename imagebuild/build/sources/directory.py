@@ -14,7 +14,6 @@ import json
 import os
 import stat
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from pydantic import BaseModel, ConfigDict
 from imagebuild.build.archive import printable
 from imagebuild.errors import BuildError
 from imagebuild.host import command, lifeline, namespace
+from imagebuild.host.scratch import scratch_folder
 from imagebuild.report import Progress
 
 # What a running system mounts there belongs to that system, not to the tree.
@@ -49,7 +49,7 @@ def folder_digest(folder: Path) -> str:
     if namespace.is_root():
         return _digest(folder)
     _check_owners(folder)
-    with tempfile.TemporaryDirectory(prefix="imagebuild-") as scratch, namespace.workspace(Path(scratch)) as space:
+    with scratch_folder() as scratch, namespace.workspace(scratch) as space:
         job = Job(folder=folder, lock=space.lock, result=space.folder / "result.json")
         finished = namespace.attempt_python(__name__, stdin=job.model_dump_json(), log=lambda _line: None)
         if finished.exit_code != 0:
