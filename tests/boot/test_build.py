@@ -15,8 +15,8 @@ RECIPES = ("debian-12-hd0", "debian-12-hd00-lvm")
 LIMIT_SECONDS = 2400
 
 
-def build(output: Path) -> subprocess.CompletedProcess[str]:
-    argv = [sys.executable, "-m", "imagebuild", "build", *(f"recipes/{name}.yaml" for name in RECIPES)]
+def build(output: Path, names: tuple[str, ...] = RECIPES) -> subprocess.CompletedProcess[str]:
+    argv = [sys.executable, "-m", "imagebuild", "build", *(f"recipes/{name}.yaml" for name in names)]
     return subprocess.run([*argv, "-o", str(output)], capture_output=True, text=True, timeout=LIMIT_SECONDS)
 
 
@@ -47,3 +47,13 @@ def test_both_recipes_end_as_verified_images(tmp_path: Path) -> None:
     assert again.returncode == 0, again.stdout + again.stderr
     assert again.stdout.count("unchanged") == len(RECIPES)
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.raw")} == before
+
+    first = tmp_path / RECIPES[0] / "report.json"
+    elsewhere = build(tmp_path / "elsewhere", RECIPES[:1])
+    assert elsewhere.returncode == 0, elsewhere.stdout + elsewhere.stderr
+    kept = json.loads((tmp_path / "elsewhere" / RECIPES[0] / "report.json").read_text())
+    assert kept["cached"], "the same bytes are not booted again"
+    assert kept["boots"] == json.loads(first.read_text())["boots"]
+    assert (tmp_path / "elsewhere" / RECIPES[0] / "console-xen.log").read_bytes() == (
+        tmp_path / RECIPES[0] / "console-xen.log"
+    ).read_bytes()
