@@ -33,6 +33,8 @@ _UNFINISHED_SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*|\][^\x07\x1b\n]*\x1b?|
 _LINE_BREAKING = frozenset("ABEFHJdf")
 # A loader's "Error 15: File not found", "error: file not found"; a kernel's "Cannot open root device".
 _CAUSE = re.compile(r"^Error \d+: |^error: |: Cannot open ")
+# systemd waits 90 s for a device (DefaultDeviceTimeoutSec=), by a clock that runs on while a busy host is elsewhere.
+_OUT_OF_TIME = re.compile(r"Timed out waiting for device")
 _INVISIBLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
@@ -117,7 +119,8 @@ def _pieces(line: str) -> list[str]:
 class Console:
     """Follows one boot. Feed it what the serial line says; `ending` is set when the boot is decided.
 
-    `expected` is the sign of the last milestone: reaching it is the boot's success.
+    `expected` is the sign of the last milestone: reaching it is the boot's success. `out_of_time`: the guest gave up
+    waiting for a device.
     """
 
     def __init__(
@@ -135,6 +138,7 @@ class Console:
         self.recent: deque[str] = deque(maxlen=_REMEMBERED_LINES)
         self.heard_bytes = 0
         self.ending: Ending | None = None
+        self.out_of_time = False
 
     @property
     def phase(self) -> str:
@@ -191,6 +195,7 @@ class Console:
     def _look(self, line: str, seconds: float, *, finished: bool) -> None:
         if self.ending is not None:
             return
+        self.out_of_time = self.out_of_time or bool(_OUT_OF_TIME.search(line))
         for fatal in self._fatals:
             if self.phase in fatal.phases and (finished or fatal.prompt) and fatal.pattern.search(line):
                 said = f"the console said {line.strip()[:240]!r} ({fatal.name})"

@@ -88,6 +88,20 @@ def test_limits_grow_with_the_slowness_of_the_machine() -> None:
     assert follower.machine.seconds() == pytest.approx(4 * 300, abs=2)
 
 
+@pytest.mark.parametrize(("kernel_after", "blames"), [(2.0, "image"), (5.0, "machine")])
+def test_a_guest_that_ran_out_of_time_on_a_busy_machine_is_no_bad_image(kernel_after: float, blames: Blame) -> None:
+    """systemd's 90 seconds for /boot's device are the image's doing only where the machine is not slow."""
+    said = b"[ TIME ] Timed out waiting for device /dev/disk/by-uuid/1.\nYou are in emergency mode. After logging in\n"
+    machine = FakeMachine((kernel_after, KERNEL), (120.0, said))
+    console = Console(signs.qemu_signs("login:"), signs.GUEST_FATALS, io.BytesIO())
+    follower = Follower(
+        console, cast(Machine, machine), 300, Pace(), lambda name, seconds: None, threading.Event(), {signs.KERNEL: 2.0}
+    )
+    found = follower.follow()
+    assert found.blames == blames
+    assert "You are in emergency mode" in found.detail
+
+
 def test_a_stuck_machine_is_not_called_slow_without_end() -> None:
     pace = Pace()
     pace.measured(1000, 2)
