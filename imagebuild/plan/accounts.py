@@ -50,24 +50,28 @@ def password_edits(recipe: Recipe) -> list[Edit]:
 
 
 def account_edits(recipe: Recipe, facts: TreeFacts | None) -> list[Edit]:
-    """The steps for all users. Without the tree their numbers are left open. Raises PlanError."""
+    """The steps for all users, new ones first: a group may be another new user's own.
+
+    Without the tree their numbers are left open. Raises PlanError.
+    """
     _check_files(recipe)
     numbers = _Numbers.of(recipe, facts)
-    edits: list[Edit] = []
+    new: list[Edit] = []
+    more: list[Edit] = []
     for index, user in enumerate(recipe.system.users):
         account = _existing(user, f"system.users.{index}", facts)
         if account is None:
             added = _added(user, facts, numbers)
-            edits.append(added)
+            new.append(added)
             uid, gid, home = added.uid, added.gid, added.home
         else:
             uid, gid, home = account.uid, account.gid, account.home
         if user.groups:
             _check_groups(user, f"system.users.{index}", recipe, facts)
-            edits.append(JoinGroups(user=user.name, groups=user.groups))
+            more.append(JoinGroups(user=user.name, groups=user.groups))
         if user.ssh_keys:
-            edits.append(AuthorizeKeys(user=user.name, uid=uid, gid=gid, home=home, sources=user.ssh_keys))
-    return edits
+            more.append(AuthorizeKeys(user=user.name, uid=uid, gid=gid, home=home, sources=user.ssh_keys))
+    return [*new, *more]
 
 
 def account_notes(recipe: Recipe, facts: TreeFacts | None) -> Iterator[str]:

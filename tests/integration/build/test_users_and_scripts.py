@@ -118,7 +118,7 @@ system:
   hostname: web
   root_password: {{hash: $y$j9T$root}}
   users:
-    - {{name: admin, ssh_keys: [{make_key("one")}, {make_key("two")}], groups: [sudo, adm], password: {{env: X}}}}
+    - {{name: admin, ssh_keys: [{make_key("one")}, {make_key("two")}], groups: [sudo, fixed], password: {{env: X}}}}
     - {{name: service, system: true}}
     - {{name: fixed, uid: 1500, shell: /bin/false, home: /srv/fixed, comment: Fixed One}}
     - {{name: root, ssh_keys: [{make_key("three")}]}}
@@ -137,10 +137,10 @@ system:
         f"service:*:{day}:0:99999:7:::\nfixed:*:{day}:0:99999:7:::\n"
     )
     assert text(found, "etc/group") == (
-        "root:x:0:\nadm:x:4:admin,old\nsudo:x:27:old,admin\nold:x:1000:\nnumbers:x:1001:\nadmin:x:1002:\n"
-        "service:x:999:\nfixed:x:1500:\n"
+        "root:x:0:\nadm:x:4:old\nsudo:x:27:old,admin\nold:x:1000:\nnumbers:x:1001:\nadmin:x:1002:\n"
+        "service:x:999:\nfixed:x:1500:admin\n"
     )
-    assert text(found, "etc/gshadow") == "sudo:*::old,admin\nadmin:!::\nservice:!::\nfixed:!::\n"
+    assert text(found, "etc/gshadow") == "sudo:*::old,admin\nadmin:!::\nservice:!::\nfixed:!::admin\n"
     assert text(found, "etc/subuid") == "old:100000:65536\nadmin:165536:65536\nfixed:231072:65536\n"
     shadow = found[b"etc/shadow"]
     assert (shadow.mode & 0o7777, shadow.gid, shadow.mtime) == (0o640, 42, EPOCH)
