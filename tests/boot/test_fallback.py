@@ -12,8 +12,8 @@ from imagebuild.report import BootEnd, Check, Outcome, Quiet, Verdict
 from imagebuild.verify.runner import Request, Verification, verify_image
 from imagebuild.verify.testhost import TestHost
 from tests.images import ROOT_UUID, Filesystem, make_image
+from tests.proof.contents import entry, files, menu
 from tests.proof.guest import Guest, tiny_guest
-from tests.proof.images import entry, files, menu
 
 pytestmark = [pytest.mark.boot, pytest.mark.needs("testhost", "qemu")]
 HEAD = "default 0\nfallback 1\ntimeout 1\n"
