@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from imagebuild.cli.console import BootWords, boot_image
+
 pytestmark = pytest.mark.integration
 MIB = 2**20
 
@@ -69,6 +71,43 @@ def test_shell_looks_and_does_not_write(image: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "looked-into" in done.stdout
     assert hashlib.sha256(image.read_bytes()).digest() == before
+
+
+@pytest.mark.needs("mke2fs", "debugfs", "guestfish", "guestfs", "qemu-img")
+def test_shell_writes_when_it_is_asked_to(image: Path, tmp_path: Path) -> None:
+    packed, unpacked = tmp_path / "packed.qcow2", tmp_path / "unpacked.raw"
+    subprocess.run(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", str(image), str(packed)], check=True)
+    done = imagebuild("shell", str(packed), "--write", input='write /etc/hostname "changed"\n')
+    assert done.returncode == 0, done.stderr
+    subprocess.run(["qemu-img", "convert", "-f", "qcow2", "-O", "raw", str(packed), str(unpacked)], check=True)
+    found = subprocess.run(["debugfs", "-R", "cat /etc/hostname", str(unpacked)], capture_output=True, check=True)
+    assert found.stdout == b"changed"
+
+
+@pytest.mark.needs("mke2fs", "debugfs", "qemu-system-x86_64", "testhost")
+@pytest.mark.parametrize("xen", [False, True])
+def test_the_disk_is_the_image_itself_only_with_keep(
+    image: Path, xen: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What QEMU is told; that guests boot so was tried by hand, since a boot takes minutes."""
+    seen: list[list[str]] = []
+
+    def foreground(argv: list[str], environment: dict[str, str] | None = None) -> int:
+        seen.append(argv)
+        return 0
+
+    monkeypatch.setattr("imagebuild.host.command.foreground", foreground)
+    for keep in (False, True):
+        assert boot_image(BootWords(image, xen=xen, keep=keep)) == 0
+    drives = [next(word for word in argv if "id=image" in word) for argv in seen]
+    assert "snapshot=on" in drives[0] or "read" in drives[0]
+    assert "snapshot" not in drives[1]
+    assert "format=raw" in drives[1]
+    assert str(image).replace(",", ",,") in drives[1], "the image, not our name for it"
+    assert all("mon:stdio" in argv for argv in seen)
+    said = capsys.readouterr().err
+    assert "changes are thrown away" in said
+    assert "the guest writes into the image" in said
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
