@@ -38,8 +38,8 @@ above. `make proof` builds and boots them; `tests/proof/test_made.py` does where
 _FOUND = """
 ## The image that taught us
 
-`hd0-ext4-1k-holes` is what `mke2fs -d` makes with 1 KiB blocks: a kernel with holes, Error 16. `imagebuild verify --with
-static` refuses it with 2.6 s of processor time in all (2026-11-24); `imagebuild repair` makes a copy of it that boots
+`hd0-ext4-1k-holes` is what `mke2fs -d` makes with 1 KiB blocks: a kernel with holes, Error 16. `verify --with static`
+refuses it with 2.6 s of processor time in all (2026-11-24), and `imagebuild repair` makes a copy of it that boots
 (`tests/boot/test_repaired.py`, with the genuine loader where there is one).
 
 ## Disagreements that were found on the way
