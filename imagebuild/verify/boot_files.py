@@ -73,6 +73,16 @@ def entry_files(subject: Subject, number: int) -> EntryFiles | NoEntry:
     return EntryFiles(entry.title, kernel, initrd, entry.arguments, number)
 
 
+def has_kernel_alone(subject: Subject, entry: MenuEntry) -> bool:
+    """Whether the kernel can be read, and the initrd that the entry names cannot."""
+    if entry.kernel is None or not entry.initrd:
+        return False
+    kernel = _content(subject, entry, entry.kernel, MOST_KERNEL_BYTES)
+    return not isinstance(kernel, NoEntry) and isinstance(
+        _content(subject, entry, entry.initrd, MOST_INITRD_BYTES), NoEntry
+    )
+
+
 def locate(subject: Subject, entry: MenuEntry, written: str) -> FileAt | NoEntry:
     """Where a path in the menu leads: `written` is a kernel's or an initrd's, on the device of the entry's `root`."""
     named = loader_path(written, entry.root)

@@ -12,16 +12,19 @@ from dataclasses import replace
 from pathlib import Path
 
 from imagebuild.formats.kernel_file import unwrap
+from imagebuild.formats.menu_semantics import choice
 from imagebuild.formats.repack import RepackError, with_gzip_payload
 from imagebuild.host.cache import Cache
 from imagebuild.report import Loader
-from imagebuild.verify.boot_files import NoEntry, default_entry_files
+from imagebuild.verify.boot_files import NoEntry, default_entry_files, has_kernel_alone
 from imagebuild.verify.kernel_checks import UNPACKS
 from imagebuild.verify.loader_rules import BootLoader
 from imagebuild.verify.loaders import GuestLoader, choose_loader, find_pv_grub
 from imagebuild.verify.subject import Subject
 from imagebuild.verify.testhost import TestHost
 
+# What every libxc unpacks.
+_XL_UNPACKS = ("gzip", "none")
 # What a value in xl.cfg(5) can hold as it is.
 _PLAIN = re.compile(r'[^"\\\x00-\x1f\x7f]*')
 
@@ -48,10 +51,10 @@ def loader_for(
     )  # fmt: skip
     if no_judge and (found := find_pv_grub(asked, cache)):
         chosen = replace(chosen, note=f"{chosen.facts.version} takes the place of {found[0]}: {no_judge}")
-    return _able_to_unpack(chosen, subject) if meant_for == "pv-grub" else chosen
+    return _able(chosen, subject) if meant_for == "pv-grub" else chosen
 
 
-def _able_to_unpack(loader: GuestLoader, subject: Subject) -> GuestLoader:
+def _able(loader: GuestLoader, subject: Subject) -> GuestLoader:
     """The loader itself, or the image's kernel in its place. Files for that go into the subject's scratch folder."""
     if loader.facts.kind != "stand-in":
         return loader
@@ -59,17 +62,35 @@ def _able_to_unpack(loader: GuestLoader, subject: Subject) -> GuestLoader:
     facts = None if isinstance(files, NoEntry) else unwrap(files.kernel)
     if isinstance(files, NoEntry) or facts is None or not _PLAIN.fullmatch(files.command_line):
         return loader
-    if facts.compression in UNPACKS["pvgrub2"] or facts.compression not in UNPACKS["pv-grub"]:
+    bare = _bare_kernel_before(subject, files.number)
+    if facts.compression in UNPACKS["pv-grub"] and facts.compression not in UNPACKS["pvgrub2"]:
+        why = f"cannot unpack {facts.compression}"
+    elif bare is not None:
+        why = f"would start entry {bare} without its initrd, where GRUB 0.97 goes on to entry {files.number}"
+    else:
         return loader
     kernel = subject.scratch / "direct-kernel"
     try:
-        kernel.write_bytes(with_gzip_payload(files.kernel))
+        kernel.write_bytes(files.kernel if facts.compression in _XL_UNPACKS else with_gzip_payload(files.kernel))
     except RepackError:
         return loader
     ramdisk = None
     if files.initrd is not None:
         ramdisk = subject.scratch / "direct-initrd"
         ramdisk.write_bytes(files.initrd)
-    version = f"Xen's own domain builder, as {loader.facts.version} cannot unpack {facts.compression}"
-    by_xen = Loader(kind="stand-in", version=version)
+    by_xen = Loader(kind="stand-in", version=f"Xen's own domain builder, as {loader.facts.version} {why}")
     return replace(loader, path=kernel, extra=files.command_line, facts=by_xen, is_kernel=True, ramdisk=ramdisk)
+
+
+def _bare_kernel_before(subject: Subject, number: int) -> int | None:
+    """An entry that is tried before that one, with a kernel and without the initrd that it names.
+
+    0.97 gives such an entry up (Error 15) and takes the next; GRUB 2 prints an error and boots the kernel by itself.
+    """
+    taken = choice(subject.menu, "grub-0.97") if subject.menu else None
+    for tried in () if taken is None or taken.entry is None else (taken.entry, *taken.fallbacks):
+        if tried == number:
+            return None
+        if subject.menu and has_kernel_alone(subject, subject.menu.entries[tried]):
+            return tried
+    return None
