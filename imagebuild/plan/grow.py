@@ -73,7 +73,8 @@ _GROW_PARTITION = """\
 name=${device##*/}
 disk=$(readlink -f "/sys/class/block/$name/..")
 disk=/dev/${disk##*/}
-sfdisk --dump "$disk" | sed -e '/^last-lba:/d' -e "\\|^$device |s/ size= *[0-9]*,//" |
+table=$(sfdisk --dump "$disk")
+echo "$table" | sed -e '/^last-lba:/d' -e "\\|^$device |s/ size= *[0-9]*,//" |
     sfdisk --quiet --force --no-reread --no-tell-kernel --wipe never --wipe-partitions never "$disk"
 partx --update --nr "$(cat "/sys/class/block/$name/partition")" "$disk"
 """
