@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -11,11 +14,11 @@ from xml.etree import ElementTree
 
 import pytest
 
-from imagebuild.errors import BuildError
+from imagebuild.errors import BuildError, HostError
 from imagebuild.host.cache import Cache
 from imagebuild.nightly.lock import hold_file
 from imagebuild.nightly.model import Limits
-from tests.integration.nightly.conftest import Nights
+from tests.integration.nightly.conftest import PROGRAM, Nights
 
 pytestmark = pytest.mark.integration
 
@@ -117,6 +120,33 @@ def test_two_nights_at_once(nights: Nights) -> None:
     assert nights.states(nights.run(nights.recipe("web"))) == {"web": "passed"}
 
 
+def test_a_second_night_is_refused_and_a_killed_one_gives_the_output_back(nights: Nights) -> None:
+    recipes = [nights.recipe("web"), nights.recipe("db")]
+    nights.run(recipes[0])
+    code = f"import sys; from imagebuild.cli import main, nightly; nightly.PROGRAM = {PROGRAM}; sys.exit(main())"
+    argv = [sys.executable, "-c", code, "nightly", *map(str, recipes), "-o", str(nights.out)]
+    log, deadline = nights.out / "db/build.log", time.monotonic() + 60
+    with subprocess.Popen(argv, env=os.environ | {"FAKE_BUILD": "slow"}, stdout=subprocess.DEVNULL) as first:
+        while "READY" not in (log.read_text() if log.exists() else "") and time.monotonic() < deadline:
+            assert first.poll() is None
+            time.sleep(0.1)
+        with pytest.raises(BuildError, match="another night is writing"):
+            nights.run(*recipes)
+        first.kill()
+    time.sleep(1)  # its build ends with it, a moment later
+    night = nights.run(*recipes)
+    assert nights.states(night) == {"web": "unchanged", "db": "passed"}
+    assert [each["number"] for each in nights.summary()["nights"]] == [1, 2]  # type: ignore[attr-defined]
+    assert not list(nights.out.glob("*/*.partial"))
+
+
+def test_a_scheduler_that_is_not_there(nights: Nights, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("imagebuild.nightly.engine.CONNECT_SECONDS", 1)
+    with pytest.raises(HostError, match="the scheduler tcp://127.0.0.1:9 cannot be reached"):
+        nights.run(nights.recipe("web"), scheduler="tcp://127.0.0.1:9")
+    assert nights.states(nights.run(nights.recipe("web"))) == {"web": "passed"}, "the output is free"
+
+
 def test_a_clock_that_is_set_back(nights: Nights) -> None:
     recipe = nights.recipe("web")
     nights.run(recipe)
@@ -161,6 +191,7 @@ def test_a_damaged_cache_entry_is_found_by_its_digest_and_made_again(nights: Nig
     (folder / "tree.tar").write_bytes(b"A TREE")  # of the same size
     night = nights.run(nights.recipe("web"))
     assert cache.find("trees", "0" * 64) is None
+    assert (cache.get("trees", "0" * 64, make)[0] / "tree.tar").read_bytes() == b"a tree"
     assert "trees/0000000000000000 was damaged (tree.tar: changed)" in night.notes[0]
     assert "was damaged" in (nights.out / "summary.html").read_text()
     assert nights.run(nights.recipe("web")).notes == ()
