@@ -142,7 +142,7 @@ def test_a_second_night_is_refused_and_a_killed_one_gives_the_output_back(nights
 
 def test_a_scheduler_that_is_not_there(nights: Nights, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("imagebuild.nightly.engine.CONNECT_SECONDS", 1)
-    with pytest.raises(HostError, match="the scheduler .* cannot be reached"):
+    with pytest.raises(HostError, match=r"the scheduler .* cannot be reached"):
         nights.run(nights.recipe("web"), scheduler="tcp://127.0.0.1:9")
     assert nights.states(nights.run(nights.recipe("web"))) == {"web": "passed"}, "the output is free"
 
