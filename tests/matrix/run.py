@@ -13,6 +13,7 @@ import datetime
 import json
 import sys
 import time
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,6 @@ from imagebuild.build.image import build_image
 from imagebuild.errors import ImagebuildError, PlanError
 from imagebuild.host.cache import Cache
 from imagebuild.plan.planner import make_plan
-from imagebuild.plan.steps import digest_of
 from imagebuild.recipe.load import LoadedRecipe, load_recipe
 from imagebuild.report import Check, MachineName, Outcome, Stage
 from imagebuild.verify.runner import Request, Verification, verify_image
@@ -30,6 +30,7 @@ from tests.matrix.combinations import COMBINATIONS, Combination
 from tests.matrix.table import DOCUMENT, table
 
 Result = dict[str, Any]
+READERS = ("loader-reads", "pygrub", "filesystem")
 
 
 class Told:
@@ -67,17 +68,16 @@ def main() -> int:
     for item in [] if words.table_only else chosen:
         print(item.name, flush=True)
         loaded = loaded_recipe(item, words.output)
-        digest = digest_of(loaded.recipe)
+        digest = sha256(json.dumps(item.recipe, sort_keys=True).encode()).hexdigest()
         known = results.get(item.name)
-        if (
-            known
-            and known["recipe"] == digest
-            and known["verdict"] in ("passed", "refused")
-            and set(machines) <= set(known.get("machines", machines))
-        ):
+        before = known if known and known["recipe"] == digest and known["verdict"] in ("passed", "refused") else None
+        missing = tuple(name for name in machines if before is None or name not in before.get("machines", machines))
+        if before and (not missing or before["verdict"] == "refused"):
             print("    as before", flush=True)
             continue
-        results[item.name] = {"recipe": digest, "machines": machines, **one(item, loaded, words, machines)}
+        results[item.name] = joined(
+            before, {"recipe": digest, "machines": missing, **one(item, loaded, words, missing)}
+        )
         (words.output / "results.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     DOCUMENT.write_text(table(COMBINATIONS, results), encoding="utf-8")
     print(f"table: {DOCUMENT}")
@@ -85,6 +85,14 @@ def main() -> int:
     if bad:
         print(f"neither booted nor rightly refused: {', '.join(bad)}", file=sys.stderr)
     return 1 if bad else 0
+
+
+def joined(before: Result | None, now: Result) -> Result:
+    """What was seen of the same recipe earlier, on other machines, and what was seen now."""
+    if before is None or now["verdict"] != "passed":
+        return now
+    both = {**before, **now, "machines": [*before["machines"], *now["machines"]]}
+    return both | {key: {**before[key], **now[key]} for key in ("boots", "checks")}
 
 
 def read_results(output: Path) -> dict[str, Result]:
@@ -133,7 +141,8 @@ def judged(verification: Verification) -> Result:
                        "seconds": boot.seconds, "detail": boot.detail}
         for boot in verification.boots
     }  # fmt: skip
-    checks = {name: outcome_of(verification.checks, name) for name in ("loader-reads", "pygrub", "filesystem")}
+    seen = {check.name for check in verification.checks}
+    checks = {name: outcome_of(verification.checks, name) for name in READERS if name in seen}
     failed = [f"{check.name}: {check.detail}" for check in verification.checks if check.outcome is Outcome.FAILED]
     reason = "; ".join(failed) or verification.unverified_because
     return {"verdict": verification.verdict.value, "boots": boots, "checks": checks, "reason": reason}
