@@ -15,9 +15,13 @@ from imagebuild.report import Outcome, Quiet, Verdict
 from imagebuild.verify.runner import Request, verify_image
 from tests.matrix.combinations import ROOTFS
 
-# On a busy machine without KVM the console's device is later than the 90 s that systemd waits for it, and its login
-# prompt never comes (seen). console-getty's waits for no device.
-_COMMAND_LINE = "ro console=hvc0 systemd.default_timeout_start_sec=900 systemd.wants=console-getty.service"
+# On a busy machine without KVM udev is later than the 90 s that systemd waits for a device: no login prompt comes then,
+# or the emergency shell (both seen). console-getty's prompt waits for no device.
+_COMMAND_LINE = "ro console=hvc0 systemd.wants=console-getty.service"
+_PATIENCE = {
+    "path": "/etc/systemd/system.conf.d/patience.conf",
+    "content": "[Manager]\nDefaultTimeoutStartSec=900\nDefaultDeviceTimeoutSec=900\n",
+}
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,7 @@ class Made:
         return {
             "name": self.name,
             "rootfs": ROOTFS,
+            "files": [_PATIENCE],
             "disk": self.disk,
             "system": {"hostname": "proof"},
             "boot": {"command_line": _COMMAND_LINE},
