@@ -12,6 +12,7 @@ import re
 from pathlib import Path, PurePosixPath
 from typing import assert_never
 
+from imagebuild.build import quick_initrd
 from imagebuild.errors import BuildError
 from imagebuild.host import command
 from imagebuild.plan.steps import GenerateInitrd, WriteFile
@@ -82,7 +83,11 @@ def tool_command(step: GenerateInitrd) -> list[str]:
 def generate_initrd(tree: Path, step: GenerateInitrd) -> None:
     """Run the tool inside the tree (its configuration is written already). Raises BuildError."""
     mount_for_tools(tree)
-    command.run([*_INSIDE, str(tree), *tool_command(step)], doing=f"generating {step.path}", log=print)
+    with quick_initrd.helped(tree):
+        command.run(
+            [*_INSIDE, str(tree), *tool_command(step)],
+            doing=f"generating {step.path}", environment=quick_initrd.environment(), log=print,
+        )  # fmt: skip
     if not (tree / step.path.lstrip("/")).is_file():
         raise BuildError(f"generating {step.path} failed: {step.tool} ended well, but made no such file")
 

@@ -8,6 +8,7 @@ import tarfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from imagebuild.build import quick_initrd
 from imagebuild.build.sources.release_date import newest_release
 from imagebuild.build.times import VARIABLE
 from imagebuild.errors import BuildError
@@ -90,6 +91,8 @@ def words(
         # the folder out, too, and without it nothing can be mounted: it is put back below
         "--skip=output/dev",
         "--dpkgopt=force-unsafe-io",  # the tree is copied out in the end: fsync protects nothing
+        f"--essential-hook={quick_initrd.HOOK_BEFORE}",
+        f"--customize-hook={quick_initrd.HOOK_AFTER}",
         f"--customize-hook={_note_digests(index)}",
         # mmdebstrap leaves this machine's own name and resolver in the tree
         '--customize-hook=cd "$1/etc" && rm -f resolv.conf hostname && echo localhost >hostname',
@@ -126,7 +129,7 @@ def bootstrap(
             argv,
             space,
             memory=namespace.fits_in_memory(_BOOTSTRAP_BYTES),
-            environment={} if moment is None else {VARIABLE: str(moment)},
+            environment={**quick_initrd.environment(), **({} if moment is None else {VARIABLE: str(moment)})},
             log=progress.log,
         )
         if finished.exit_code != 0:

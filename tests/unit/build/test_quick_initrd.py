@@ -1,0 +1,62 @@
+"""The shell functions that stand in for mkinitramfs's thousands of processes say what the programs say."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from imagebuild.build import quick_initrd
+
+SCRIPT = Path(quick_initrd.__file__).with_name("fewer_processes.sh")
+PATHS = (
+    "real/file", "real", "link/file", "link", "to-file", "dangling", "missing", "missing/below", "real/./file",
+    "real/../real/file", "real//file", "real/file/", "real/", "with space", "", "*",
+)  # fmt: skip
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real/file").touch()
+    (tmp_path / "with space").touch()
+    (tmp_path / "link").symlink_to("real")
+    (tmp_path / "to-file").symlink_to("real/file")
+    (tmp_path / "dangling").symlink_to("nowhere")
+    return tmp_path
+
+
+@pytest.mark.parametrize("call", ["readlink -f", "realpath -s", "realpath -ms", "readlink", "realpath"])
+def test_the_functions_answer_as_the_programs_do(folder: Path, call: str) -> None:
+    program, *options = call.split()
+    names = [f"{start}{folder}/{path}" for path in PATHS for start in ("", "/")]
+    names += [*PATHS, "/", "//", "/bin", "/.", "-x"]
+    script = 'call="$1"; shift; for name; do $call "$name" 2>/dev/null; echo "$?"; done'
+    words = ["sh", f"{program} {' '.join(options)}", *names]
+    ours, theirs = (
+        subprocess.run(["dash", "-c", before + script, *words], cwd=folder, capture_output=True, text=True, check=True)
+        for before in (f'. "{SCRIPT}"; ', "")
+    )
+    assert ours.stdout == theirs.stdout
+
+
+def test_a_folder_is_made_only_where_there_is_none(folder: Path) -> None:
+    script = (
+        f'. "{SCRIPT}"; mkdir -p "$0/real" "$0/a b" && mkdir -p "$0/new/er" && mkdir -p "$0/real" && ! mkdir "$0/real"'
+    )
+    subprocess.run(["dash", "-c", script, str(folder)], capture_output=True, check=True)
+    assert (folder / "new/er").is_dir()
+    assert (folder / "a b").is_dir()
+
+
+def test_nothing_is_left_in_the_tree(tmp_path: Path) -> None:
+    hooks = tmp_path / "usr/share/initramfs-tools/conf-hooks.d"
+    with quick_initrd.helped(tmp_path):
+        assert not hooks.exists()
+    hooks.mkdir(parents=True)
+    before = hooks.stat().st_mtime_ns
+    with quick_initrd.helped(tmp_path):
+        assert [path.name for path in hooks.iterdir()] == ["imagebuild"]
+    assert not list(hooks.iterdir())
+    assert hooks.stat().st_mtime_ns == before
