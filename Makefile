@@ -5,13 +5,14 @@ OUTPUT ?= out
 # A lacking capability (no guestfs, no test host) fails the tests here; `CI= make test` turns it into a skip.
 CI ?= true
 
-.PHONY: help image test matrix proof container-test check setup format clean
+.PHONY: help image test bench matrix proof container-test check setup format clean
 
 # `make` alone says what there is.
 help:
 	@echo "make image    build and verify $(RECIPE) into $(OUTPUT)/"
 	@echo "make test     every test: unit, integration, boot (about half an hour)"
 	@echo "make matrix   build and boot every layout and filesystem, write docs/matrix.md (some hours without KVM)"
+	@echo "make bench    imagebuild against its peers, write docs/benchmarks.md (root; hours; BENCH=--quick: half an hour)"
 	@echo "make proof    judge static checks and stand-in by a genuine PV-GRUB (IMAGEBUILD_PV_GRUB), write docs/proof.md"
 	@echo "make container-test   the Dockerfile and vagrant/, for real (half an hour, root)"
 	@echo "make check    linters, types, import contracts, unit tests (about a minute)"
@@ -31,6 +32,9 @@ test: setup
 
 matrix: setup
 	.venv/bin/python tests/matrix/run.py -o $(OUTPUT)/matrix $(MATRIX)
+
+bench: setup
+	.venv/bin/python -m benchmarks.run -o $(OUTPUT)/bench $(BENCH)
 
 container-test: setup
 	CI=$(CI) .venv/bin/python -m pytest -m container tests/container
