@@ -88,6 +88,8 @@ def check_file(path: Path, what: str) -> None:
         raise _misuse(str(path), f"this {what} cannot be found: {error.strerror}") from None
     if stat.S_ISDIR(status.st_mode):
         raise _misuse(str(path), f"found a folder; expected a file, the {what} itself")
+    if what == "image" and path.suffix in (".yaml", ".yml"):
+        raise _misuse(str(path), f"found a recipe; expected the image that it makes: imagebuild build {path}")
     if not stat.S_ISREG(status.st_mode):
         raise _misuse(str(path), f"found a device, pipe or socket; expected a file, a copy of the {what}")
     if status.st_size == 0:

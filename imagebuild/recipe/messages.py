@@ -102,7 +102,9 @@ def _about_value(kind: str, spot: _Spot, allowed: Allowed, context: MappingABC[s
         near = did_you_mean(spot.node.source, words) if isinstance(spot.node, Scalar) else ""
         return f"found {found}; allowed: {', '.join(words)}{near}"
     if _WRONG_KIND.fullmatch(kind):
-        return f"found {found}; needed: {allowed.needed()}{_quoting(kind, spot.node)}"
+        needed = allowed.needed()
+        needed = f"a value {needed}" if needed.startswith("such as") else needed
+        return f"found {found}; needed: {needed}{_quoting(kind, spot.node)}"
     return f"found {found}; {_limit(kind, context, text, allowed)}"
 
 

@@ -78,7 +78,7 @@ def starter(answers: Answers) -> str:
         "system:",
         f"  hostname: {_text(answers.hostname)}",
         "  # Nobody can log in with a password unless one is set. It is never written here as it is, only as a hash:",
-        '  # export ROOT_PW="$(mkpasswd)", and then',
+        '  # export ROOT_PW="$(openssl passwd -6)", and then',
         "  # root_password: { env: ROOT_PW }",
     ]
     boot = [
