@@ -95,7 +95,9 @@ def find_hash(password: Password, where_from: str, loaded: LoadedRecipe) -> str:
         key, where = f"{where_from}.env", f"the environment variable {password.env}"
         found = os.environ.get(password.env)
         if found is None:
-            raise _mistake(loaded, key, f"{where} is not set: export it, with a crypt(5) hash as `openssl passwd -6` prints")
+            raise _mistake(
+                loaded, key, f"{where} is not set: export it, with a crypt(5) hash as `openssl passwd -6` prints"
+            )
     else:
         assert password.file is not None  # the model lets through exactly one of the three
         key, where = f"{where_from}.file", f"the file {loaded.folder / password.file}"
@@ -103,7 +105,9 @@ def find_hash(password: Password, where_from: str, loaded: LoadedRecipe) -> str:
     try:
         return _plain(Password(hash=SecretStr(found.strip())))
     except ValidationError:
-        raise _mistake(loaded, key, f"{where} holds no crypt(5) hash ($y$…, $6$…): make one with `openssl passwd -6`") from None
+        raise _mistake(
+            loaded, key, f"{where} holds no crypt(5) hash ($y$…, $6$…): make one with `openssl passwd -6`"
+        ) from None
 
 
 def _plain(password: Password) -> str:
