@@ -157,7 +157,7 @@ def _make_and_fill(guest: Guest, step: MakeAndFill, names: Mapping[str, str]) ->
         words = words[:-2]
     guest.shell(*words, *step.options, device)
     # udev looks at what was just written, and on a busy machine takes the node away and back while we mount (seen).
-    guest.call("udev_settle")
+    guest.shell("udevadm", "settle")
     guest.call("mount_options", _OPTIONS.get(step.type, "noatime"), device, "/")
     for fill in step.fills:
         folder = f"{_ROOT}/{fill.subvolume}" if fill.subvolume else _ROOT
