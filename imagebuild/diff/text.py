@@ -37,6 +37,12 @@ def _fact(fact: Fact) -> Line:
         return [("  + ", "green"), (fact.name, ""), ("" if fact.after == "there" else f"  {fact.after}", "")]
     if not fact.after:
         return [("  - ", "red"), (fact.name, ""), ("" if fact.before == "there" else f"  {fact.before}", "")]
+    if fact.name.endswith(" features"):  # long lists with little difference
+        before, after = fact.before.split(), fact.after.split()
+        words = [f"-{word}" for word in before if word not in after] + [
+            f"+{word}" for word in after if word not in before
+        ]
+        return [("  ~ ", "yellow"), (f"{fact.name}  {' '.join(words)}", "")]
     return [("  ~ ", "yellow"), (f"{fact.name}  {fact.before} -> {fact.after}", "")]
 
 

@@ -54,6 +54,13 @@ def test_everything_that_can_differ() -> None:
     assert "mode 4755" in page
 
 
+def test_of_features_only_what_differs_is_shown() -> None:
+    a, b = (
+        replace(A, layout={"(hd0) features": words}) for words in ("extent 64bit flex_bg", "extent flex_bg casefold")
+    )
+    assert "  ~ (hd0) features  -64bit +casefold" in said(a, b).splitlines()
+
+
 def test_folders_that_came_whole_are_one_line() -> None:
     names = ["/new", "/new-one", "/new/a", "/new/a/b", "/other"]
     files = tuple(FileChange(path=name, change="added") for name in names)
