@@ -74,6 +74,13 @@ def test_settings_of_a_boot_are_checked(words: tuple[str, str], imagebuild: Runn
     assert done.stderr.startswith(words[0])
 
 
+@pytest.mark.parametrize("verb", ["verify", "inspect", "boot", "shell"])
+def test_a_recipe_is_no_image(verb: str, imagebuild: Runner) -> None:
+    done = imagebuild(verb, imagebuild.recipe("web"))
+    assert done.returncode == 2
+    assert "found a recipe; expected the image that it makes: imagebuild build web.yaml" in done.stderr
+
+
 def test_empty_image(imagebuild: Runner) -> None:
     (imagebuild.folder / "empty.raw").touch()
     done = imagebuild("verify", "empty.raw")
