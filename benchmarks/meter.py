@@ -26,6 +26,7 @@ from pathlib import Path
 _PR_SET_CHILD_SUBREAPER = 36
 _V1, _V2 = Path("/sys/fs/cgroup/memory"), Path("/sys/fs/cgroup")
 _PAUSE_SECONDS = 0.2
+_WITH_US = ("setpriv", "--pdeathsig", "KILL", "--")  # nothing goes on when we are killed
 
 
 class Group:
@@ -66,7 +67,7 @@ def main(argv: list[str]) -> int:
     sampler = threading.Thread(target=group.sample, daemon=True)
     sampler.start()
     start = time.monotonic()
-    process = subprocess.Popen(words, stdin=subprocess.DEVNULL, start_new_session=True)
+    process = subprocess.Popen([*_WITH_US, *words], stdin=subprocess.DEVNULL, start_new_session=True)
     try:
         exit_code = process.wait(timeout=float(limit))
     except subprocess.TimeoutExpired:

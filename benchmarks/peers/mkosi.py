@@ -22,7 +22,9 @@ def tasks(place: Place) -> list[Task]:
     work = place.folder / "mkosi-work"
     image = made / "image.raw"
     words = [
-        "mkosi", "--distribution=debian", f"--release={SUITE}", f"--mirror={place.mirror}", f"--local-mirror={place.mirror}", "--format=gpt_ext4",
+        "mkosi", "--distribution=debian", f"--release={SUITE}", f"--mirror={place.mirror}",
+        f"--local-mirror={place.mirror}",
+        "--format=gpt_ext4",
         f"--root-size={IMAGE_MIB}M", f"--package={','.join(PACKAGES)}", f"--prepare-script={script}",
         f"--output={image}", f"--workspace-dir={work}", "--force", "--with-docs", "--nspawn-keep-unit",
     ]  # fmt: skip
