@@ -156,9 +156,11 @@ def _make_and_fill(guest: Guest, step: MakeAndFill, names: Mapping[str, str]) ->
     if not step.label:
         words = words[:-2]
     guest.shell(*words, *step.options, device)
-    # udev looks at what was just written, and on a busy machine takes the node away and back while we mount (seen).
+    # The API has names of its own for disks (guestfs(3), BLOCK DEVICE NAMING), and its kernel may have found them in
+    # another order; of the label both know the same. udev may still be looking at what was just written.
     guest.shell("udevadm", "settle")
-    guest.call("mount_options", _OPTIONS.get(step.type, "noatime"), device, "/")
+    labelled = step.device if step.device.startswith("/dev/") else f"/dev/disk/guestfs/{step.device}"
+    guest.call("mount_options", _OPTIONS.get(step.type, "noatime"), labelled, "/")
     for fill in step.fills:
         folder = f"{_ROOT}/{fill.subvolume}" if fill.subvolume else _ROOT
         if fill.subvolume:
