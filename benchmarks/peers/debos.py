@@ -60,6 +60,7 @@ def tasks(place: Place) -> list[Task]:
     def before_warm() -> None:
         import subprocess
 
+        _fresh(place)
         kept.mkdir(exist_ok=True)
         (kept / "image.raw").unlink(missing_ok=True)
         if not (kept / "kept.tar.gz").is_file():
@@ -72,4 +73,5 @@ def tasks(place: Place) -> list[Task]:
 
 
 def _fresh(place: Place) -> None:
+    Path("/dev/disk").mkdir(exist_ok=True)  # debos binds it into its container; without udev it is not there
     place.fresh("debos")
