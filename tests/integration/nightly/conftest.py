@@ -34,13 +34,14 @@ class Nights:
         return path
 
     def run(
-        self, *recipes: Path, scheduler: str = "", limits: Limits | None = None, verify: bool = True, **environment: str
-    ) -> Night:
+        self, *recipes: Path, scheduler: str = "", limits: Limits | None = None, verify: bool = True,
+        program: tuple[str, ...] = PROGRAM, **environment: str,
+    ) -> Night:  # fmt: skip
         with pytest.MonkeyPatch.context() as patch:
             for name, value in environment.items():
                 patch.setenv(name, value)
             machines = None if verify else ()
-            options = Options(machines, program=PROGRAM, limits=limits or Limits(pause_seconds=0.1))
+            options = Options(machines, program=program, limits=limits or Limits(pause_seconds=0.1))
             wishes = Wishes(recipes, self.output, options, {}, 2, scheduler, lambda: self.now)
             return run_night(wishes, lambda name, line: self.lines.append(f"{name}: {line}"), _summary_files)
 

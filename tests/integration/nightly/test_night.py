@@ -94,6 +94,18 @@ def test_what_nobody_asked_to_verify_is_not_called_passed(nights: Nights) -> Non
     assert nights.states(nights.run(recipe)) == {"web": "passed"}, "to be built: it was not verified"
 
 
+def test_a_build_that_finds_its_result_unchanged_has_passed(nights: Nights) -> None:
+    """The history is gone, so the night asks `build`, which writes nothing and ends with 0."""
+    recipe = nights.recipe("web")
+    nights.run(recipe)
+    (nights.out / "nights/000001.json").unlink()
+    night = nights.run(recipe, program=("/bin/true",))
+    assert nights.states(night) == {"web": "passed"}
+    assert night.results[0].image_sha256
+    gone = nights.run(nights.recipe("db"), program=("/bin/true",))
+    assert nights.states(gone) == {"db": "broken"}, "nothing is there"
+
+
 def test_a_recipe_that_hangs_is_ended(nights: Nights) -> None:
     night = nights.run(nights.recipe("web"), limits=Limits(stage_seconds=6), FAKE_BUILD="slow")
     assert nights.states(night) == {"web": "broken"}
