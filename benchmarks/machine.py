@@ -7,6 +7,9 @@ import subprocess
 import time
 from pathlib import Path
 
+from imagebuild.host.acceleration import accelerator
+from imagebuild.host.cache import Cache
+
 _PACKAGES = ("mmdebstrap", "guestfs-tools", "vmdb2", "mkosi", "debos", "debootstrap", "e2fsprogs", "initramfs-tools")
 
 
@@ -23,7 +26,7 @@ def description(folder: Path) -> dict[str, str]:
         "memory": f"{memory / 2**20:.0f} GiB",
         "system": f"{platform.freedesktop_os_release().get('PRETTY_NAME', '')}, Linux {platform.release()}",
         "storage": storage,
-        "hardware virtualisation": "yes" if Path("/dev/kvm").exists() else "none: QEMU translates (TCG)",
+        "hardware virtualisation": "yes" if accelerator(Cache()) == "kvm" else "none that works: QEMU translates (TCG)",
         "imagebuild": _output("git", "describe", "--always"),
     }
     for package in _PACKAGES:
