@@ -82,6 +82,9 @@ def _furnish(libc: ctypes.CDLL, room: Room) -> Path:
         _mount(libc, f"/dev/{name}", folders["dev"] / name, "", flags=_MS_BIND)
     for name, target in (("fd", "fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")):
         (folders["dev"] / name).symlink_to(f"/proc/self/{target}")
+    (folders["dev"] / "pts").mkdir()
+    _mount(libc, "devpts", folders["dev"] / "pts", "devpts", data="newinstance,ptmxmode=0666,mode=620")
+    (folders["dev"] / "ptmx").symlink_to("pts/ptmx")  # apt runs dpkg on a terminal of its own
     _mount(libc, "run", folders["run"], "tmpfs", flags=_MS_NOSUID, data="mode=755")
     _mount(libc, "tmp", folders["tmp"], "tmpfs", flags=_MS_NOSUID, data="mode=1777")
     content = room.script.read_bytes()
