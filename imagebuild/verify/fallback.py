@@ -115,10 +115,7 @@ def judged(boot: Boot, case: Case, console: bytes) -> str:
     GRUB 0.97 says "Booting 'TITLE'" of each entry that it tries (stage2.c), GRUB 2 "Falling back to `TITLE'" (menu.c).
     """
     assert boot.end is BootEnd.REACHED
-    titles = [
-        match[1].decode("utf-8", "replace")
-        for match in _NAMED.finditer(console)
-    ]
+    titles = [match[1].decode("utf-8", "replace") for match in _NAMED.finditer(console)]
     if case.fallback_title not in titles:
         said = ", ".join(map(printable, titles)) or "no entry at all"
         raise VerifyError(f"the loader was to fall back to {printable(case.fallback_title)}, but it named {said}")
