@@ -140,7 +140,7 @@ def _stages(stages: dict[str, list[dict[str, object]]]) -> list[str]:
     for kind, its_stages in stages.items():
         parts: Sequence[str] = [f"{stage['name']} {stage['seconds']:.1f} s" for stage in its_stages]
         lines.append(f"- {kind}: {', '.join(parts)}")
-    return [*lines, ""]
+    return [*lines, ""] if stages else lines
 
 
 def _seconds(value: float | None) -> str:
