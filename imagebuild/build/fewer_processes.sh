@@ -1,6 +1,6 @@
 # Put into a tree's /usr/share/initramfs-tools/conf-hooks.d/ while its mkinitramfs runs, and removed afterwards.
-# mkinitramfs asks readlink, realpath and mkdir nine thousand times for what the shell itself can tell: two thirds of its
-# time are the starts of these processes. The answers are the same, so the initrd is, bit for bit. Whatever is not
+# mkinitramfs asks readlink, realpath and mkdir nine thousand times for what the shell itself can tell: most of its
+# processes are these. The answers are the same, so the initrd is, bit for bit. Whatever is not
 # certain is left to the programs.
 
 _imagebuild_bin="$(command readlink -f /bin)"

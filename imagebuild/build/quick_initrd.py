@@ -1,9 +1,9 @@
-"""The tree's own mkinitramfs in a third of its time, with the same initrd, bit for bit.
+"""The tree's own mkinitramfs with fewer processes and on all processors, and the same initrd, bit for bit.
 
-Of its 20 s of processor time (Debian 12, MODULES=most) 12 go into starting nine thousand processes that print a path
-as it was, and 6 into zstd: on one processor where SOURCE_DATE_EPOCH is set. Both are helped from outside: by shell
-functions that mkinitramfs reads from its conf-hooks.d (initramfs-tools(7)), taken away again afterwards, and by zstd's
-variable for the number of its threads, which does not change what it writes (zstd(1)).
+Seen on Debian 12 with MODULES=most: 11,000 processes, 9,300 of which print a path as it was; and zstd on one processor
+where SOURCE_DATE_EPOCH is set. Both are helped from outside: by shell functions that mkinitramfs reads from its
+conf-hooks.d (initramfs-tools(7)), taken away again afterwards, and by zstd's variable for the number of its threads,
+which does not change what it writes (zstd(1)). Processor time on a busy machine, one run each: 22.0 s before, 13.2 s now.
 """
 
 from __future__ import annotations
