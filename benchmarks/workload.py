@@ -34,6 +34,7 @@ class Place:
     def fresh(self, name: str) -> Path:
         """An empty folder of that name."""
         folder = self.folder / name
+        _unmount_below(folder)
         subprocess.run(["rm", "-rf", "--one-file-system", str(folder)], check=True)
         folder.mkdir(parents=True)
         return folder
@@ -116,6 +117,13 @@ def holds_initrd(image: Path) -> bool | None:
         if "vmlinuz" in found:
             return "initrd.img-" in found
     return None
+
+
+def _unmount_below(folder: Path) -> None:
+    """What a tool left mounted when it was ended: a removal must not reach through a bind mount."""
+    places = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
+    for place in reversed([place for place in places if place.startswith(f"{folder}/")]):
+        subprocess.run(["umount", "--lazy", place], check=True)
 
 
 def _last_words(log: Path) -> str:
