@@ -57,9 +57,10 @@ def test_an_elf_kernel_in_gzip() -> None:
 @pytest.mark.parametrize(
     "packed",
     [
-        _PLAIN, gzip.compress(_PLAIN), bz2.compress(_PLAIN), lzma.compress(_PLAIN),
+        _PLAIN, gzip.compress(_PLAIN, mtime=0), bz2.compress(_PLAIN), lzma.compress(_PLAIN),
         lzma.compress(_PLAIN, lzma.FORMAT_ALONE), zstandard.compress(_PLAIN),
-        initramfs.archive([initramfs.file("kernel/x86/microcode/x.bin", b"m")]) + bytes(300) + gzip.compress(_PLAIN),
+        initramfs.archive([initramfs.file("kernel/x86/microcode/x.bin", b"m")]) + bytes(300)
+        + gzip.compress(_PLAIN, mtime=0),
     ],
     ids=["plain", "gzip", "bzip2", "xz", "lzma", "zstd", "microcode"],
 )  # fmt: skip
@@ -80,7 +81,9 @@ def test_what_follows_a_gzip_member_is_counted() -> None:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("packed", [gzip.compress(_PLAIN)[:-30], b"", b"nothing", zstandard.compress(_PLAIN)[:-9]])
+@pytest.mark.parametrize(
+    "packed", [gzip.compress(_PLAIN, mtime=0)[:-30], b"", b"nothing", zstandard.compress(_PLAIN)[:-9]]
+)
 def test_damaged_initrds_are_refused(packed: bytes) -> None:
     with pytest.raises(InitrdError):
         read_initrd(packed)

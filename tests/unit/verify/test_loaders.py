@@ -78,6 +78,7 @@ def test_the_environment_names_one(host: TestHost, tmp_path: Path, monkeypatch: 
 @pytest.mark.parametrize(
     "content",
     [b"", b"\x1f\x8bgarbage", gzip.compress(b"text"), gzip.compress(ELF + b"GNU GRUB"), ELF.replace(b"\x3e", b"\x03")],
+    ids=["empty", "garbage", "text", "no mini-os", "i386"],
 )
 def test_what_is_no_pv_grub_is_refused_when_named_and_passed_over_when_found(
     content: bytes, host: TestHost, tmp_path: Path
