@@ -12,6 +12,7 @@ from imagebuild.plan.grow import grow_edits
 from imagebuild.plan.steps import CopyFile, Edit, MakeLink, WriteFile
 from imagebuild.plan.system_vocabulary import RunScript
 from imagebuild.plan.tools import CLOUD_INIT, place_of
+from imagebuild.plan.volume_groups import activation_edits
 from imagebuild.recipe.model import CloudInit, Recipe
 
 _SEED = "/var/lib/cloud/seed/nocloud"
@@ -35,13 +36,13 @@ def user_edits(recipe: Recipe, facts: TreeFacts | None) -> list[Edit]:
 
 
 def setup_edits(recipe: Recipe, facts: TreeFacts | None) -> list[Edit]:
-    """What is to be done at the first boot. Raises PlanError."""
+    """What is to be done at the first boot, or at each. Raises PlanError."""
     edits: list[Edit] = []
     if recipe.system.cloud_init is not None:
         edits += _seed(recipe, recipe.system.cloud_init, facts)
     if recipe.system.grow_root:
         edits += grow_edits(recipe.disk, facts)
-    return edits
+    return edits + activation_edits(recipe.disk, facts)
 
 
 def script_edits(recipe: Recipe) -> list[Edit]:

@@ -13,6 +13,7 @@ ROOTFS: dict[str, Any] = {
     }
 }
 # On a busy machine without KVM the console's device may be later than systemd's 90 s, and no login prompt comes then.
+# A busy machine needs more than 90 s for a device; read by newer systemds, Debian 12's 252 passes it over.
 COMMAND_LINE = "ro console=hvc0 systemd.default_device_timeout_sec=900"
 TYPES = ("ext2", "ext3", "ext4", "xfs", "btrfs", "reiserfs")
 _SWAP = {"size": "64MiB", "filesystem": "swap"}
