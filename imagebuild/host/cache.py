@@ -18,6 +18,7 @@ import json
 import os
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,7 @@ def default_root() -> Path:
 
 SUMS = ".sums.json"
 _NO_ENTRIES = ("partial", "locks", "work")
+_PAUSE_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +74,18 @@ class Cache:
         ends, nobody removes the entry. Raises HostError when the cache cannot be written.
         """
         with self._lock(kind, digest) as handle:
-            fcntl.flock(handle, fcntl.LOCK_SH)  # those who only read do not wait for each other
-            found = self.find(kind, digest)
-            if found is None:
-                _release(self.path(kind, digest))  # or we would wait for ourselves
-                fcntl.flock(handle, fcntl.LOCK_EX)
-                found = self.find(kind, digest)  # made by another process while we waited
+            while True:
+                fcntl.flock(handle, fcntl.LOCK_SH)  # those who only read do not wait for each other, but for the maker
+                found = self.find(kind, digest)
+                if found is None:
+                    _release(self.path(kind, digest))  # or we would wait for ourselves
+                    if not _locked_alone(handle):
+                        # Made this moment, and kept by its maker until that ends: to wait for the lock would be to wait
+                        # for that end. Or a damaged one is still in use.
+                        time.sleep(_PAUSE_SECONDS)
+                        continue
+                    found = self.find(kind, digest)  # made by another process between the two locks
+                break
             if found is not None:
                 os.utime(found)  # "last used", for pruning
                 _keep(found, handle)
@@ -181,6 +189,15 @@ class Cache:
             yield handle
         finally:
             os.close(handle)
+
+
+def _locked_alone(handle: int) -> bool:
+    """Whether nobody else has the lock, and now we do. If not, a shared lock that we had is gone, too (flock(2))."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 # Entries that this process has asked for, each with a shared lock on it: no other process removes them meanwhile.

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imagebuild.errors import Interrupted, VerifyError
-from imagebuild.host.cache import Cache
+from imagebuild.host.cache import Cache, Entry
 from imagebuild.verify.machine import Machine
 
 KIND = "dom0-state"
@@ -82,9 +82,8 @@ class StateStore:
             machine.execute("cont")
 
     def forget(self) -> None:
-        """Remove the state: it could not be taken up."""
-        with self.cache.lock(KIND, self.digest):
-            shutil.rmtree(self.cache.path(KIND, self.digest), ignore_errors=True)
+        """Remove the state, which could not be taken up, unless another process uses it: to wait for that is no use."""
+        self.cache.remove(Entry(KIND, self.digest, self.cache.path(KIND, self.digest), size_bytes=0, used=0.0))
 
 
 # The words that make a machine wait for its state.

@@ -57,6 +57,31 @@ def test_threads_share_the_work(tmp_path: Path) -> None:
     assert made == [1]
 
 
+_MAKER = """
+import sys, time
+from pathlib import Path
+from imagebuild.host.cache import Cache
+def make(folder):
+    print("making", flush=True)
+    time.sleep(0.5)
+    (folder / "file").write_text("made once")
+Cache(Path(sys.argv[1])).get("kind", "1", make)
+sys.stdin.read()
+"""
+
+
+def test_who_waits_for_the_maker_does_not_wait_for_its_end(tmp_path: Path) -> None:
+    argv = [sys.executable, "-c", _MAKER, str(tmp_path)]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as maker:
+        assert maker.stdout is not None
+        assert maker.stdout.readline() == b"making\n"
+        path, cached = Cache(tmp_path).get("kind", "1", lambda folder: pytest.fail("made twice"))
+        assert cached
+        assert (path / "file").read_text() == "made once"
+        assert maker.poll() is None  # it still keeps what it has made
+        maker.communicate(b"")
+
+
 def test_an_entry_of_the_wrong_size_is_made_again(tmp_path: Path) -> None:
     cache = Cache(tmp_path)
     path, _ = cache.get("trees", "a", fill)
