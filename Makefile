@@ -4,7 +4,7 @@ RECIPE ?= recipes/debian-12-hd0.yaml
 OUTPUT ?= out
 # A lacking capability (no guestfs, no test host) fails the tests here; `CI= make test` turns it into a skip.
 CI ?= true
-# Files of tests that run side by side; a boot takes one processor and a GiB.
+# Files of tests that run side by side (a boot takes one processor and a GiB), the long ones, in tests/boot, first.
 TEST_JOBS ?= 2
 
 .PHONY: help image test bench matrix proof container-test check setup format clean
@@ -30,7 +30,7 @@ image: setup
 	.venv/bin/imagebuild build $(RECIPE) -o $(OUTPUT)
 
 test: setup
-	CI=$(CI) .venv/bin/python -m pytest -n $(TEST_JOBS) --dist loadfile
+	CI=$(CI) .venv/bin/python -m pytest -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder
 
 matrix: setup
 	.venv/bin/python tests/matrix/run.py -o $(OUTPUT)/matrix $(MATRIX)
