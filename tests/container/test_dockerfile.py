@@ -35,7 +35,7 @@ def test_the_user_is_an_ordinary_one_with_sub_uids(engine: Engine, image: str) -
 
 
 def test_layers_are_small_but_for_the_packages(engine: Engine, image: str) -> None:
-    sizes = [int(line) for line in engine.podman("history", "--human=false", "--format", "{{.Size}}", image).split()]
+    sizes = [layer["size"] for layer in json.loads(engine.podman("history", "--format", "json", image))]
     large = [size for size in sizes if size > 300 * 10**6]
     assert len(large) == 1, "the Debian packages"
     assert sum(sizes) < 2 * 10**9
