@@ -25,9 +25,10 @@ from imagebuild.cli.summary import Row
 from imagebuild.cli.terminal import Segment, now_utc, stamp
 from imagebuild.cli.text import printable
 from imagebuild.errors import OK, Interrupted
+from imagebuild.host.memory import available_bytes
 from imagebuild.nightly.supervise import run_build
 from imagebuild.nightly.work import OWN_PROGRAM, last_words, mark_of, read_report
-from imagebuild.nightly.worker import JOB_MEMORY_BYTES, available_bytes
+from imagebuild.nightly.worker import JOB_MEMORY_BYTES
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -23,6 +23,7 @@ from pathlib import Path
 
 from imagebuild.errors import HostError
 from imagebuild.host import command
+from imagebuild.host.memory import available_bytes
 
 # For the appliance (768 MiB) and two boots (512 MiB and about 1 GiB) that may run at the same time.
 _MEMORY_KEPT_FREE = 3 * 2**30
@@ -140,11 +141,8 @@ def attempt_program(
 
 
 def fits_in_memory(size_bytes: int) -> bool:
-    """Whether a tree of that size can be held in memory beside everything else (proc(5), MemAvailable)."""
-    for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
-        if line.startswith("MemAvailable:"):
-            return int(line.split()[1]) * 1024 > 2 * size_bytes + _MEMORY_KEPT_FREE
-    return False
+    """Whether a tree of that size can be held in memory beside everything else."""
+    return available_bytes() > 2 * size_bytes + _MEMORY_KEPT_FREE
 
 
 def attempt_python(module: str, *, stdin: str, log: command.Sink, network: bool = False) -> command.Finished:

@@ -9,26 +9,19 @@ from pathlib import Path
 from imagebuild.errors import HostError
 from imagebuild.host.cache import Cache
 from imagebuild.host.capabilities import Capability, probes
+from imagebuild.host.memory import available_bytes
 
 # Two boots (QEMU and Xen), the appliance and a tree in memory: what one recipe wants at its widest.
 JOB_MEMORY_BYTES = 4 * 2**30
 
 
-def jobs_that_fit(cores: int, available_bytes: int) -> int:
+def jobs_that_fit(cores: int, free_bytes: int) -> int:
     """How many recipes at once: each boots two machines side by side, and wants its memory."""
-    return max(1, min(cores // 2, available_bytes // JOB_MEMORY_BYTES))
+    return max(1, min(cores // 2, free_bytes // JOB_MEMORY_BYTES))
 
 
 def jobs_here() -> int:
     return jobs_that_fit(len(os.sched_getaffinity(0)), available_bytes())
-
-
-def available_bytes() -> int:
-    """The memory that can be had without swapping (proc(5), MemAvailable); 0: not known."""
-    for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
-        if line.startswith("MemAvailable:"):
-            return int(line.split()[1]) * 1024
-    return 0
 
 
 def offered(found: list[Capability], jobs: int) -> dict[str, float]:

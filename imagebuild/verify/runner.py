@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-import re
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -20,6 +19,7 @@ from imagebuild.errors import VerifyError
 from imagebuild.host import command
 from imagebuild.host.acceleration import PACKAGE, PROGRAM, Accelerator, accelerator
 from imagebuild.host.cache import Cache
+from imagebuild.host.memory import available_bytes
 from imagebuild.host.scratch import scratch_folder
 from imagebuild.report import (
     MACHINES,
@@ -144,9 +144,7 @@ def _boot_jobs(run: _Run) -> list[Callable[[], None]]:
 
 def _fit_side_by_side(request: Request) -> bool:
     needed = xen.machine_memory_bytes(request.xen.memory_bytes) + request.qemu.memory_bytes + _QEMU_OVERHEAD_BYTES
-    found = re.search(r"^MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text(encoding="ascii"), re.MULTILINE)
-    available = int(found[1]) * 1024 if found else 0
-    return len(os.sched_getaffinity(0)) >= 2 and available >= needed + _SPARE_MEMORY_BYTES
+    return len(os.sched_getaffinity(0)) >= 2 and available_bytes() >= needed + _SPARE_MEMORY_BYTES
 
 
 def _static(run: _Run) -> None:
