@@ -215,7 +215,7 @@ def _boot_xen(run: _Run, task: xen.XenBoot, case: fallback.Case | str | None) ->
     elif case is not None and "xen" not in run.undecided and boot.end is BootEnd.REACHED:
         with _booting(run, "xen", FALLBACK_CHECK) as (note, scratch):
             overlay = fallback.broken_overlay(run.subject.raw, case, scratch)
-            broken = replace(task, image=overlay, image_format="qcow2", proves="fallback")
+            broken = replace(task, image=overlay, proves="fallback")
             boot, ending = xen.boot_under_xen(broken, host, run.request.output, scratch, note)
             if boot.end is BootEnd.REACHED:
                 console = (run.request.output / boot.console).read_bytes()

@@ -51,7 +51,7 @@ _TAKEN_UP_NOTE = b"\r\n[imagebuild: what is above was said when this dom0 was bo
 class XenBoot:
     """One boot to do. `memory_bytes` is the guest's; `menu_text` and `menu_waits` are what is known of its menu.
 
-    `proves` is `fallback` where the image is an overlay on which the default entry's kernel is broken.
+    `proves` is `fallback` where the image is an overlay (qcow2) on which the default entry's kernel is broken.
     """
 
     image: Path
@@ -61,8 +61,11 @@ class XenBoot:
     expect: str
     menu_text: str
     menu_waits: bool
-    image_format: DiskFormat = "raw"
     proves: Literal["default", "fallback"] = "default"
+
+    @property
+    def image_format(self) -> DiskFormat:
+        return "raw" if self.proves == "default" else "qcow2"
 
     @property
     def console_log(self) -> str:
