@@ -3,6 +3,15 @@
 # processes are these. The answers are the same, so the initrd is, bit for bit. Whatever is not
 # certain is left to the programs.
 
+# A kernel's package asks for an initrd before everything is configured, and dpkg's trigger asks for it again at the end
+# of the same run. The first is not made: an empty file stands for it, and none is left in the end (quick_initrd.py).
+case "${IMAGEBUILD_ONE_INITRD:-}:${DPKG_MAINTSCRIPT_NAME:-}:${DPKG_MAINTSCRIPT_PACKAGE:-}:${outfile:-}" in
+1:postinst:linux-image-*:/*)
+	: >"${outfile}"
+	exit 0
+	;;
+esac
+
 _imagebuild_bin="$(command readlink -f /bin)"
 
 # Whether a path is absolute and has no part that means anything but itself.

@@ -92,8 +92,11 @@ def words(
         "--skip=output/dev",
         "--dpkgopt=force-unsafe-io",  # the tree is copied out in the end: fsync protects nothing
         f"--essential-hook={quick_initrd.HOOK_BEFORE}",
+        f"--customize-hook={quick_initrd.HOOK_LEFT}",
         f"--customize-hook={quick_initrd.HOOK_AFTER}",
         f"--customize-hook={_note_digests(index)}",
+        # what was asked of apt and dpkg for the bootstrap is not meant for the machine that the image becomes
+        '--customize-hook=cd "$1/etc" && rm -f apt/apt.conf.d/99mmdebstrap dpkg/dpkg.cfg.d/99mmdebstrap',
         # mmdebstrap leaves this machine's own name and resolver in the tree
         '--customize-hook=cd "$1/etc" && rm -f resolv.conf hostname && echo localhost >hostname',
         *([f"--setup-hook={_take_preferences(pins)}"] if pins else []),

@@ -60,3 +60,39 @@ def test_nothing_is_left_in_the_tree(tmp_path: Path) -> None:
         assert [path.name for path in hooks.iterdir()] == ["imagebuild"]
     assert not list(hooks.iterdir())
     assert hooks.stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize(
+    ("package", "script", "made"),
+    [
+        ("linux-image-6.1.0-1-amd64", "postinst", False),
+        ("initramfs-tools", "postinst", True),
+        ("linux-image-6.1.0-1-amd64", "prerm", True),
+        ("", "", True),
+    ],
+)
+def test_a_kernels_own_script_leaves_the_initrd_to_the_trigger(
+    tmp_path: Path, package: str, script: str, made: bool
+) -> None:
+    outfile = tmp_path / "initrd.img-6.1.0-1-amd64.new"
+    environment = {
+        "PATH": "/usr/bin:/bin", **quick_initrd.environment(),
+        "DPKG_MAINTSCRIPT_PACKAGE": package, "DPKG_MAINTSCRIPT_NAME": script,
+    }  # fmt: skip
+    mkinitramfs = f'outfile="$0"; . "{SCRIPT}"; echo made >"$outfile"'
+    subprocess.run(["dash", "-c", mkinitramfs, str(outfile)], env=environment, check=True)
+    assert outfile.read_text() == ("made\n" if made else "")
+
+
+def test_an_initrd_that_no_trigger_made_is_made_in_the_end(tmp_path: Path) -> None:
+    (tmp_path / "boot").mkdir()
+    (tmp_path / "boot/initrd.img-1").touch()
+    (tmp_path / "boot/initrd.img-2").write_text("made by the trigger")
+    (tmp_path / "chroot").write_text('#!/bin/sh\necho "$*" >>"$1/calls"; [ ! -e "$1/bad" ]\n')
+    (tmp_path / "chroot").chmod(0o755)
+    words = ["sh", "-c", quick_initrd.HOOK_LEFT, "sh", str(tmp_path)]
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    subprocess.run(words, env=environment, check=True)
+    assert (tmp_path / "calls").read_text() == f"{tmp_path} update-initramfs -u -k 1\n"
+    (tmp_path / "bad").touch()
+    assert subprocess.run(words, env=environment).returncode == 1
