@@ -26,7 +26,7 @@ def make_ext(step: MakeExt, folder: Path, target: Path, epoch: int) -> None:
     Raises BuildError.
     """
     offset = step.region.offset_bytes if step.region else 0
-    marked = {path: _mark_zero_blocks(inside(step.mountpoint, folder, path), step.block_bytes) for path in step.solid}
+    marked = {path: mark_zero_blocks(inside(step.mountpoint, folder, path), step.block_bytes) for path in step.solid}
     words = [
         "mke2fs",
         "-q",
@@ -48,7 +48,7 @@ def make_ext(step: MakeExt, folder: Path, target: Path, epoch: int) -> None:
     if finished.exit_code != 0 or "while" in finished.output:
         _raise(step, finished.output)
     for path, blocks in marked.items():
-        _unmark(step, path, blocks, target, offset)
+        unmark(step, path, blocks, target, offset)
     times.settle_inodes(target, offset, times.used_inodes(target, offset), epoch)
 
 
@@ -61,7 +61,7 @@ def _options(step: MakeExt, extended: str) -> list[str]:
 
 def _raise(step: MakeExt, output: str) -> None:
     if _NO_SPACE in output or "Could not allocate block" in output:
-        what, cure = "the output's filesystem is full", "free some space there, or build elsewhere (-o)"
+        what, cure = "there is no space left", "free some space, or choose other places: -o, and IMAGEBUILD_CACHE"
         if "allocate" in output:
             what, cure = f"{step.mountpoint} does not fit into its {step.type}", "give it more room, or leave sizes out"
         raise BuildError(f"making {step.type} for {step.mountpoint} failed: {what}", details=output, resolution=cure)
@@ -86,7 +86,7 @@ def inside(mountpoint: str, folder: Path, path: str) -> Path:
     raise BuildError(f"{path} is a loop of symbolic links")
 
 
-def _mark_zero_blocks(path: Path, block_bytes: int) -> list[int]:
+def mark_zero_blocks(path: Path, block_bytes: int) -> list[int]:
     """Put a mark into each block of zeros; returns their numbers in the file."""
     try:
         before = path.stat()
@@ -106,7 +106,8 @@ def _mark_zero_blocks(path: Path, block_bytes: int) -> list[int]:
     return zeros
 
 
-def _unmark(step: MakeExt, path: str, blocks: Sequence[int], target: Path, offset: int) -> None:
+def unmark(step: MakeExt, path: str, blocks: Sequence[int], target: Path, offset: int) -> None:
+    """Zero the marks in the finished filesystem. Raises BuildError when they are not where debugfs says."""
     if not blocks:
         return
     name = path.removeprefix(step.mountpoint) if step.mountpoint != "/" else path

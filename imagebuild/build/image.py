@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imagebuild.build import appliance, rootfs
-from imagebuild.build.inside import FAILED, Failure, Job
+from imagebuild.build.inside import LayJob
+from imagebuild.build.job import hand_over
+from imagebuild.build.laid import finish_laid, get_laid
 from imagebuild.build.lvm import settle
 from imagebuild.build.own_kernels import with_own_kernels
 from imagebuild.build.packages import Packages
 from imagebuild.build.rootfs import Tree
-from imagebuild.errors import BuildError
 from imagebuild.host import command, disk, namespace
 from imagebuild.host.acceleration import accelerator
 from imagebuild.host.cache import Cache
@@ -23,6 +24,7 @@ from imagebuild.plan.disk_vocabulary import (
     CreateDisk,
     CreateLogicalVolume,
     CreateVolumeGroup,
+    LaidStep,
     MakeAndFill,
     MakeBtrfs,
     MakeExt,
@@ -82,8 +84,8 @@ def _execute(
     secrets: Mapping[str, str],
 ) -> None:
     with namespace.workspace(cache.root / "work") as space:
-        laid = [step for step in plan.disk if isinstance(step, (MakeExt, MakeBtrfs, MakeXfs, PackTree))]
-        archives = {step.archive: space.folder / step.archive for step in laid if isinstance(step, PackTree)}
+        laid_steps = [step for step in plan.disk if isinstance(step, (MakeExt, MakeBtrfs, MakeXfs, PackTree))]
+        archives = {step.archive: space.folder / step.archive for step in laid_steps if isinstance(step, PackTree)}
         with stage(progress, "partition table" if plan.layout == "hd00" else "disk"):
             _lay_out(plan, target)
         for archive in archives.values():
@@ -93,33 +95,24 @@ def _execute(
         acceleration = accelerator(cache) if steps else "tcg"
         with appliance.at_work(
             steps, image=target, archives=archives, acceleration=acceleration, progress=progress
-        ) as finish:
-            with stage(progress, "filesystems"):
-                job = Job(
-                    workspace=space.folder,
-                    epoch=plan.epoch or 0,
-                    lock=space.lock,
-                    memory=not tree.facts.user_xattrs and namespace.fits_in_memory(tree.facts.content_bytes),
-                    tree=tree.archive,
-                    devices=tree.facts.devices,
-                    attributes=tree.facts.attributes,
-                    highest_id=tree.facts.highest_id,
-                    recipe_folder=recipe_folder,
-                    edits=plan.edits,
-                    filesystems=tuple(laid),
-                    image=target,
-                    archives=archives,
-                    secrets=dict(secrets),
-                )
-                _run_inside(
-                    job, progress, network=any(edit.kind == "run-script" and edit.network for edit in plan.edits)
-                )
+        ) as finish_volumes:
+            with stage(progress, "filesystems") as mark:
+                laying = _Laying(plan, tree, recipe_folder, target, space, archives, dict(secrets), progress)
+                if plan.finishing:
+                    digest = tree.facts.digest
+                    laid, mark.cached = get_laid(plan, digest, recipe_folder, cache, space, laying.bare)
+                    finish_laid(
+                        plan, laid, target,
+                        space=space, recipe_folder=recipe_folder, secrets=dict(secrets), progress=progress,
+                    )  # fmt: skip
+                else:
+                    laying.in_the_image(tuple(laid_steps))
                 for step in plan.disk:
                     if isinstance(step, MakeSwap):
                         _make_swap(step, target, space.folder, progress)
             if steps:
                 with stage(progress, "volumes"):
-                    finish()
+                    finish_volumes()
         for step in plan.disk:
             if isinstance(step, SettleVolumeGroup):
                 settle(step, target, plan.epoch or 0)
@@ -143,15 +136,46 @@ def _lay_out(plan: Plan, target: Path) -> None:
             disk.write_table(target, step.table, step.uuid or step.disk_id, spans)
 
 
-def _run_inside(job: Job, progress: Progress, *, network: bool) -> None:
-    finished = namespace.attempt_python(
-        "imagebuild.build.inside", stdin=job.model_dump_json(), log=progress.log, network=network
-    )
-    if finished.exit_code == FAILED and job.failure.is_file():
-        failure = Failure.model_validate_json(job.failure.read_bytes())
-        raise BuildError(failure.brief, details=failure.details, resolution=failure.resolution)
-    if finished.exit_code != 0:
-        raise BuildError("laying the filesystems failed", details=finished.tail())
+@dataclass(frozen=True, slots=True)
+class _Laying:
+    """How filesystems are laid from the plan's tree: in the image, or each in a file of its own."""
+
+    plan: Plan
+    tree: Tree
+    recipe_folder: Path
+    image: Path
+    space: namespace.Workspace
+    archives: dict[str, Path]
+    secrets: dict[str, str]
+    progress: Progress
+
+    def in_the_image(self, steps: tuple[LaidStep, ...]) -> None:
+        self._lay(steps, None)
+
+    def bare(self, steps: tuple[MakeExt, ...], folder: Path) -> None:
+        self._lay(steps, folder)
+
+    def _lay(self, steps: tuple[LaidStep, ...], folder: Path | None) -> None:
+        facts = self.tree.facts
+        job = LayJob(
+            workspace=self.space.folder,
+            lock=self.space.lock,
+            epoch=self.plan.epoch or 0,
+            recipe_folder=self.recipe_folder,
+            secrets=self.secrets,
+            memory=not facts.user_xattrs and namespace.fits_in_memory(facts.content_bytes),
+            tree=self.tree.archive,
+            devices=facts.devices,
+            attributes=facts.attributes,
+            highest_id=facts.highest_id,
+            edits=self.plan.edits,
+            filesystems=steps,
+            image=self.image,
+            archives=self.archives,
+            laid=folder,
+        )
+        network = any(edit.kind == "run-script" and edit.network for edit in self.plan.edits)
+        hand_over(job, "imagebuild.build.inside", "laying the filesystems", self.progress, network=network)
 
 
 def _make_swap(step: MakeSwap, target: Path, scratch: Path, progress: Progress) -> None:

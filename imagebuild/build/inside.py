@@ -1,89 +1,54 @@
 """Runs as root in a private namespace: unpacks the tree, edits it, lays the filesystems.
 
-Started by image.py as `python -m imagebuild.build.inside`, with a Job as JSON on standard input; ends with exit code
-0, or with FAILED and the reason in the job's failure file.
+Started by image.py and laid.py as `python -m imagebuild.build.inside`, with a LayJob as JSON on standard input.
 """
 
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
-from contextlib import nullcontext
-from io import TextIOWrapper
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import assert_never
 
-from pydantic import BaseModel, ConfigDict
-
 from imagebuild.build import archive, btrfs, ext, pack, privileged, spread, times
+from imagebuild.build.finish import catalogue
+from imagebuild.build.finish.inside import laid_file
 from imagebuild.build.initrd_tools import unmount_tools
+from imagebuild.build.job import Job, serve
 from imagebuild.build.tree_edits import apply_edits
 from imagebuild.build.xfs import make as xfs
-from imagebuild.errors import BuildError, ImagebuildError
+from imagebuild.errors import BuildError
 from imagebuild.host import command, lifeline
 from imagebuild.plan.disk_vocabulary import LaidStep, MakeBtrfs, MakeExt, MakeXfs, PackTree
 from imagebuild.plan.facts import Attribute, DeviceNode
 from imagebuild.plan.steps import Edit
 
-FAILED = 8
 
+class LayJob(Job):
+    """`archives`: where those go that the appliance is to unpack.
 
-class Job(BaseModel):
-    """All paths absolute. `archives`: where those go that the appliance is to unpack.
-
-    `epoch`: the moment that the image shows, in seconds since 1970.
     `memory`: unpack the tree into a filesystem in memory, not onto the disk.
+    `laid`: the folder where filesystems are laid that are to be finished, each in a file; else all are in `image`.
     """
 
-    model_config = ConfigDict(frozen=True)
-
-    workspace: Path
-    epoch: int
-    lock: Path
     memory: bool
     tree: Path
     devices: tuple[DeviceNode, ...] = ()
     attributes: tuple[Attribute, ...] = ()
     highest_id: int = 0
-    recipe_folder: Path
     edits: tuple[Edit, ...]
     filesystems: tuple[LaidStep, ...]
     image: Path
     archives: dict[str, Path]
-    secrets: dict[str, str]
-
-    @property
-    def failure(self) -> Path:
-        return self.workspace / "failure.json"
-
-
-class Failure(BaseModel):
-    """An error's three parts, on their way out of the namespace."""
-
-    model_config = ConfigDict(frozen=True)
-
-    brief: str
-    details: str
-    resolution: str
+    laid: Path | None = None
 
 
 def main() -> int:
-    job = Job.model_validate_json(sys.stdin.read())
-    lifeline.hold(job.lock)
-    os.umask(0o022)
-    if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(line_buffering=True)  # what a script says is in the log while it runs
-    try:
-        _run(job)
-    except ImagebuildError as error:
-        failure = Failure(brief=error.brief, details=error.details, resolution=error.resolution)
-        job.failure.write_text(failure.model_dump_json(), encoding="utf-8")
-        return FAILED
-    return 0
+    return serve(LayJob, _run)
 
 
-def _run(job: Job) -> None:
+def _run(job: LayJob) -> None:
     area = job.workspace / "area"
     area.mkdir()
     if job.memory:
@@ -95,15 +60,15 @@ def _run(job: Job) -> None:
     unpack(job.tree, tree, privileged.exclusions(left.devices))
     apply_edits(tree, job.edits, recipe_folder=job.recipe_folder, secrets=job.secrets, epoch=job.epoch)
     unmount_tools(tree)
-    times.clamp_times(tree, job.epoch)
+    if job.laid is not None:
+        catalogue.write(tree, left, job.laid / catalogue.NAME)
+    times.clamp_times(tree, job.epoch)  # last of all: whoever reads a folder or a link may move its time of access
     folders = split(tree, area, job.filesystems)
-    for step in job.filesystems:
+    for number, step in enumerate(job.filesystems):
         folder = folders[step.mountpoint]
         match step:
             case MakeExt():
-                # One stretch of the image is filled where it is; several are filled from a file of their own.
-                place = spread.staged(step.where, job.image, area) if step.region is None else nullcontext(job.image)
-                with place as target:
+                with _place(job, step, number, area) as target:
                     ext.make_ext(step, folder, target, job.epoch)
                     privileged.put_into(step, folder, left, target, job.workspace, job.epoch)
             case MakeBtrfs():
@@ -118,6 +83,16 @@ def _run(job: Job) -> None:
                 pack.pack_tree(step, folder, job.archives[step.archive], left)
             case _:
                 assert_never(step)
+
+
+def _place(job: LayJob, step: MakeExt, number: int, area: Path) -> AbstractContextManager[Path]:
+    """The file that an ext filesystem is made in. A stretch of the image is filled where it is, several from a file."""
+    if job.laid is not None:
+        target = laid_file(job.laid, number)
+        with target.open("wb") as file:
+            file.truncate(step.size_bytes)
+        return nullcontext(target)
+    return spread.staged(step.where, job.image, area) if step.region is None else nullcontext(job.image)
 
 
 def check_owners(
@@ -161,13 +136,14 @@ def split(tree: Path, area: Path, filesystems: tuple[LaidStep, ...]) -> dict[str
                 raise BuildError(
                     f"{step.mountpoint} is to be a mountpoint, but {source.relative_to(tree)} is no folder in the tree"
                 )
-        status = source.stat()
+        status, above = source.stat(), source.parent.stat()
         target = area / f"filesystem-{number}"
         source.rename(target)
         source.mkdir()
         os.chown(source, status.st_uid, status.st_gid)
         source.chmod(status.st_mode & 0o7777)
         os.utime(source, ns=(status.st_atime_ns, status.st_mtime_ns))
+        os.utime(source.parent, ns=(above.st_atime_ns, above.st_mtime_ns))  # the moment of the build is nowhere
         folders[step.mountpoint] = target
     return folders
 

@@ -15,16 +15,14 @@ import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote_to_bytes
 
-from imagebuild.build import times
-from imagebuild.build.archive import printable
-from imagebuild.errors import BuildError
-from imagebuild.host import command
+from imagebuild.build import debugfs
+from imagebuild.build.debugfs import belongs, decoded, quoted, within
 from imagebuild.plan.disk_vocabulary import MakeExt
 from imagebuild.plan.facts import Attribute, DeviceNode
 
-_REFUSED = (errno.EPERM, errno.EACCES, errno.EOPNOTSUPP, errno.EINVAL)
+# What Linux says of an attribute or a device node that it does not permit here.
+REFUSED = (errno.EPERM, errno.EACCES, errno.EOPNOTSUPP, errno.EINVAL)
 _FILE_TYPES = {"c": stat.S_IFCHR, "b": stat.S_IFBLK}
 
 
@@ -55,7 +53,7 @@ def _can_make_devices(folder: Path) -> bool:
     try:
         os.mknod(path, stat.S_IFCHR | 0o600, os.makedev(1, 3))
     except OSError as error:
-        if error.errno in _REFUSED:
+        if error.errno in REFUSED:
             return False
         raise
     path.unlink()
@@ -68,7 +66,7 @@ def _can_set(folder: Path, name: str) -> bool:
     try:
         os.setxattr(path, f"{name}.imagebuild", b"1")
     except OSError as error:
-        if error.errno in _REFUSED:
+        if error.errno in REFUSED:
             return False
         raise
     finally:
@@ -78,38 +76,27 @@ def _can_set(folder: Path, name: str) -> bool:
 
 def exclusions(devices: Iterable[DeviceNode]) -> list[str]:
     """tar's options to leave these members out, and no others."""
-    names = [os.fsdecode(unquote_to_bytes(member)) for device in devices for member in device.members]
+    names = [decoded(member) for device in devices for member in device.members]
     return ["--no-wildcards", "--anchored", *(f"--exclude={name}" for name in names)] if names else []
 
 
 def put_into(step: MakeExt, folder: Path, left: Left, target: Path, scratch: Path, epoch: int) -> None:
     """Put into a finished filesystem, made from `folder`, what belongs into it. Raises BuildError where that fails."""
-    devices = [device for device in left.devices if _belongs(step, device.path)]
-    attributes = [attribute for attribute in left.attributes if _belongs(step, attribute.path)]
+    devices = [device for device in left.devices if belongs(step, device.path)]
+    attributes = [attribute for attribute in left.attributes if belongs(step, attribute.path)]
     script = _root_folder(folder.stat())
     script += [line for device in devices for line in _make(step, device)]
     for number, attribute in enumerate(attributes):
         value = scratch / f"attribute-{number}"
         value.write_bytes(base64.b64decode(attribute.value))
-        script.append(f"ea_set -f {value} {_quoted(_inside(step, attribute.path))} {attribute.name}")
+        script.append(f"ea_set -f {value} {quoted(_inside(step, attribute.path))} {attribute.name}")
     if not script:
         return
     offset = step.region.offset_bytes if step.region else 0
-    output = command.run(
-        ["debugfs", "-w", "-f", "-", f"{target}?offset={offset}"],
-        doing=f"putting device nodes and attributes into {step.mountpoint}",
-        stdin=os.fsencode("\n".join(script) + "\n"),
-        environment=times.fake_time(epoch),
-    )
+    doing = f"putting device nodes and attributes into {step.mountpoint}"
+    debugfs.change(target, offset, script, doing=doing, epoch=epoch)
     for number in range(len(attributes)):
         (scratch / f"attribute-{number}").unlink()
-    # debugfs ends with 0 whatever happened. It echoes its commands after a prompt; anything else is a complaint.
-    complaints = [line for line in output.splitlines()[1:] if line.strip() and not line.startswith("debugfs:")]
-    complaints = [line for line in complaints if not line.startswith("Allocated inode:")]
-    if complaints:
-        raise BuildError(
-            f"putting device nodes and attributes into {step.mountpoint} failed", details="\n".join(complaints[-25:])
-        )
 
 
 def _root_folder(status: os.stat_result) -> list[str]:
@@ -119,23 +106,16 @@ def _root_folder(status: os.stat_result) -> list[str]:
     return [f"set_inode_field / {field} {value}" for field, value in fields.items()]
 
 
-def _belongs(step: MakeExt, path: str) -> bool:
-    def below(folder: str) -> bool:
-        return path == folder or path.startswith(folder.rstrip("/") + "/")
-
-    return below(step.mountpoint) and not any(below(other) for other in step.excluded)
-
-
 def _make(step: MakeExt, device: DeviceNode) -> list[str]:
     folder, _, name = _inside(step, device.path).rpartition("/")
-    node = _quoted(name)
+    node = quoted(name)
     fields = {
         "mode": f"0{_FILE_TYPES[device.kind] | device.mode:o}",
         "uid": device.uid, "gid": device.gid,
         "atime": f"@{device.mtime}", "ctime": f"@{device.mtime}", "mtime": f"@{device.mtime}",
     }  # fmt: skip
     return [
-        f"cd {_quoted(folder or '/')}",
+        f"cd {quoted(folder or '/')}",
         f"mknod {node} {device.kind} {device.major} {device.minor}",
         *(f"set_inode_field {node} {field} {value}" for field, value in fields.items()),
         "cd /",
@@ -143,17 +123,4 @@ def _make(step: MakeExt, device: DeviceNode) -> list[str]:
 
 
 def _inside(step: MakeExt, path: str) -> str:
-    """The path in the filesystem. Raises BuildError for a name that debugfs cannot be told."""
-    name = os.fsdecode(unquote_to_bytes(path))
-    if "\n" in name:
-        raise BuildError(
-            f"{printable(name)}: a device node, or an attribute for root only, under a name with a line break cannot "
-            "be made by an ordinary user",
-            resolution="build as root, or give it another name",
-        )
-    return name.removeprefix(step.mountpoint) if step.mountpoint != "/" else name
-
-
-def _quoted(text: str) -> str:
-    """As one word of debugfs: it doubles a quotation mark."""
-    return '"' + text.replace('"', '""') + '"'
+    return within(step, decoded(path))

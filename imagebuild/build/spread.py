@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from imagebuild.errors import BuildError
-from imagebuild.plan.disk_vocabulary import Runs
+from imagebuild.plan.disk_vocabulary import Region, Runs
 
 
 def pieces(where: Runs, start: int, length: int) -> Iterator[tuple[int, int]]:
@@ -42,14 +42,38 @@ def staged(where: Runs, image: Path, scratch: Path) -> Iterator[Path]:
     with path.open("wb") as file:
         file.truncate(where.size_bytes)
     yield path
-    try:
+    with _filling_the_image():
         _deal_out(path, where, image)
+    path.unlink()
+
+
+@contextlib.contextmanager
+def copied(laid: Path, where: Runs, image: Path, scratch: Path) -> Iterator[tuple[Path, int]]:
+    """A copy of the filesystem in the file `laid` to be changed: the file that it is in, and its offset there.
+
+    One stretch of the image is filled at once, and several at the end, from a file in `scratch`.
+    """
+    if len(where.runs) == 1:
+        with _filling_the_image():
+            _deal_out(laid, where, image)
+        yield image, where.runs[0].offset_bytes
+        return
+    with staged(where, image, scratch) as target:
+        alone = Runs(runs=(Region(offset_bytes=0, size_bytes=where.size_bytes),))
+        with _filling_the_image():
+            _deal_out(laid, alone, target)
+        yield target, 0
+
+
+@contextlib.contextmanager
+def _filling_the_image() -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise BuildError(
             f"bringing a filesystem into the image failed: {error.strerror}",
             resolution="free some space there, or build elsewhere (-o)",
         ) from error
-    path.unlink()
 
 
 def _deal_out(path: Path, where: Runs, image: Path) -> None:

@@ -66,7 +66,7 @@ def _final_plan(job: Job) -> Plan | None:
 def _named_files(plan: Plan) -> list[str]:
     from imagebuild.plan.steps import sources_of
 
-    return sorted({source for edit in plan.edits for source in sources_of(edit)})
+    return sorted({source for edit in plan.all_edits for source in sources_of(edit)})
 
 
 def _image_digest(image: Path) -> str:

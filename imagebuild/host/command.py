@@ -20,6 +20,7 @@ from typing import Any
 import sh
 
 from imagebuild.errors import BuildError, HostError
+from imagebuild.host import no_sync
 
 # What a child may know of our environment: where programs and homes are, and how the network is reached.
 _ALLOWED = (
@@ -109,11 +110,13 @@ def start(
     folder: Path | None = None,
     by_line: bool = False,
     chunk_bytes: int = 0,
+    without_sync: bool = False,
 ) -> Running:
     """Start a process; its stdout and stderr go, merged, to `on_bytes` byte by byte as they come.
 
     A console needs that (its prompt has no line's end); `by_line` is faster for programs that only print, and
-    `chunk_bytes` (about so many at once) is meant for megabytes of output.
+    `chunk_bytes` (about so many at once) is meant for megabytes of output. `without_sync`: see no_sync.py; for programs
+    that only read, some of which end with an fsync (debugfs waits for what others have written).
 
     `on_bytes` is called on a thread of sh's. The caller must end the process (`Running.kill`), best through
     `running()`. Raises HostError when there is no such program.
@@ -142,8 +145,13 @@ def start(
         _in=stdin if stdin is not None else b"",
         _env=clean_environment(environment),
         _cwd=str(folder) if folder else None,
+        _preexec_fn=_leave_out_syncs if without_sync else None,
     )
     return Running(argv, process)
+
+
+def _leave_out_syncs() -> None:
+    no_sync.leave_out_syncs()
 
 
 def foreground(argv: Sequence[str], *, environment: Mapping[str, str] | None = None) -> int:
@@ -176,6 +184,7 @@ def running(
     folder: Path | None = None,
     by_line: bool = False,
     chunk_bytes: int = 0,
+    without_sync: bool = False,
 ) -> Iterator[Running]:
     """A background process that does not outlive the block, whatever ends the block."""
     process = start(
@@ -186,6 +195,7 @@ def running(
         folder=folder,
         by_line=by_line,
         chunk_bytes=chunk_bytes,
+        without_sync=without_sync,
     )
     try:
         yield process

@@ -11,6 +11,7 @@ from imagebuild.plan.areas import Area, Arrangement, Mounted, mountpoints, parti
 from imagebuild.plan.boot import BootChoice, choose_kernels, menu_text
 from imagebuild.plan.disk_steps import DiskPlan, plan_disk, uuid_of
 from imagebuild.plan.facts import TreeFacts, Usage
+from imagebuild.plan.finishing import part_edits
 from imagebuild.plan.initrds import Needed
 from imagebuild.plan.layout import arrange
 from imagebuild.plan.refusals import all_at_once
@@ -59,6 +60,12 @@ def make_plan(recipe: Recipe, facts: TreeFacts | None) -> Plan:
     menu = menu_text(recipe, choice.entries, separate_boot=separate_boot, root=root_argument(recipe))
     table = fstab(_fstab_lines(recipe))
     disk = _plan_disk(recipe, arrangement, choice.entries, facts)
+    edits = (
+        *tidying(facts, tree_source(recipe), separate_boot=separate_boot),
+        *choice.packages,
+        *_edits(recipe, facts, choice, menu, table, separate_boot=separate_boot),
+    )
+    parted = part_edits(edits, disk.steps)
     return Plan(
         name=recipe.name,
         version=recipe.version,
@@ -67,11 +74,9 @@ def make_plan(recipe: Recipe, facts: TreeFacts | None) -> Plan:
         size_bytes=arrangement.size_bytes if arrangement else None,
         epoch=facts.epoch if facts else None,
         tree=tree_source(recipe),
-        edits=(
-            *tidying(facts, tree_source(recipe), separate_boot=separate_boot),
-            *choice.packages,
-            *_edits(recipe, facts, choice, menu, table, separate_boot=separate_boot),
-        ),
+        edits=parted.edits,
+        finishing=parted.finishing,
+        kept=parted.kept,
         disk=disk.steps,
         filesystems=disk.filesystems,
         entries=choice.entries,
@@ -173,16 +178,16 @@ def _fstab_lines(recipe: Recipe) -> list[FstabLine]:
 def _edits(
     recipe: Recipe, facts: TreeFacts | None, choice: BootChoice, menu: str, table: str, *, separate_boot: bool
 ) -> tuple[Edit, ...]:
-    """In their order: users, files, the rest of `system`, scripts; then the kernels, the menu, and the initrds."""
+    """In their order: users, files, the rest of `system`, scripts; then the kernels, the initrds, and the menu."""
     edits: list[Edit] = [*user_edits(recipe, facts), *(_file(file) for file in recipe.files), *name_edits(recipe)]
     edits.append(WriteFile(path="/etc/fstab", content=table))
     edits += [*_mountpoint_folders(recipe.disk), *setup_edits(recipe, facts), *script_edits(recipe)]
-    edits += [*choice.edits, WriteFile(path=MENU_PATH, content=menu), *grub_conf_link(facts)]
+    edits += [*choice.edits, *choice.generated, WriteFile(path=MENU_PATH, content=menu), *grub_conf_link(facts)]
     if separate_boot:
         # PV-GRUB to 1.03 opens /boot/grub/menu.lst on the boot filesystem, 1.04 also /grub/menu.lst: both are there.
         edits.append(MakeLink(path="/boot/boot", target="."))
     _check_paths(edits)
-    return (*edits, *choice.generated)
+    return tuple(edits)
 
 
 def _mountpoint_folders(disk: Disk) -> list[Edit]:

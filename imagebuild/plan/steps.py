@@ -5,7 +5,8 @@
     edits     Remove | WriteFile | CopyFile | MakeLink | MakeFolder
               AddUser | JoinGroups | AuthorizeKeys | SetPassword | RunScript
               UnpackPackage | IndexModules | CopyInTree | RepackKernel | GenerateInitrd
-                                                              changes to a copy of the tree
+                                                              changes to a copy of the tree, or (finishing) to the
+                                                              filesystems that were laid from it
     disk      CreateDisk, WritePartitionTable                 the empty disk
     user space MakeExt | MakeBtrfs | MakeSwap                 filesystems laid straight into the image
                PackTree                                       and what the appliance is to unpack
@@ -239,7 +240,9 @@ class PlannedCheck(Step):
 class Plan(Step):
     """All that a build will do. With `pending` empty, the plan is final and `disk` is complete.
 
-    `epoch`: the moment that the image shows, in seconds since 1970: no file is newer. None: not known yet.
+    `edits` are made in the tree, `finishing` in the filesystems laid from it; `kept`: those may be kept in the cache
+    before they are finished (finishing.py). `epoch`: the moment that the image shows, in seconds since 1970: no file is
+    newer. None: not known yet.
     `notes`: what whoever registers or boots the image has to know.
     """
 
@@ -252,6 +255,8 @@ class Plan(Step):
     epoch: int | None
     tree: TreeSource
     edits: tuple[Edit, ...]
+    finishing: tuple[Edit, ...] = ()
+    kept: bool = False
     disk: tuple[DiskStep, ...]
     filesystems: tuple[PlannedFilesystem, ...]
     entries: tuple[PlannedEntry, ...]
@@ -264,6 +269,10 @@ class Plan(Step):
     @property
     def digest(self) -> str:
         return digest_of(self)
+
+    @property
+    def all_edits(self) -> tuple[Edit, ...]:
+        return (*self.edits, *self.finishing)
 
 
 def digest_of(part: BaseModel) -> str:

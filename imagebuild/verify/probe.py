@@ -69,8 +69,9 @@ def look(
             too_much.set()
 
     with command.running(
-        [*limits, *argv], on_bytes=collect, stdin=stdin, environment=environment, folder=folder, chunk_bytes=_CHUNK
-    ) as process:
+        [*limits, *argv], on_bytes=collect, stdin=stdin, environment=environment, folder=folder, chunk_bytes=_CHUNK,
+        without_sync=True,
+    ) as process:  # fmt: skip
 
         def give_up(why: Literal["time", "output"]) -> None:
             ends.append(why)

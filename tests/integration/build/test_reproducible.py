@@ -66,11 +66,9 @@ def test_an_ordinary_user_builds_the_same_image_cold(hd0: Image, home: Path) -> 
 
 
 @pytest.mark.needs("root", "mkfs.xfs", "mkfs.btrfs")
-@pytest.mark.parametrize(("kind", "loader"), [("xfs", "pv-grub"), ("btrfs", "pvgrub2")])
-def test_other_filesystems_of_an_ordinary_user(
-    kind: str, loader: str, home: Path, tmp_path: Path, user_cache: Cache
-) -> None:
-    """XFS bit for bit; Btrfs (mkfs.btrfs puts its own moments into it) without a finding of its checker."""
+@pytest.mark.parametrize(("kind", "loader"), [("ext4", "pv-grub"), ("xfs", "pv-grub"), ("btrfs", "pvgrub2")])
+def test_filesystems_of_an_ordinary_user(kind: str, loader: str, home: Path, tmp_path: Path, user_cache: Cache) -> None:
+    """ext4 and XFS bit for bit; Btrfs (mkfs.btrfs puts its own moments into it) without a finding of its checker."""
     with tarfile.open(tmp_path / "rootfs.tar", "w") as archive:  # no device nodes: these take root, or ext
         trees.add_boot_files(archive)
         trees.add(archive, trees.member("./etc/secret", mode=0o640, uid=7, gid=42), b"secret\n" * 3000)
@@ -84,8 +82,8 @@ def test_other_filesystems_of_an_ordinary_user(
     ended = as_user(home, "build", f"{kind}.yaml", "-o", "out", "--no-verify")
     assert ended.returncode == 0, ended.stdout + ended.stderr
     theirs = home / "out" / kind / f"{kind}.raw"
-    checker = ["xfs_repair", "-n", "-f"] if kind == "xfs" else ["btrfs", "check", "--readonly"]
-    subprocess.run([*checker, str(theirs)], check=True, capture_output=True)
+    checkers = {"ext4": "e2fsck -fn", "xfs": "xfs_repair -n -f", "btrfs": "btrfs check --readonly"}
+    subprocess.run([*checkers[kind].split(), str(theirs)], check=True, capture_output=True)
     assert kind == "btrfs" or sha256(theirs) == sha256(ours.path)
 
 

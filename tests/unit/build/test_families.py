@@ -37,7 +37,7 @@ def facts_of(tree: FamilyTree, folder: Path) -> TreeFacts:
 
 
 def edits(plan: Plan, kind: type) -> list[Any]:
-    return [edit for edit in plan.edits if isinstance(edit, kind)]
+    return [edit for edit in plan.all_edits if isinstance(edit, kind)]
 
 
 @pytest.mark.parametrize("make", FAMILY_TREES)
@@ -71,7 +71,7 @@ def test_a_kernel_below_lib_modules_is_copied(tmp_path: Path) -> None:
 @pytest.mark.parametrize("make", [family_trees.rhel_6, family_trees.centos_6, family_trees.oracle_6])
 def test_red_hats_grub_conf_leads_to_the_menu(make: Callable[[], FamilyTree], tmp_path: Path) -> None:
     plan = make_plan(recipe(), facts_of(make(), tmp_path))
-    assert MakeLink(path="/boot/grub/grub.conf", target="menu.lst") in plan.edits
+    assert MakeLink(path="/boot/grub/grub.conf", target="menu.lst") in plan.all_edits
 
 
 def test_classic_xen_kernels_have_another_driver(tmp_path: Path) -> None:
@@ -129,14 +129,14 @@ def test_other_loaders_menus_are_removed(tmp_path: Path) -> None:
     }
     plan = make_plan(recipe(disk=disk), facts)
     assert {edit.path for edit in edits(plan, Remove)} == {"/boot/grub/grub.cfg", "/boot/boot"}
-    assert plan.edits.index(edits(plan, Remove)[0]) == 0, "first, so that the recipe's own files stay"
+    assert plan.all_edits.index(edits(plan, Remove)[0]) == 0, "first, so that the recipe's own files stay"
 
 
 def test_the_tree_of_an_image_is_no_longer_that_machine(tmp_path: Path) -> None:
     tree = family_trees.debian()
     tree.files.update({"etc/machine-id": b"1\n", "etc/udev/rules.d/70-persistent-net.rules": b"x"})
     plan = make_plan(recipe(rootfs={"image": "old.qcow2"}), facts_of(tree, tmp_path))
-    written = {edit.path: edit.content for edit in plan.edits if edit.kind == "write-file"}
+    written = {edit.path: edit.content for edit in plan.all_edits if edit.kind == "write-file"}
     assert written["/etc/machine-id"] == ""
     assert [edit.path for edit in edits(plan, Remove)] == ["/etc/udev/rules.d/70-persistent-net.rules"]
     assert edits(plan, GenerateInitrd), "the old initrd waits for the old disk"

@@ -74,6 +74,6 @@ def test_the_plan_is_the_guides(recipe: Path, tmp_path: Path) -> None:
     [root] = plan.filesystems
     assert (root.type, root.mountpoint) == ("ext3", "/")
     assert plan.menu == MENU.format(version=VERSION, uuid=root.uuid)
-    [initrd] = [edit for edit in plan.edits if isinstance(edit, GenerateInitrd)]
+    [initrd] = [edit for edit in plan.all_edits if isinstance(edit, GenerateInitrd)]
     assert (initrd.tool, initrd.modules) == ("mkinitrd-suse", ("ext3",))
     assert initrd.path == f"/boot/initrd-{VERSION}"

@@ -149,7 +149,7 @@ def test_lvm_with_a_separate_boot_partition() -> None:
     on_root, on_swap = (step.extents[0] for step in steps_of(plan, CreateLogicalVolume))
     assert (on_root.partition_number, on_root.first, on_root.count) == (2, 0, root.size_bytes // (4 * MIB))
     assert (on_swap.first, on_swap.count) == (on_root.count, 32)
-    assert any(edit.kind == "make-link" and edit.path == "/boot/boot" for edit in plan.edits)
+    assert any(edit.kind == "make-link" and edit.path == "/boot/boot" for edit in plan.all_edits)
 
 
 def two_disks(root: dict[str, Any]) -> dict[str, Any]:
@@ -230,9 +230,9 @@ def test_given_uuids_labels_and_options_are_used() -> None:
 
 def test_the_time_zone_is_set() -> None:
     plan = make_plan(recipe(system={"timezone": "Europe/Berlin"}), facts())
-    [link] = [edit for edit in plan.edits if edit.kind == "make-link"]
+    [link] = [edit for edit in plan.all_edits if edit.kind == "make-link"]
     assert (link.path, link.target) == ("/etc/localtime", "/usr/share/zoneinfo/Europe/Berlin")
-    assert any(edit.kind == "write-file" and edit.content == "Europe/Berlin\n" for edit in plan.edits)
+    assert any(edit.kind == "write-file" and edit.content == "Europe/Berlin\n" for edit in plan.all_edits)
 
 
 def test_size_is_computed_from_the_content() -> None:
@@ -247,7 +247,7 @@ def test_size_is_computed_from_the_content() -> None:
 def test_initrd_without_the_disk_driver_is_generated_anew() -> None:
     poor = InitrdInTree(path="/boot/initrd.img-6.1.0-56-amd64", size_bytes=MIB, modules=("ext4",), holds_lvm=False)
     plan = make_plan(recipe(), facts(kernel(initrd=poor)))
-    [generate] = [edit for edit in plan.edits if isinstance(edit, GenerateInitrd)]
+    [generate] = [edit for edit in plan.all_edits if isinstance(edit, GenerateInitrd)]
     assert "xen-blkfront" in generate.modules
     assert "no tool to make an initrd" in refused(recipe(), facts(kernel(initrd=poor), tool=None))
 
@@ -260,7 +260,7 @@ def test_builtin_drivers_need_no_initrd() -> None:
 def test_root_on_lvm_needs_the_lvm_tools_in_the_initrd() -> None:
     initrd = InitrdInTree(path="/boot/initrd.img-6.1.0-56-amd64", size_bytes=MIB, modules=ALL_MODULES, holds_lvm=False)
     plan = make_plan(recipe(disk=lvm_disk()), facts(kernel(initrd=initrd)))
-    assert [edit.kernel_version for edit in plan.edits if isinstance(edit, GenerateInitrd)] == ["6.1.0-56-amd64"]
+    assert [edit.kernel_version for edit in plan.all_edits if isinstance(edit, GenerateInitrd)] == ["6.1.0-56-amd64"]
 
 
 def test_kernels_by_pattern_newest_first_and_titles() -> None:
@@ -288,7 +288,7 @@ def test_own_kernel_is_copied_into_the_tree() -> None:
 def test_a_password_is_named_and_never_held() -> None:
     plan = make_plan(recipe(system={"root_password": {"hash": "$y$j9T$secret"}}), facts())
     assert "$y$" not in plan.model_dump_json() + outline(plan)
-    assert [edit.secret for edit in plan.edits if isinstance(edit, SetPassword)] == ["system.root_password"]
+    assert [edit.secret for edit in plan.all_edits if isinstance(edit, SetPassword)] == ["system.root_password"]
 
 
 def test_refusals() -> None:

@@ -30,7 +30,7 @@ def tree(*tools: str, **more: Any) -> TreeFacts:
 
 
 def kinds(plan: Plan, *wanted: type[Edit]) -> list[Any]:
-    return [edit for edit in plan.edits if isinstance(edit, wanted)]
+    return [edit for edit in plan.all_edits if isinstance(edit, wanted)]
 
 
 def test_numbers_of_new_users() -> None:
@@ -82,7 +82,7 @@ def test_what_the_tree_s_accounts_refuse(user: dict[str, Any], words: tuple[str,
 
 
 def test_everything_has_its_order() -> None:
-    """Scripts find users, files and fstab; what they change is in the initrd; the menu is ours."""
+    """Scripts find users, files and fstab; what they change is in the initrd; the menu comes last."""
     wanted = recipe(
         system={"users": [{"name": "a", "password": {"env": "X"}}], "root_password": {"hash": "$y$hunter2"}},
         files=[{"path": "/etc/motd", "content": "x"}],
@@ -93,12 +93,12 @@ def test_everything_has_its_order() -> None:
     plan = make_plan(wanted, tree(kernels=(no_lvm,)))
     order = [
         type(edit).__name__ if not isinstance(edit, WriteFile) else edit.path
-        for edit in plan.edits
+        for edit in plan.all_edits
         if isinstance(edit, (AddUser, SetPassword, RunScript, GenerateInitrd, WriteFile))
     ]
     assert order == [
         "AddUser", "SetPassword", "SetPassword", "/etc/motd", "/etc/fstab", "RunScript", "RunScript",
-        "/boot/grub/menu.lst", "GenerateInitrd",
+        "GenerateInitrd", "/boot/grub/menu.lst",
     ]  # fmt: skip
     assert [(edit.user, edit.secret) for edit in kinds(plan, SetPassword)] == [
         ("root", "system.root_password"),
@@ -106,7 +106,7 @@ def test_everything_has_its_order() -> None:
     ]
     assert "hunter2" not in plan.model_dump_json()
     assert [edit.timeout_seconds for edit in kinds(plan, RunScript)] == [600, 3600]
-    assert [name for edit in plan.edits for name in sources_of(edit)] == ["one.sh", "two.sh"]
+    assert [name for edit in plan.all_edits for name in sources_of(edit)] == ["one.sh", "two.sh"]
 
 
 def hd00(**root: Any) -> dict[str, Any]:
@@ -157,7 +157,7 @@ def test_a_seed_for_cloud_init() -> None:
         '"instance-id": "i-1"\n"local-hostname": "web"\n"x": "quote \\" \\\\"\n'
     )
     assert "datasource_list: [NoCloud, None]\n" in written["/etc/cloud/cloud.cfg.d/99-imagebuild.cfg"]
-    assert CopyFile(source="u", path="/var/lib/cloud/seed/nocloud/user-data", mode=0o600) in plan.edits
+    assert CopyFile(source="u", path="/var/lib/cloud/seed/nocloud/user-data", mode=0o600) in plan.all_edits
     with pytest.raises(PlanError, match="the tree has no cloud-init") as caught:
         make_plan(wanted, tree())
     assert caught.value.resolution == "install in the tree: cloud-init"

@@ -1,0 +1,56 @@
+"""What is done in the tree, and what in the filesystems that were laid from it."""
+
+from __future__ import annotations
+
+import pytest
+
+from imagebuild.plan.disk_vocabulary import MakeExt, MakeXfs, Region, Runs
+from imagebuild.plan.finishing import Parted, part_edits
+from imagebuild.plan.steps import (
+    CopyFile,
+    Edit,
+    GenerateInitrd,
+    MakeFolder,
+    MakeLink,
+    Remove,
+    SetPassword,
+    WriteFile,
+)
+from imagebuild.plan.system_vocabulary import RunScript
+
+WHERE = Runs(runs=(Region(offset_bytes=0, size_bytes=2**20),))
+EXT = MakeExt(
+    mountpoint="/", excluded=(), where=WHERE, uuid="u", label=None, type="ext4", block_bytes=4096, inode_bytes=256,
+    inodes=100, features=(), options=(), solid=(),
+)  # fmt: skip
+XFS = MakeXfs(mountpoint="/", excluded=(), where=WHERE, uuid="u", label=None, options=(), solid=())
+OLD = Remove(path="/old", reason="x")
+MOTD = WriteFile(path="/etc/motd", content="x")
+MENU = WriteFile(path="/boot/grub/menu.lst", content="x")
+SRV = MakeFolder(path="/srv/data")
+PASSWORD = SetPassword(user="root", secret="x")
+SECRET = CopyFile(source="key", path="/etc/key", mode=0o600)
+SCRIPT = RunScript(source="a", arguments=(), environment={}, network=False, timeout_seconds=1, hostname="x")
+INITRD = GenerateInitrd(tool="initramfs-tools", kernel="k", kernel_version="1", path="/boot/i", modules=())
+
+
+@pytest.mark.parametrize(
+    ("edits", "parted"),
+    [
+        ([OLD, MOTD, SRV, MENU], Parted((OLD, SRV), (MOTD, MENU), kept=True)),
+        ([MOTD, SCRIPT, MENU], Parted((MOTD, SCRIPT), (MENU,), kept=True)),
+        ([MOTD, INITRD, MENU], Parted((MOTD, INITRD), (MENU,), kept=True)),
+        ([PASSWORD, SECRET, MENU], Parted((), (PASSWORD, SECRET, MENU), kept=True)),
+        ([PASSWORD, SCRIPT, MENU], Parted((PASSWORD, SCRIPT), (MENU,), kept=False)),
+        ([SECRET, INITRD, MENU], Parted((SECRET, INITRD), (MENU,), kept=False)),
+        # what a file or link puts in a mountpoint's way is found as before: nothing is parted
+        ([MakeLink(path="/srv", target="/mnt"), SRV, MENU], Parted((MakeLink(path="/srv", target="/mnt"), SRV, MENU))),
+    ],
+)
+def test_the_order_of_effects_stays(edits: list[Edit], parted: Parted) -> None:
+    assert part_edits(edits, [EXT]) == parted
+
+
+def test_only_ext_is_finished() -> None:
+    assert part_edits([MOTD, MENU], [EXT, XFS]) == Parted((MOTD, MENU))
+    assert part_edits([MOTD, MENU], []) == Parted((MOTD, MENU))
