@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -167,9 +168,12 @@ def _judge(
     job: Job, folder: OutputFolder, options: BuildOptions, hands: Hands, cache: Cache, watcher: Watcher
 ) -> Judgement:
     if not job.machines:
-        with stage(watcher, "checksum"):
-            image = describe_image(folder.partial_image)
-        return Judgement(image, Verdict.UNVERIFIED, NOT_ASKED_FOR)
+        from imagebuild.cli.papers import load_libraries
+
+        with stage(watcher, "checksum"), ThreadPoolExecutor(max_workers=1) as beside:
+            image = beside.submit(describe_image, folder.partial_image)
+            load_libraries()  # on the other processor
+        return Judgement(image.result(), Verdict.UNVERIFIED, NOT_ASKED_FOR)
     request = _request(job, folder, options)
     return judge(request, hands.verify, cache=cache, progress=watcher, demand=options.demand)
 
@@ -246,5 +250,7 @@ def _put_in_place(
         PAGE: page,
         REPORT: report_text(report),
     }
+    if report.verdict is Verdict.PASSED:
+        folder.sync_image()  # costs nothing: most was written while it booted. A draft need not survive a power cut
     folder.replace(texts, image=report.image.path, others=shapes)
     remember_sha256(folder.path / report.image.path, Cache(), report.image.sha256)

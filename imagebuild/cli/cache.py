@@ -16,6 +16,8 @@ KINDS = {
     "bundles": "EC2 bundles on their way",
     "pv-grub": "genuine PV-GRUB",
     "dom0-state": "a booted dom0",
+    "essentials": "essential packages, installed",
+    "packages": "packages' files",
     "testhost": "the Xen test host",
     "trees": "root trees",
     "verdicts": "verdicts of images",

@@ -34,6 +34,14 @@ def other_shapes(recipe: Recipe, folder: OutputFolder, report: Report, progress:
     return made
 
 
+def load_libraries() -> None:
+    """Import what `papers` needs and what takes long: together half a second."""
+    import cyclonedx.output  # noqa: F401
+    import spdx_tools.spdx.writer.json.json_writer  # noqa: F401
+
+    import imagebuild.build.provenance  # noqa: F401
+
+
 def papers(built: Made, report: Report, shapes: Mapping[str, str]) -> dict[str, str]:
     """SBOMs and provenance, by file name."""
     from imagebuild.build.provenance import provenance_text
