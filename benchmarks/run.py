@@ -122,7 +122,7 @@ def _in_turn(place: Place, options: argparse.Namespace) -> Iterator[tuple[Task, 
         yield from ((task, number) for task in every if task.kind == "cold")
     others = [task for task in every if task.kind != "cold"]
     # fills the tool's own cache; not counted (round -1). The others filled theirs when they built cold.
-    yield from ((task, -1) for task in others if task.tool in ("imagebuild", "mkosi"))
+    yield from ((task, -1) for task in others if task.tool in ("imagebuild", imagebuild.FIRST, "mkosi"))
     for number in range(2 * rounds):
         slow = options.quick and number > 0
         yield from ((task, number) for task in others if not (slow and task.tool in _SLOW))
@@ -134,15 +134,17 @@ def _growth(place: Place, options: argparse.Namespace) -> Iterator[tuple[Task, i
     kept = place.folder / "imagebuild-kept"
     for gib in _SIZES_GIB[: 2 if options.quick else None]:
         archive = trees.tree_of(place, gib)
-        task = imagebuild.build(imagebuild.archive_recipe(place, archive), place, f"size {gib} GiB", kept)
+        recipe = imagebuild.archive_recipe(place, archive)
+        task = imagebuild.build(recipe, place, f"size {gib} GiB", kept)
+        first = imagebuild.build(recipe, place, f"size {gib} GiB", kept, first=True)
         peer = virt_make_fs.of_archive(place, archive, f"size {gib} GiB", int(gib * 1024 * 1.3) + 64)
-        for task_or_peer, number in ((task, -1), (task, 0), (task, 1), (peer, 0)):
-            if options.only in task_or_peer.tool:
-                yield task_or_peer, number
+        for one, number in ((task, -1), (first, -1), (first, 0), (task, 0), (task, 1), (peer, 0)):
+            if options.only in one.tool:
+                yield one, number
     for count in _RECIPES[: 3 if options.quick else None]:
         if options.only in "imagebuild":
-            task = imagebuild.several(place, count, kept)
-            yield from ((task, number) for number in (0, 1))
+            tasks = imagebuild.several(place, count, kept)
+            yield from ((task, number) for number in (-1, 0, 1) for task in tasks[: 1 if number < 0 else None])
 
 
 if __name__ == "__main__":
