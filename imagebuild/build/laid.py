@@ -25,6 +25,9 @@ KIND = "laid"
 # The filesystem's UUID, and the seed of its folders' hashes, before it has an identity.
 _NOBODY = "6b0f1d5e-94f3-5c38-8a53-1f6a2f6d1c11"
 
+# They are made from trees that are kept anyway, and each change of a script makes others: the cache holds so much at most.
+MOST_BYTES = 8 * 2**30
+
 # Lays these filesystems, after these edits of the tree, each as a file of its own into the folder.
 Lay = Callable[[tuple[MakeExt, ...], Path], None]
 
@@ -63,7 +66,10 @@ def get_laid(plan: Plan, tree: str, recipe_folder: Path, cache: Cache, space: Wo
         sources=tuple((source, _sha256(recipe_folder / source)) for source in sources),
         filesystems=bare,
     )
-    return cache.get(KIND, digest_of(inputs), lambda folder: lay(bare, folder))
+    laid, cached = cache.get(KIND, digest_of(inputs), lambda folder: lay(bare, folder))
+    if not cached:
+        cache.prune(MOST_BYTES, kind=KIND, wanted=laid)
+    return laid, cached
 
 
 def _bare(step: MakeExt, plan: Plan) -> MakeExt:

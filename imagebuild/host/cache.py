@@ -120,18 +120,18 @@ class Cache:
                     found.append(Entry(folder.parent.name, folder.name, folder, size, folder.stat().st_mtime))
         return sorted(found, key=lambda entry: entry.used)
 
-    def prune(self, max_size_bytes: int) -> list[Entry]:
+    def prune(self, max_size_bytes: int, *, kind: str | None = None, wanted: Path | None = None) -> list[Entry]:
         """Remove the entries that were not wanted for the longest time until the rest fits; returns the removed ones.
 
-        One that is being made or looked for at this moment stays.
+        `kind`: only among these. One that is being made or looked for at this moment stays, and so does `wanted`.
         """
-        entries = self.entries()
+        entries = [entry for entry in self.entries() if kind in (None, entry.kind)]
         total = sum(entry.size_bytes for entry in entries)
         removed = []
         for entry in entries:
             if total <= max_size_bytes:
                 break
-            if self.remove(entry):
+            if entry.path != wanted and self.remove(entry):
                 removed.append(entry)
                 total -= entry.size_bytes
         return removed

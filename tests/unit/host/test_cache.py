@@ -112,6 +112,14 @@ def test_prune_removes_what_was_not_wanted_for_the_longest_time(tmp_path: Path) 
     assert {entry.digest for entry in cache.entries()} == {"a", "c"}
 
 
+def test_prune_of_one_kind_leaves_what_is_wanted(tmp_path: Path) -> None:
+    cache = Cache(tmp_path)
+    for kind, name in (("trees", "a"), ("laid", "b"), ("laid", "c")):
+        cache.get(kind, name, fill)
+    assert [entry.digest for entry in cache.prune(0, kind="laid", wanted=cache.path("laid", "b"))] == ["c"]
+    assert {entry.digest for entry in cache.entries()} == {"a", "b"}
+
+
 def test_prune_leaves_what_another_process_uses(tmp_path: Path) -> None:
     Cache(tmp_path).get("trees", "a", fill)
     program = (
