@@ -63,10 +63,11 @@ def build_image(
         resolved = rootfs.resolve(source, loaded.folder, loaded.lock)
         tree, mark.cached = rootfs.get_tree(resolved, source, loaded.folder, cache, progress, loaded.lock)
         facts = with_own_kernels(tree.facts, loaded, cache)
+        content = cache.content_digest(rootfs.KIND, resolved.digest)
     plan = make_plan(loaded.recipe, facts)
     progress.log(f"plan {plan.digest}")
     try:
-        _execute(plan, tree, loaded.folder, target, cache=cache, progress=progress, secrets=secrets)
+        _execute(plan, tree, content, loaded.folder, target, cache=cache, progress=progress, secrets=secrets)
     except BaseException:
         target.unlink(missing_ok=True)
         raise
@@ -76,6 +77,7 @@ def build_image(
 def _execute(
     plan: Plan,
     tree: Tree,
+    content: str,
     recipe_folder: Path,
     target: Path,
     *,
@@ -99,8 +101,7 @@ def _execute(
             with stage(progress, "filesystems") as mark:
                 laying = _Laying(plan, tree, recipe_folder, target, space, archives, dict(secrets), progress)
                 if plan.finishing:
-                    digest = tree.facts.digest
-                    laid, mark.cached = get_laid(plan, digest, recipe_folder, cache, space, laying.bare)
+                    laid, mark.cached = get_laid(plan, content, recipe_folder, cache, space, laying.bare)
                     finish_laid(
                         plan, laid, target,
                         space=space, recipe_folder=recipe_folder, secrets=dict(secrets), progress=progress,

@@ -25,7 +25,7 @@ KIND = "laid"
 # The filesystem's UUID, and the seed of its folders' hashes, before it has an identity.
 _NOBODY = "6b0f1d5e-94f3-5c38-8a53-1f6a2f6d1c11"
 
-# They are made from trees that are kept anyway, and each change of a script makes others: the cache holds so much at most.
+# They come from trees that are kept anyway, and each change of a script makes others: the cache holds so much at most.
 MOST_BYTES = 8 * 2**30
 
 # Lays these filesystems, after these edits of the tree, each as a file of its own into the folder.
@@ -33,7 +33,11 @@ Lay = Callable[[tuple[MakeExt, ...], Path], None]
 
 
 class _Inputs(BaseModel):
-    """All that laid filesystems depend on. `tool`: mke2fs' version; `sources`: sha256 of files beside the recipe."""
+    """All that laid filesystems depend on.
+
+    `tree`: the digest of its content: a tree that was bootstrapped again has its old key and other packages. `tool`:
+    mke2fs' version; `sources`: sha256 of files beside the recipe.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -47,7 +51,7 @@ class _Inputs(BaseModel):
 
 
 def get_laid(plan: Plan, tree: str, recipe_folder: Path, cache: Cache, space: Workspace, lay: Lay) -> tuple[Path, bool]:
-    """The folder of the plan's laid filesystems, and whether it was in the cache. `tree`: the tree's digest.
+    """The folder of the plan's laid filesystems, and whether it was in the cache. `tree`: its content's digest.
 
     What may hold a secret is laid in the workspace. Raises BuildError, HostError.
     """

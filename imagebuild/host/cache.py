@@ -67,6 +67,13 @@ class Cache:
         path = self.path(kind, digest)
         return path if path.is_dir() and _sizes_agree(path) else None
 
+    def content_digest(self, kind: str, digest: str) -> str:
+        """sha256 of a finished entry's list of digests: of what it holds, where its key says only where that is from.
+
+        Raises OSError when there is no such entry.
+        """
+        return hashlib.sha256((self.path(kind, digest) / SUMS).read_bytes()).hexdigest()
+
     def get(self, kind: str, digest: str, make: Callable[[Path], None]) -> tuple[Path, bool]:
         """The entry's folder, and whether it was there already; else `make(folder)` fills a new one.
 
