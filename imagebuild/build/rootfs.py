@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict
 from imagebuild.build.locked import check_packages, explain_failure, pins
 from imagebuild.build.packages import Packages, installed_packages
 from imagebuild.build.rpm_database import rpm_packages
-from imagebuild.build.sources import debian, directory, image, oci
+from imagebuild.build.sources import debian, debian_words, directory, image, oci
 from imagebuild.build.times import wanted_epoch
 from imagebuild.build.tree_facts import PackageRecords, read_tree
 from imagebuild.errors import BuildError
@@ -80,9 +80,9 @@ def _resolve(source: TreeSource, recipe_folder: Path, lock: PackageLock | None) 
     epoch = wanted_epoch()
     match source:
         case BootstrapDebian():
-            lines = debian.apt_sources(source)
+            lines = debian_words.apt_sources(source)
             preferences = Path(f"LOCK-{lock.digest}") if lock else None
-            words = debian.words(source, lines, Path("INDEX"), Path("ARCHIVE"), preferences)
+            words = debian_words.words(source, lines, Path("INDEX"), Path("ARCHIVE"), preferences)
             return ResolvedTree(source=source, epoch=epoch, apt_sources=lines, command=tuple(words))
         case UnpackTar():
             digest = _pinned_sha256("rootfs.tar", source.path, source.sha256, recipe_folder)

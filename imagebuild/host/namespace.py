@@ -134,7 +134,7 @@ def attempt_program(
     Its TMPDIR is a folder of the workspace, in memory if `memory` says so.
     """
     scratch = space.folder / "scratch"
-    scratch.mkdir()
+    scratch.mkdir(exist_ok=True)
     words = [*prefix(network=True), "--mount-proc", sys.executable, "-m", "imagebuild.host.lifeline", str(space.lock)]
     words.append(str(scratch) if memory else "")
     return command.attempt([*words, *argv], environment={"TMPDIR": str(scratch), **environment}, log=log)

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 import tarfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 from imagebuild.build import quick_initrd
+from imagebuild.build.sources.debian_kept import kept_for
+from imagebuild.build.sources.debian_words import ARCHITECTURES, words
 from imagebuild.build.sources.release_date import newest_release
 from imagebuild.build.times import VARIABLE
 from imagebuild.errors import BuildError
 from imagebuild.host import command, namespace
-from imagebuild.host.apt_sources import debian_mirrors
 from imagebuild.host.cache import Cache
 from imagebuild.plan.steps import BootstrapDebian
 from imagebuild.report import Progress
 
-_DEBIAN_NAMES = {"x86_64": "amd64", "i386": "i386"}
-# apt gives up on a mirror that is silent for so long; without it a dead mirror holds a build for minutes.
-_APT_TIMEOUT_SECONDS = 30
-_SNAPSHOT = re.compile(r"(?P<archive>\S+/archive/)debian/(?P<date>\d{8}T\d{6}Z)/?")
-# Releases whose security updates are called so (older ones: SUITE/updates), and those without any.
-_WITH_POCKETS = ("bullseye", "bookworm", "trixie")
 # What a bootstrap needs at the same time: the tree and the packages (Debian 12 with a kernel: 0.9 GiB).
 _BOOTSTRAP_BYTES = 2 * 2**30
 _SIGNS = {
@@ -53,58 +47,6 @@ _SIGNS = {
 }
 
 
-def apt_sources(step: BootstrapDebian) -> tuple[str, ...]:
-    """The one-line entries of apt's sources: the recipe's mirror, or this machine's own.
-
-    A snapshot of Debian's archive (https://snapshot.debian.org/) stays valid for ever, and its updates lie beside it.
-    """
-    if step.mirror is not None and (snapshot := _SNAPSHOT.fullmatch(step.mirror)):
-        return tuple(_snapshot_sources(step, snapshot))
-    if step.mirror is not None:
-        return (f"deb {step.mirror} {step.suite} {' '.join(step.components)}",)
-    more = " ".join(component for component in step.components if component != "main")
-    return tuple(f"{line} {more}".rstrip() for line in debian_mirrors(step.suite))
-
-
-def _snapshot_sources(step: BootstrapDebian, snapshot: re.Match[str]) -> Iterator[str]:
-    components = " ".join(step.components)
-    yield f"deb [check-valid-until=no] {step.mirror} {step.suite} {components}"
-    if step.suite in _WITH_POCKETS:
-        security = f"{snapshot['archive']}debian-security/{snapshot['date']}"
-        yield f"deb [check-valid-until=no] {step.mirror} {step.suite}-updates {components}"
-        yield f"deb [check-valid-until=no] {security} {step.suite}-security {components}"
-
-
-def words(
-    step: BootstrapDebian, apt_sources: tuple[str, ...], index: Path, archive: Path, pins: Path | None = None
-) -> list[str]:
-    """The whole command. What is in it makes the tree, so it is part of the tree's cache key (rootfs.resolve).
-
-    `pins`: a file of apt's preferences; it is read where it lies, and nothing of it is left in the tree.
-    """
-    return [
-        "mmdebstrap", "--mode=root", f"--variant={step.variant}", "--format=tar",
-        f"--architectures={_DEBIAN_NAMES[step.architecture]}", f"--components={','.join(step.components)}",
-        f"--aptopt=Acquire::http::Timeout \"{_APT_TIMEOUT_SECONDS}\"",
-        f"--aptopt=Acquire::https::Timeout \"{_APT_TIMEOUT_SECONDS}\"",
-        # every kernel mounts devtmpfs there; an ordinary user's tree could not hold device nodes. mmdebstrap leaves
-        # the folder out, too, and without it nothing can be mounted: it is put back below
-        "--skip=output/dev",
-        "--dpkgopt=force-unsafe-io",  # the tree is copied out in the end: fsync protects nothing
-        f"--essential-hook={quick_initrd.HOOK_BEFORE}",
-        f"--customize-hook={quick_initrd.HOOK_LEFT}",
-        f"--customize-hook={quick_initrd.HOOK_AFTER}",
-        f"--customize-hook={_note_digests(index)}",
-        # what was asked of apt and dpkg for the bootstrap is not meant for the machine that the image becomes
-        '--customize-hook=cd "$1/etc" && rm -f apt/apt.conf.d/99mmdebstrap dpkg/dpkg.cfg.d/99mmdebstrap',
-        # mmdebstrap leaves this machine's own name and resolver in the tree
-        '--customize-hook=cd "$1/etc" && rm -f resolv.conf hostname && echo localhost >hostname',
-        *([f"--setup-hook={_take_preferences(pins)}"] if pins else []),
-        *([f"--include={','.join(step.packages)}"] if step.packages else []),
-        step.suite, str(archive), *apt_sources,
-    ]  # fmt: skip
-
-
 def bootstrap(
     step: BootstrapDebian,
     apt_sources: tuple[str, ...],
@@ -121,24 +63,35 @@ def bootstrap(
     Raises BuildError with mmdebstrap's words, HostError when it is not installed.
     """
     command.require("mmdebstrap", "mmdebstrap")
+    moment = epoch if epoch is not None else newest_release(apt_sources)
     with namespace.workspace(cache.root / "work") as space:
         index = space.folder / "index"
-        index.touch()
         preferences = space.folder / "preferences"
         preferences.write_text(pins, encoding="utf-8")
         argv = words(step, apt_sources, index, archive, preferences if pins else None)
-        moment = epoch if epoch is not None else newest_release(apt_sources)
-        finished = namespace.attempt_program(
-            argv,
-            space,
-            memory=namespace.fits_in_memory(_BOOTSTRAP_BYTES),
-            environment={**quick_initrd.environment(), **({} if moment is None else {VARIABLE: str(moment)})},
-            log=progress.log,
-        )
+        kept = kept_for(step, apt_sources, moment, cache, space.folder / "kept", layers=True)
+        finished = _run(kept.command(argv), space, index, moment, progress)
+        if finished.exit_code != 0 and kept.stale():
+            kept = kept_for(step, apt_sources, moment, cache, space.folder / "kept-anew", layers=False)
+            finished = _run(kept.command(argv), space, index, moment, progress)
         if finished.exit_code != 0:
             raise _failed(step, finished)
+        kept.keep()
         _add_dev(archive, moment or 0)
         return index.read_text(encoding="utf-8", errors="replace")
+
+
+def _run(
+    argv: list[str], space: namespace.Workspace, index: Path, moment: int | None, progress: Progress
+) -> command.Finished:
+    index.write_bytes(b"")
+    return namespace.attempt_program(
+        argv,
+        space,
+        memory=namespace.fits_in_memory(_BOOTSTRAP_BYTES),
+        environment={**quick_initrd.environment(), **({} if moment is None else {VARIABLE: str(moment)})},
+        log=progress.log,
+    )
 
 
 def offered(
@@ -152,18 +105,12 @@ def offered(
         show = f"xargs apt-cache show <{shlex.quote(str(wanted))} >{shlex.quote(str(index))} 2>/dev/null"
         argv = [
             "mmdebstrap", "--mode=root", "--variant=custom", "--format=null",
-            f"--architectures={_DEBIAN_NAMES[step.architecture]}",
+            f"--architectures={ARCHITECTURES[step.architecture]}",
             f'--customize-hook=export APT_CONFIG="$MMDEBSTRAP_APT_CONFIG"; {show} || true',
             step.suite, "-", *apt_sources,
         ]  # fmt: skip
         namespace.attempt_program(argv, space, memory=False, environment={}, log=progress.log)
         return index.read_text(encoding="utf-8", errors="replace")
-
-
-def _take_preferences(pins: Path) -> str:
-    """A hook that makes apt read its preferences there (apt.conf(5), Dir::Etc::Preferences)."""
-    line = shlex.quote(f'Dir::Etc::Preferences "{pins}";')
-    return f'echo {line} >>"$MMDEBSTRAP_APT_CONFIG"'
 
 
 def _add_dev(archive: Path, moment: int) -> None:
@@ -172,12 +119,6 @@ def _add_dev(archive: Path, moment: int) -> None:
     folder.uname = folder.gname = "root"
     with tarfile.open(archive, "a") as tree:
         tree.addfile(folder)
-
-
-def _note_digests(index: Path) -> str:
-    """A hook that saves the archive's records of just the packages that were installed."""
-    installed = "$(dpkg-query --admindir=\"$1/var/lib/dpkg\" -W -f '${Package}:${Architecture}=${Version} ')"
-    return f'APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" apt-cache show {installed} >{shlex.quote(str(index))}'
 
 
 def _failed(step: BootstrapDebian, finished: command.Finished) -> BuildError:

@@ -9,7 +9,7 @@ import pytest
 from imagebuild.build import rootfs
 from imagebuild.build.locked import check_packages, explain_failure, lock_of, pins, with_lock
 from imagebuild.build.packages import Package, Packages, installed_packages
-from imagebuild.build.sources import debian
+from imagebuild.build.sources import debian_words
 from imagebuild.errors import BuildError, RecipeError
 from imagebuild.plan.planner import tree_source
 from imagebuild.plan.steps import BootstrapDebian
@@ -156,13 +156,13 @@ def test_a_snapshot_stays_valid_and_its_updates_lie_beside_it(tmp_path: Path) ->
     source = tree_source(recipe(tmp_path, more=f", mirror: '{mirror}'").recipe)
     assert isinstance(source, BootstrapDebian)
     options = "deb [check-valid-until=no] https://snapshot.debian.org/archive"
-    assert debian.apt_sources(source) == (
+    assert debian_words.apt_sources(source) == (
         f"{options}/debian/20250520T000000Z bookworm main",
         f"{options}/debian/20250520T000000Z bookworm-updates main",
         f"{options}/debian-security/20250520T000000Z bookworm-security main",
     )
     plain = source.model_copy(update={"mirror": "http://deb.debian.org/debian"})
-    assert debian.apt_sources(plain) == ("deb http://deb.debian.org/debian bookworm main",)
+    assert debian_words.apt_sources(plain) == ("deb http://deb.debian.org/debian bookworm main",)
 
 
 def test_sizes_come_from_the_archives_index() -> None:
