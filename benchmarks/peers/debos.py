@@ -5,6 +5,9 @@ Warm is its own way to build on a tree of before: a recipe that packs it, and on
 
 from __future__ import annotations
 
+import atexit
+import functools
+import subprocess
 from pathlib import Path
 
 from benchmarks.workload import IMAGE_MIB, PACKAGES, SUITE, Place, Task
@@ -58,8 +61,6 @@ def tasks(place: Place) -> list[Task]:
         return ["debos", "--disable-fakemachine", f"--artifactdir={artifacts}", str(recipe)]
 
     def before_warm() -> None:
-        import subprocess
-
         _fresh(place)
         kept.mkdir(exist_ok=True)
         (kept / "image.raw").unlink(missing_ok=True)
@@ -74,4 +75,13 @@ def tasks(place: Place) -> list[Task]:
 
 def _fresh(place: Place) -> None:
     Path("/dev/disk").mkdir(exist_ok=True)  # debos binds it into its container; without udev it is not there
+    _udev()
     place.fresh("debos")
+
+
+@functools.cache
+def _udev() -> None:
+    """Run the daemon of udev until the benchmark ends, where there is none: `udevadm trigger --settle` waits for it."""
+    if subprocess.run(["udevadm", "control", "--ping", "--timeout=2"], capture_output=True).returncode != 0:
+        daemon = subprocess.Popen(["/lib/systemd/systemd-udevd"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        atexit.register(daemon.terminate)
