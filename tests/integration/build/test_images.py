@@ -7,10 +7,13 @@ import re
 
 import pytest
 
+from imagebuild.build.resolve import facts_in_cache
 from imagebuild.host import command
+from imagebuild.host.cache import Cache
 from imagebuild.host.guest import Drive, appliance
 from imagebuild.plan.disk_vocabulary import MakeExt
-from tests.integration.build.conftest import Image
+from imagebuild.recipe.load import load_recipe
+from tests.integration.build.conftest import RECIPES, Image
 
 pytestmark = [pytest.mark.integration, pytest.mark.needs("mmdebstrap", "guestfs", "namespace")]
 
@@ -87,3 +90,11 @@ def test_logical_volumes_read_back_by_a_kernel(lvm: Image) -> None:
         entry = lvm.built.plan.entries[0]
         assert guest.call("is_file", entry.kernel)
         assert guest.call("is_file", entry.initrd)
+
+
+def test_an_image_takes_hardly_more_room_than_its_content(hd0: Image, user_cache: Cache) -> None:
+    """Holes stay holes on the way into the image, and there are no copies of blocks that nobody owns."""
+    loaded = load_recipe(RECIPES / "debian-12-hd0.yaml")
+    facts = facts_in_cache(loaded, user_cache)
+    assert facts
+    assert hd0.path.stat().st_blocks * 512 <= 1.05 * facts.content_bytes
