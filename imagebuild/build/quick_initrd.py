@@ -1,9 +1,10 @@
 """The tree's own mkinitramfs with fewer processes and on all processors, and the same initrd, bit for bit.
 
-Seen on Debian 12 with MODULES=most: 11,000 processes, 9,300 of which print a path as it was; and zstd on one processor
-where SOURCE_DATE_EPOCH is set. Both are helped from outside: by shell functions that mkinitramfs reads from its
-conf-hooks.d (initramfs-tools(7)), taken away again afterwards, and by zstd's variable for the number of its threads,
-which does not change what it writes (zstd(1)). Processor time of one run on a busy machine: 22.0 s, now 13.2 s.
+Seen on Debian 12 with MODULES=most: 11,000 processes, 9,300 of which print a path as it was, while most of the others
+copy one module or ask which firmware it names; zstd runs on one processor where SOURCE_DATE_EPOCH is set. Both are
+helped from outside: by shell functions that mkinitramfs reads from its conf-hooks.d (initramfs-tools(7)), taken away again
+afterwards, and by zstd's variable for the number of its threads, which does not change what it writes (zstd(1)).
+Processor time of one run on a busy machine: 22.0 s as it comes, 12.7 s with the paths' functions, 7.5 s with all.
 
 And while packages are installed it is made once instead of twice: as it comes, the kernel's own script makes one, and
 the trigger that initramfs-tools' own installation pulls (deb-triggers(5)) makes it anew when all is configured.

@@ -79,24 +79,21 @@ class Kept:
             for line in used.read_text(encoding="utf-8").splitlines() if used.exists() else []:
                 with contextlib.suppress(FileNotFoundError):
                     os.utime(line)
-            self._keep(PACKAGES, sorted((self.notes / "new").iterdir()))
+            new = sorted((self.notes / "new").iterdir())
+            self._keep(PACKAGES, new, "".join(f"{_sha256(path)} {path.name}\n" for path in new))
             if (self.notes / "layer/packages").exists():
                 about = {"key": self.key, "moment": self.moment, "began": self.began}
                 (self.notes / "layer/about.json").write_text(json.dumps(about), encoding="utf-8")
-                self._keep(ESSENTIALS, sorted((self.notes / "layer").iterdir()))
+                names = (self.notes / "layer/packages").read_text(encoding="utf-8")
+                self._keep(ESSENTIALS, sorted((self.notes / "layer").iterdir()), f"{self.key}\n{names}")
 
-    def _keep(self, kind: str, files: list[Path]) -> None:
-        lines = []
-        for path in files:
-            with path.open("rb") as file:
-                lines.append(f"{hashlib.file_digest(file, 'sha256').hexdigest()} {path.name}")
-
+    def _keep(self, kind: str, files: list[Path], identity: str) -> None:
         def make(folder: Path) -> None:
             for path in files:
                 path.rename(folder / path.name)
 
         if files:
-            self.cache.get(kind, hashlib.sha256("\n".join(lines).encode()).hexdigest(), make)
+            self.cache.get(kind, hashlib.sha256(identity.encode()).hexdigest(), make)
 
     def _write_job(self) -> Path:
         job = {
@@ -164,3 +161,8 @@ def _about(folder: Path) -> dict[str, str]:
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -96,3 +97,59 @@ def test_an_initrd_that_no_trigger_made_is_made_in_the_end(tmp_path: Path) -> No
     assert (tmp_path / "calls").read_text() == f"{tmp_path} update-initramfs -u -k 1\n"
     (tmp_path / "bad").touch()
     assert subprocess.run(words, env=environment).returncode == 1
+
+
+def test_modules_are_copied_together_before_the_hooks_run(tmp_path: Path) -> None:
+    """Each once, with its time; what is a link, or no module, is left to mkinitramfs's own function."""
+    modules, target = tmp_path / "lib/modules/6.1", tmp_path / "target"
+    (modules / "kernel").mkdir(parents=True)
+    target.mkdir()
+    for name in ("one", "two"):
+        (modules / f"kernel/{name}.ko").write_text(name)
+        os.utime(modules / f"kernel/{name}.ko", (1000, 1000))
+    (modules / "linked").symlink_to("kernel")
+    (tmp_path / "hook-functions").write_text(
+        'copy_file() {\n\techo "own $2"\n}\n\nrun_scripts()\n{\n\techo "scripts $1"\n}\n'
+    )
+    text = SCRIPT.read_text().replace("/usr/share/initramfs-tools/hook-functions", str(tmp_path / "hook-functions"))
+    text = text.replace("/lib/modules/", f"{tmp_path}/lib/modules/").replace("_imagebuild_from=/usr", ":")
+    names = [f"{modules}/{name}" for name in ("kernel/one.ko", "kernel/two.ko", "kernel/one.ko", "linked/two.ko")]
+    names += [f"{modules}/kernel/missing.ko", "/etc/passwd"]
+    calls = "".join(f"copy_file module {name}; echo $?\n" for name in names)
+    script = f". {tmp_path}/script\nverbose=n\n{calls}run_scripts /hooks\ncopy_file module {names[0]}\n"
+    (tmp_path / "script").write_text(text)
+    words = ["dash", "-c", f'DESTDIR="{target}"; set -- 6.1\n{script}']
+    told = subprocess.run(words, capture_output=True, text=True, check=True)
+    left = [f"own {name}" for name in names]
+    assert told.stdout.splitlines() == [
+        "0",
+        "0",
+        "1",
+        left[3],
+        "0",
+        left[4],
+        "0",
+        left[5],
+        "0",
+        "scripts /hooks",
+        left[0],
+    ]
+    for name in ("one", "two"):
+        copied = target / f"usr{modules}/kernel/{name}.ko"
+        assert (copied.read_text(), copied.stat().st_mtime) == (name, 1000)
+    assert not (tmp_path / "target.modules").exists()
+
+
+def test_modinfo_is_asked_only_about_modules_that_name_a_firmware(tmp_path: Path) -> None:
+    modules = tmp_path / "lib/modules/6.1"
+    modules.mkdir(parents=True)
+    (modules / "with.ko").write_bytes(b"\0firmware=some.bin\0")
+    (modules / "without.ko").write_bytes(b"\0license=GPL\0")
+    (tmp_path / "modinfo").write_text('#!/bin/sh\necho "asked about $5"\n')
+    (tmp_path / "modinfo").chmod(0o755)
+    (tmp_path / "script").write_text(SCRIPT.read_text().replace("/lib/modules/", f"{tmp_path}/lib/modules/"))
+    calls = "".join(f"modinfo -k 6.1 -F firmware {modules}/{name}.ko\n" for name in ("with", "without", "missing"))
+    words = ["dash", "-c", f"set -- 6.1\n. {tmp_path}/script\n{calls}"]
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    told = subprocess.run(words, capture_output=True, text=True, env=environment)
+    assert told.stdout == "".join(f"asked about {modules}/{name}.ko\n" for name in ("with", "missing"))
