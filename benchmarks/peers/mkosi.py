@@ -2,6 +2,8 @@
 
 It makes no initrd of its own: a script does, in the stage that --incremental keeps. With documentation, as the others.
 --local-mirror: without it, mkosi would fetch newer packages from the security archive, which the others do not ask.
+It lists that mirror as trusted while debootstrap has listed it as not, which apt refuses: an empty list replaces it.
+--build-sources: an empty folder, for by default mkosi mounts the folder that it works in.
 """
 
 from __future__ import annotations
@@ -18,12 +20,16 @@ def tasks(place: Place) -> list[Task]:
     script = place.folder / "mkosi.initrd"
     script.write_text(_PREPARE)
     script.chmod(0o755)
+    skeleton = place.fresh("mkosi-skeleton")
+    (skeleton / "etc/apt").mkdir(parents=True)
+    (skeleton / "etc/apt/sources.list").touch()
     made, kept = place.folder / "mkosi", place.folder / "mkosi-kept"
     work = place.folder / "mkosi-work"
     image = made / "image.raw"
     words = [
         "mkosi", "--distribution=debian", f"--release={SUITE}", f"--mirror={place.mirror}",
-        f"--local-mirror={place.mirror}",
+        f"--local-mirror={place.mirror}", f"--skeleton-tree={skeleton}",
+        f"--build-sources={place.fresh('mkosi-sources')}",
         "--format=gpt_ext4",
         f"--root-size={IMAGE_MIB}M", f"--package={','.join(PACKAGES)}", f"--prepare-script={script}",
         f"--output={image}", f"--workspace-dir={work}", "--force", "--with-docs", "--nspawn-keep-unit",
