@@ -57,7 +57,7 @@ def part_edits(edits: Sequence[Edit], disk: Sequence[DiskStep]) -> Parted:
         return Parted(tuple(edits))
     before += folders  # mountpoints: there has to be a folder before a filesystem can be laid without its content
     after = [edit for edit in after if not isinstance(edit, MakeFolder)]
-    return Parted(tuple(before), tuple(after), kept=not any(map(_may_hold_a_secret, before)))
+    return Parted(tuple(before), tuple(after), kept=not any(map(_is_not_kept, before)))
 
 
 def _in_the_way(edit: Edit, folder: MakeFolder) -> bool:
@@ -68,6 +68,16 @@ def _in_the_way(edit: Edit, folder: MakeFolder) -> bool:
     return PurePosixPath(edit.path) in (wanted, *wanted.parents)
 
 
-def _may_hold_a_secret(edit: Edit) -> bool:
-    """The cache never holds one: passwords, and files that others are not to read."""
-    return isinstance(edit, SetPassword) or (isinstance(edit, CopyFile) and edit.mode & _OTHERS_MAY_READ == 0)
+def _is_not_kept(edit: Edit) -> bool:
+    """The cache never holds a secret: passwords, and files that others are not to read. What comes over the network is
+    no input that a key could name.
+    """
+    match edit:
+        case SetPassword():
+            return True
+        case CopyFile():
+            return edit.mode & _OTHERS_MAY_READ == 0
+        case RunScript():
+            return edit.network
+        case _:
+            return False

@@ -31,6 +31,7 @@ SRV = MakeFolder(path="/srv/data")
 PASSWORD = SetPassword(user="root", secret="x")
 SECRET = CopyFile(source="key", path="/etc/key", mode=0o600)
 SCRIPT = RunScript(source="a", arguments=(), environment={}, network=False, timeout_seconds=1, hostname="x")
+DOWNLOAD = SCRIPT.model_copy(update={"network": True})
 INITRD = GenerateInitrd(tool="initramfs-tools", kernel="k", kernel_version="1", path="/boot/i", modules=())
 
 
@@ -42,6 +43,7 @@ INITRD = GenerateInitrd(tool="initramfs-tools", kernel="k", kernel_version="1", 
         ([MOTD, INITRD, MENU], Parted((MOTD, INITRD), (MENU,), kept=True)),
         ([PASSWORD, SECRET, MENU], Parted((), (PASSWORD, SECRET, MENU), kept=True)),
         ([PASSWORD, SCRIPT, MENU], Parted((PASSWORD, SCRIPT), (MENU,), kept=False)),
+        ([DOWNLOAD, MENU], Parted((DOWNLOAD,), (MENU,), kept=False)),
         ([SECRET, INITRD, MENU], Parted((SECRET, INITRD), (MENU,), kept=False)),
         # what a file or link puts in a mountpoint's way is found as before: nothing is parted
         ([MakeLink(path="/srv", target="/mnt"), SRV, MENU], Parted((MakeLink(path="/srv", target="/mnt"), SRV, MENU))),
