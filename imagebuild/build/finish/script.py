@@ -31,7 +31,7 @@ def words_for(step: MakeExt, frame: Path, changes: Changes, catalogue: Catalogue
     for name in made:
         known = catalogue[name].attributes if name in changes.rewritten else attributes_of(f"{frame}{name}")
         yield from _attributes(within(step, name), known, scratch)
-        yield from _links(step, name, others.get(name, []))
+        yield from _links(step, name, [other for other in others.get(name, ()) if belongs(step, other)])
     for name in (*made, *(name for name in changes.touched if belongs(step, name))):
         yield from _fields(step, Path(f"{frame}{name}"), within(step, name))
 
