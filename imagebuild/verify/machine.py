@@ -31,11 +31,11 @@ _COMPLAINT_LINES = 20
 CPU = "qemu64"
 
 
-def base_arguments(accelerator: Accelerator, cpus: int, memory_bytes: int) -> list[str]:
+def base_arguments(accelerator: Accelerator, cpus: int, memory_bytes: int, cpu: str = CPU) -> list[str]:
     """The words that every machine has: nothing attached, nothing shown, a guest's reboot ends it."""
     accel = "kvm" if accelerator == "kvm" else "tcg,thread=multi"
     return [
-        "-machine", "q35", "-accel", accel, "-cpu", CPU, "-smp", str(cpus), "-m", f"{memory_bytes // 2**20}M",
+        "-machine", "q35", "-accel", accel, "-cpu", cpu, "-smp", str(cpus), "-m", f"{memory_bytes // 2**20}M",
         "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-rtc", "base=utc",
     ]  # fmt: skip
 

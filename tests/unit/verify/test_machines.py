@@ -60,6 +60,7 @@ def test_the_guest_is_told_where_the_menu_is_and_ends_when_it_should(tmp_path: P
     assert 'type="pv"' in lines
     assert 'extra="(hd0)/boot/grub/menu.lst"' in lines
     assert "memory=640" in lines
+    assert 'tsc_mode="native"' in lines
     assert {'on_reboot="destroy"', 'on_crash="destroy"', 'on_poweroff="destroy"'} <= set(lines)
 
 
@@ -68,6 +69,11 @@ def test_the_job_is_whole_sectors_of_tar(tmp_path: Path) -> None:
     assert len(data) % 512 == 0
     with tarfile.open(fileobj=io.BytesIO(data)) as archive:
         assert archive.getnames() == ["guest.cfg", "loader", "now"]
+
+
+def test_xen_does_without_global_pages_where_it_is_emulated() -> None:
+    assert "qemu64,-pge" in machine_arguments("tcg", 2**30)
+    assert "qemu64" in machine_arguments("kvm", 2**30)
 
 
 def test_a_state_fits_one_machine_and_one_test_host(tmp_path: Path) -> None:
