@@ -82,8 +82,9 @@ def _resolve(source: TreeSource, recipe_folder: Path, lock: PackageLock | None) 
         case BootstrapDebian():
             lines = debian_words.apt_sources(source)
             preferences = Path(f"LOCK-{lock.digest}") if lock else None
-            words = debian_words.words(source, lines, Path("INDEX"), Path("ARCHIVE"), preferences)
-            return ResolvedTree(source=source, epoch=epoch, apt_sources=lines, command=tuple(words))
+            words = debian_words.words(source, lines, Path("INDEX"), Path("TREE"), preferences)
+            packing = debian_words.pack(Path("TREE"), Path("ARCHIVE"))
+            return ResolvedTree(source=source, epoch=epoch, apt_sources=lines, command=(*words, packing))
         case UnpackTar():
             digest = _pinned_sha256("rootfs.tar", source.path, source.sha256, recipe_folder)
             return ResolvedTree(source=UnpackTar(path="", sha256=None), epoch=epoch, content_sha256=digest)

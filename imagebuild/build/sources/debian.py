@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from imagebuild.build import quick_initrd
-from imagebuild.build.sources.debian_kept import kept_for
-from imagebuild.build.sources.debian_words import ARCHITECTURES, words
+from imagebuild.build.sources.debian_kept import Kept, kept_for
+from imagebuild.build.sources.debian_words import ARCHITECTURES, pack, words
 from imagebuild.build.sources.release_date import newest_release
 from imagebuild.build.times import VARIABLE
 from imagebuild.errors import BuildError
@@ -68,30 +68,37 @@ def bootstrap(
         index = space.folder / "index"
         preferences = space.folder / "preferences"
         preferences.write_text(pins, encoding="utf-8")
-        argv = words(step, apt_sources, index, archive, preferences if pins else None)
+
+        def run(kept: Kept) -> command.Finished:
+            index.write_bytes(b"")
+            archive.write_bytes(_device_folder(moment or 0))
+            tree = space.folder / "scratch" / kept.notes.name
+            argv = kept.command(words(step, apt_sources, index, tree, preferences if pins else None))
+            return namespace.attempt_program(
+                ["sh", "-c", f"{shlex.join(argv)} && {pack(tree, archive)}"],
+                space,
+                memory=namespace.fits_in_memory(_BOOTSTRAP_BYTES),
+                environment={**quick_initrd.environment(), **({} if moment is None else {VARIABLE: str(moment)})},
+                log=progress.log,
+            )
+
         kept = kept_for(step, apt_sources, moment, cache, space.folder / "kept", layers=True)
-        finished = _run(kept.command(argv), space, index, moment, progress)
+        finished = run(kept)
         if finished.exit_code != 0 and kept.stale():
             kept = kept_for(step, apt_sources, moment, cache, space.folder / "kept-anew", layers=False)
-            finished = _run(kept.command(argv), space, index, moment, progress)
+            finished = run(kept)
         if finished.exit_code != 0:
             raise _failed(step, finished)
         kept.keep()
-        _add_dev(archive, moment or 0)
         return index.read_text(encoding="utf-8", errors="replace")
 
 
-def _run(
-    argv: list[str], space: namespace.Workspace, index: Path, moment: int | None, progress: Progress
-) -> command.Finished:
-    index.write_bytes(b"")
-    return namespace.attempt_program(
-        argv,
-        space,
-        memory=namespace.fits_in_memory(_BOOTSTRAP_BYTES),
-        environment={**quick_initrd.environment(), **({} if moment is None else {VARIABLE: str(moment)})},
-        log=progress.log,
-    )
+def _device_folder(moment: int) -> bytes:
+    """An archive's first member: without the folder /dev nothing can be mounted there."""
+    folder = tarfile.TarInfo("./dev")
+    folder.type, folder.mode, folder.mtime = tarfile.DIRTYPE, 0o755, moment
+    folder.uname = folder.gname = "root"
+    return folder.tobuf(tarfile.PAX_FORMAT)
 
 
 def offered(
@@ -111,14 +118,6 @@ def offered(
         ]  # fmt: skip
         namespace.attempt_program(argv, space, memory=False, environment={}, log=progress.log)
         return index.read_text(encoding="utf-8", errors="replace")
-
-
-def _add_dev(archive: Path, moment: int) -> None:
-    folder = tarfile.TarInfo("./dev")
-    folder.type, folder.mode, folder.mtime = tarfile.DIRTYPE, 0o755, moment
-    folder.uname = folder.gname = "root"
-    with tarfile.open(archive, "a") as tree:
-        tree.addfile(folder)
 
 
 def _failed(step: BootstrapDebian, finished: command.Finished) -> BuildError:

@@ -54,22 +54,20 @@ def _snapshot_sources(step: BootstrapDebian, snapshot: re.Match[str]) -> Iterato
 
 
 def words(
-    step: BootstrapDebian, apt_sources: tuple[str, ...], index: Path, archive: Path, pins: Path | None = None
+    step: BootstrapDebian, apt_sources: tuple[str, ...], index: Path, tree: Path, pins: Path | None = None
 ) -> list[str]:
     """The whole command. What is in it makes the tree, so it is part of the tree's cache key (rootfs.resolve).
 
-    `pins`: a file of apt's preferences; it is read where it lies, and nothing of it is left in the tree.
+    `tree`: the new folder that the tree grows in. `pins`: a file of apt's preferences; it is read where it lies, and
+    nothing of it is left in the tree.
     """
     ours = has_layer(step)
     added = beside_essential(step)
     return [
-        "mmdebstrap", "--mode=root", f"--variant={'essential' if ours else step.variant}", "--format=tar",
+        "mmdebstrap", "--mode=root", f"--variant={'essential' if ours else step.variant}", "--format=directory",
         f"--architectures={ARCHITECTURES[step.architecture]}", f"--components={','.join(step.components)}",
         f"--aptopt=Acquire::http::Timeout \"{_APT_TIMEOUT_SECONDS}\"",
         f"--aptopt=Acquire::https::Timeout \"{_APT_TIMEOUT_SECONDS}\"",
-        # every kernel mounts devtmpfs there; an ordinary user's tree could not hold device nodes. mmdebstrap leaves
-        # the folder out, too, and without it nothing can be mounted: it is put back below
-        "--skip=output/dev",
         "--dpkgopt=force-unsafe-io",  # the tree is copied out in the end: fsync protects nothing
         *([f"--setup-hook={_take_preferences(pins)}"] if pins else []),
         f"--essential-hook={quick_initrd.HOOK_BEFORE}",
@@ -82,8 +80,22 @@ def words(
         # mmdebstrap leaves this machine's own name and resolver in the tree
         '--customize-hook=cd "$1/etc" && rm -f resolv.conf hostname && echo localhost >hostname',
         *([f"--include={','.join(step.packages)}"] if step.packages and not ours else []),
-        step.suite, str(archive), *apt_sources,
+        step.suite, str(tree), *apt_sources,
     ]  # fmt: skip
+
+
+def pack(tree: Path, archive: Path) -> str:
+    """Shell words that pack the tree as mmdebstrap packs one, but without its copying of the archive.
+
+    No file is newer than SOURCE_DATE_EPOCH. Every kernel mounts devtmpfs over /dev, and an ordinary user's tree could
+    not hold device nodes: it is not packed, and stands in the archive already, as an empty folder.
+    """
+    options = [
+        "--sort=name", "--clamp-mtime", "--numeric-owner", "--one-file-system", "--format=pax",
+        "--pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime", "--exclude=./dev", "--xattrs",
+    ]  # fmt: skip
+    moment = '--mtime="@${SOURCE_DATE_EPOCH:-$(date +%s)}"'
+    return f"tar {shlex.join(options)} {moment} -C {shlex.quote(str(tree))} -c . >>{shlex.quote(str(archive))}"
 
 
 def has_layer(step: BootstrapDebian) -> bool:
