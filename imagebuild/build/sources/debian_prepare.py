@@ -144,4 +144,4 @@ def _move_days(shadow: Path, before: int, after: int) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    raise SystemExit(main(sys.argv[1:]))
