@@ -5,8 +5,6 @@ Warm is its own way to build on a tree of before: a recipe that packs it, and on
 
 from __future__ import annotations
 
-import atexit
-import functools
 import subprocess
 from pathlib import Path
 
@@ -37,6 +35,11 @@ _PACK = """\
     file: kept.tar.gz
     compression: gz
 """
+# debos' `udevadm trigger --settle` never ends without udev's daemon, which is in the way of the other tools.
+_WITH_UDEV = """
+udevadm control --ping --timeout=2 2>/dev/null || { /lib/systemd/systemd-udevd & trap "kill $!" EXIT; }
+debos "$@"
+"""
 _DEPLOY = """\
   - action: image-partition
     imagename: image.raw
@@ -58,7 +61,7 @@ def tasks(place: Place) -> list[Task]:
 
     def words(name: str, artifacts: Path) -> list[str]:
         recipe = place.folder / f"debos-{name}.yaml"
-        return ["debos", "--disable-fakemachine", f"--artifactdir={artifacts}", str(recipe)]
+        return ["sh", "-c", _WITH_UDEV, "debos", "--disable-fakemachine", f"--artifactdir={artifacts}", str(recipe)]
 
     def before_warm() -> None:
         _fresh(place)
@@ -75,13 +78,4 @@ def tasks(place: Place) -> list[Task]:
 
 def _fresh(place: Place) -> None:
     Path("/dev/disk").mkdir(exist_ok=True)  # debos binds it into its container; without udev it is not there
-    _udev()
     place.fresh("debos")
-
-
-@functools.cache
-def _udev() -> None:
-    """Run the daemon of udev until the benchmark ends, where there is none: `udevadm trigger --settle` waits for it."""
-    if subprocess.run(["udevadm", "control", "--ping", "--timeout=2"], capture_output=True).returncode != 0:
-        daemon = subprocess.Popen(["/lib/systemd/systemd-udevd"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        atexit.register(daemon.terminate)
