@@ -24,6 +24,7 @@ from imagebuild.build.tree_facts import PackageRecords, read_tree
 from imagebuild.errors import BuildError
 from imagebuild.host.acceleration import accelerator
 from imagebuild.host.cache import Cache
+from imagebuild.host.known_digest import known_sha256
 from imagebuild.plan.facts import TreeFacts
 from imagebuild.plan.steps import BootstrapDebian, TakeDirectory, TakeImage, TakeOci, TreeSource, UnpackTar, digest_of
 from imagebuild.plan.tidy import WATCHED
@@ -64,9 +65,12 @@ class Tree:
     packages: Packages
 
 
-def resolve(source: TreeSource, recipe_folder: Path, lock: PackageLock | None = None) -> ResolvedTree:
-    """Pin the source, without network. Raises BuildError for one that is missing or not the pinned (or locked) one."""
-    resolved = _resolve(source, recipe_folder, lock)
+def resolve(source: TreeSource, recipe_folder: Path, cache: Cache, lock: PackageLock | None = None) -> ResolvedTree:
+    """Pin the source, without network. Raises BuildError for one that is missing or not the pinned (or locked) one.
+
+    An archive or image that was not touched since is not read again (known_digest.py).
+    """
+    resolved = _resolve(source, recipe_folder, cache, lock)
     if lock and lock.content_sha256 != resolved.content_sha256:
         raise BuildError(
             "the root tree's source is another than the lock names",
@@ -76,7 +80,7 @@ def resolve(source: TreeSource, recipe_folder: Path, lock: PackageLock | None = 
     return resolved
 
 
-def _resolve(source: TreeSource, recipe_folder: Path, lock: PackageLock | None) -> ResolvedTree:
+def _resolve(source: TreeSource, recipe_folder: Path, cache: Cache, lock: PackageLock | None) -> ResolvedTree:
     epoch = wanted_epoch()
     match source:
         case BootstrapDebian():
@@ -86,14 +90,14 @@ def _resolve(source: TreeSource, recipe_folder: Path, lock: PackageLock | None) 
             packing = debian_words.pack(Path("TREE"), Path("ARCHIVE"))
             return ResolvedTree(source=source, epoch=epoch, apt_sources=lines, command=(*words, packing))
         case UnpackTar():
-            digest = _pinned_sha256("rootfs.tar", source.path, source.sha256, recipe_folder)
+            digest = _pinned_sha256("rootfs.tar", source.path, source.sha256, recipe_folder, cache)
             return ResolvedTree(source=UnpackTar(path="", sha256=None), epoch=epoch, content_sha256=digest)
         case TakeDirectory():
             digest = directory.folder_digest(recipe_folder / source.path)
             return ResolvedTree(source=TakeDirectory(path=""), epoch=epoch, content_sha256=digest)
         case TakeImage():
             image.examine(recipe_folder / source.path)  # one that needs other files is not pinned by its own digest
-            digest = _pinned_sha256("rootfs.image", source.path, source.sha256, recipe_folder)
+            digest = _pinned_sha256("rootfs.image", source.path, source.sha256, recipe_folder, cache)
             return ResolvedTree(
                 source=TakeImage(path="", sha256=None, root=source.root), epoch=epoch, content_sha256=digest
             )
@@ -174,7 +178,7 @@ def _take_the_same(
     folder: Path, resolved: ResolvedTree, source: BootstrapDebian, lock: PackageLock, cache: Cache
 ) -> bool:
     """Fill a locked tree's entry from one that was made without the lock, of just these packages and this moment."""
-    other = cache.find(KIND, resolve(source, folder).digest)
+    other = cache.find(KIND, resolve(source, folder, cache).digest)
     if other is None or not (other / _facts_name()).is_file():
         return False
     facts = TreeFacts.model_validate_json((other / _facts_name()).read_bytes())
@@ -230,12 +234,11 @@ def _facts_name() -> str:
     return f"facts-{hashlib.sha256(schema.encode()).hexdigest()[:16]}.json"
 
 
-def _pinned_sha256(key: str, name: str, wanted: str | None, recipe_folder: Path) -> str:
+def _pinned_sha256(key: str, name: str, wanted: str | None, recipe_folder: Path, cache: Cache) -> str:
     """The file's digest. Raises BuildError when it cannot be read, or when the recipe names another."""
     path = recipe_folder / name
     try:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = known_sha256(path, cache)
     except OSError as error:
         raise BuildError(
             f"{key}: {path} cannot be read: {error.strerror}", resolution="paths count from the recipe's folder"

@@ -230,7 +230,7 @@ def _put_in_place(
 ) -> None:
     from imagebuild.cli.page import page_text, previous_build
     from imagebuild.cli.papers import digests, inputs, other_shapes, papers
-    from imagebuild.verify.known_digest import remember_sha256
+    from imagebuild.host.known_digest import remember_sha256
 
     shapes = other_shapes(job.loaded.recipe, folder, report, watcher)
     described = {

@@ -60,7 +60,7 @@ def _lock(loaded: LoadedRecipe, progress: Progress, *, update: bool) -> PackageL
     from imagebuild.report import stage
 
     cache, source = Cache(), tree_source(loaded.recipe)
-    resolved = rootfs.resolve(source, loaded.folder)
+    resolved = rootfs.resolve(source, loaded.folder, cache)
     if not isinstance(source, BootstrapDebian):
         from imagebuild.build.packages import Packages
 

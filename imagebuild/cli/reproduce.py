@@ -79,7 +79,7 @@ def _bound(read: Load, folder: Path) -> Load:
 
 
 def _build_again(job: Job, folder: Path, report: Report, hands: Hands, progress: Progress) -> _Again:
-    from imagebuild.verify.digest import image_sha256
+    from imagebuild.host.digest import image_sha256
 
     if job.loaded.recipe.rootfs.debian is None:
         _take_the_moment(folder)  # a bootstrap's is in its lock

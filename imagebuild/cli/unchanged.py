@@ -71,7 +71,7 @@ def _named_files(plan: Plan) -> list[str]:
 
 def _image_digest(image: Path) -> str:
     from imagebuild.host.cache import Cache
-    from imagebuild.verify.known_digest import known_sha256
+    from imagebuild.host.known_digest import known_sha256
 
     return known_sha256(image, Cache())
 

@@ -1,7 +1,7 @@
 """Is this image good? Judged from the file alone, by other tools than those that made it, and by booting it.
 
 runner.py       verify_image: all three machines, one verdict (start here)
-kept.py         … the command line's way to it: the same bytes are judged once (known_digest.py: nor read twice)
+kept.py         … the command line's way to it: the same bytes are judged once (host/known_digest.py: nor read twice)
 subject.py      the image, opened: places.py (where things lie), readers.py (files out of it), probe.py (limits)
 static.py       the machine that boots nothing: a list of checks, by topic in disk_checks.py, menu_checks.py,
                 loader_checks.py, kernel_checks.py, root_checks.py, pygrub_checks.py
@@ -12,6 +12,6 @@ xen.py          the machine that does as EC2 did: Xen, dom0, PV-GRUB, guest; sta
 loaders.py      which PV-GRUB: a genuine one, or the stand-in
 console.py      a boot as its console tells it; signs.py: milestones and fatal texts, as data
 boot.py         follows a console within limits; machine.py: one QEMU process
-digest.py, threads.py    the image's sha256; work that Ctrl-C ends
+threads.py      work that Ctrl-C ends
 testhost/       the Xen test host, and the unpacked programs that the static checks use
 """

@@ -21,9 +21,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 import imagebuild
 from imagebuild.errors import HostError
 from imagebuild.host.cache import Cache, Entry, damage
+from imagebuild.host.known_digest import known_sha256
 from imagebuild.report import Boot, Check, ImageFacts, Progress, Verdict, stage
 from imagebuild.verify import runner
-from imagebuild.verify.known_digest import known_sha256
 from imagebuild.verify.loaders import find_pv_grub
 from imagebuild.verify.request import BootSettings, Request, Verification
 from imagebuild.verify.testhost import definition

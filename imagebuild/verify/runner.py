@@ -19,6 +19,7 @@ from imagebuild.errors import VerifyError
 from imagebuild.host import command
 from imagebuild.host.acceleration import PACKAGE, PROGRAM, Accelerator, accelerator
 from imagebuild.host.cache import Cache
+from imagebuild.host.digest import image_sha256
 from imagebuild.host.memory import available_bytes
 from imagebuild.host.scratch import scratch_folder
 from imagebuild.report import (
@@ -39,7 +40,6 @@ from imagebuild.verify import fallback, xen
 from imagebuild.verify.boot import Pace, outcome_of
 from imagebuild.verify.boot_files import NoEntry, default_entry_files
 from imagebuild.verify.console import Ending
-from imagebuild.verify.digest import image_sha256
 from imagebuild.verify.guest_start import loader_for
 from imagebuild.verify.qemu import QemuBoot, boot_under_qemu, why_not
 from imagebuild.verify.request import BootSettings, Request, Verification

@@ -37,8 +37,8 @@ FALLBACK_CONSOLE_LOG = "console-xen-fallback.log"
 _XEN_MEMORY_BYTES = 192 * 2**20
 # One processor for dom0 and the guest: with two, every disk request waits for both of the host's to be free.
 _CPUS = 1
-# A PV guest loads CR3 at every system call and switch, and TCG then forgets all translations and looks its code up anew
-# (perf: a sixth of its time). Without global pages Xen changes CR3 only, where it otherwise changes CR4 twice as well.
+# A PV guest loads CR3 at every system call and switch, and TCG then forgets all translations and looks its code up anew.
+# Without global pages Xen changes CR3 only, where it otherwise changes CR4 twice as well (what that gains: verified.md).
 _CPU_MODELS: dict[Accelerator, str] = {"tcg": f"{CPU},-pge", "kvm": CPU}
 # Seconds on a quiet machine with two cores and no KVM: from the start, and from a kept state.
 _BOOTED = {signs.DOM0: 10.0, signs.LOADER: 14.0, signs.KERNEL: 45.0, signs.ROOT: 60.0}
@@ -224,7 +224,7 @@ def guest_configuration(task: XenBoot) -> str:
             f"memory={task.memory_bytes // 2**20}",
             "vcpus=1",
             # Else Xen emulates rdtsc on a processor whose TSC it does not trust, and a kernel that randomizes its stack
-            # says rdtsc at each return from a system call: one sample in five of a guest's user space stood there.
+            # says rdtsc at each return from a system call.
             'tsc_mode="native"',
             "disk=['phy:/dev/image,xvda,w']",
             *(f'on_{event}="destroy"' for event in ("poweroff", "reboot", "crash")),

@@ -44,7 +44,7 @@ echo "imagebuild: dom0 ready"
 image=$(device image) || fail "the image's disk did not appear"
 job=$(device job) || fail "the job's disk did not appear"
 # The stand-in and PV-GRUB ask for 4 KiB at a time and wait. Through a loop device dom0's page cache answers, which reads
-# far ahead, instead of QEMU's threads: initrd and domain took 4.7 s, not 7.4, beside two busy neighbours.
+# far ahead, instead of QEMU's threads.
 echo 2048 > "/sys/block/${image##*/}/queue/read_ahead_kb"
 losetup /dev/loop0 "$image" || fail "the image's disk cannot be read ahead"
 ln -s /dev/loop0 /dev/image

@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.needs("mmdebstrap", "namespac
 
 def tree_of(loaded: LoadedRecipe, cache: Cache) -> tuple[Tree, bool]:
     source = tree_source(loaded.recipe)
-    resolved = rootfs.resolve(source, loaded.folder, loaded.lock)
+    resolved = rootfs.resolve(source, loaded.folder, cache, loaded.lock)
     return rootfs.get_tree(resolved, source, loaded.folder, cache, Quiet(), loaded.lock)
 
 

@@ -11,6 +11,7 @@ from imagebuild.build.locked import check_packages, explain_failure, lock_of, pi
 from imagebuild.build.packages import Package, Packages, installed_packages
 from imagebuild.build.sources import debian_words
 from imagebuild.errors import BuildError, RecipeError
+from imagebuild.host.cache import Cache
 from imagebuild.plan.planner import tree_source
 from imagebuild.plan.steps import BootstrapDebian
 from imagebuild.recipe.load import LoadedRecipe, load_recipe
@@ -132,9 +133,12 @@ def test_what_the_mirror_lacks(tmp_path: Path) -> None:
 def test_the_tree_of_a_lock_is_another_entry_of_the_cache(tmp_path: Path) -> None:
     lock = lock_in(tmp_path)
     source = tree_source(recipe(tmp_path).recipe)
-    keys = {rootfs.resolve(source, tmp_path, None).digest, rootfs.resolve(source, tmp_path, lock).digest}
+    keys = {
+        rootfs.resolve(source, tmp_path, Cache(tmp_path), None).digest,
+        rootfs.resolve(source, tmp_path, Cache(tmp_path), lock).digest,
+    }
     later = lock.model_copy(update={"moment": 1})
-    assert len(keys | {rootfs.resolve(source, tmp_path, later).digest}) == 3
+    assert len(keys | {rootfs.resolve(source, tmp_path, Cache(tmp_path), later).digest}) == 3
 
 
 def test_a_tree_that_is_given_is_locked_by_its_digest(tmp_path: Path) -> None:
@@ -143,12 +147,12 @@ def test_a_tree_that_is_given_is_locked_by_its_digest(tmp_path: Path) -> None:
     path.write_text("name: own\nrootfs: {tar: tree.tar}\ndisk: {layout: hd0, size: 64MiB, filesystem: ext4}\n")
     loaded = load_recipe(path)
     source = tree_source(loaded.recipe)
-    digest = rootfs.resolve(source, tmp_path).content_sha256
+    digest = rootfs.resolve(source, tmp_path, Cache(tmp_path)).content_sha256
     lock = PackageLock(source="", architecture="x86_64", content_sha256=digest)
-    rootfs.resolve(source, tmp_path, lock)
+    rootfs.resolve(source, tmp_path, Cache(tmp_path), lock)
     (tmp_path / "tree.tar").write_bytes(b"two")
     with pytest.raises(BuildError, match="another than the lock names"):
-        rootfs.resolve(source, tmp_path, lock)
+        rootfs.resolve(source, tmp_path, Cache(tmp_path), lock)
 
 
 def test_a_snapshot_stays_valid_and_its_updates_lie_beside_it(tmp_path: Path) -> None:

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from imagebuild.host import known_digest
 from imagebuild.host.cache import Cache
+from imagebuild.host.digest import image_sha256
 from imagebuild.report import Boot, BootEnd, Check, ImageFacts, Loader, Outcome, Progress, Quiet, Verdict
-from imagebuild.verify import kept, known_digest, runner
-from imagebuild.verify.digest import image_sha256
+from imagebuild.verify import kept, runner
 from imagebuild.verify.request import BootSettings, Request, Verification
 
 CHECK = Check(machine="qemu", name="boot", outcome=Outcome.PASSED, detail="it came up")

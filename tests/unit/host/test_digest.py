@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from imagebuild.errors import Interrupted
-from imagebuild.verify.digest import image_sha256
+from imagebuild.host.digest import image_sha256
 
 _MIB = 2**20
 

@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 from imagebuild.host.cache import Cache
-from imagebuild.verify.digest import image_sha256
+from imagebuild.host.digest import image_sha256
 
 _FOLDER = "stamps"
 _SETTLED_NS = 2 * 10**9
