@@ -18,6 +18,7 @@ KINDS = {
     "dom0-state": "a booted dom0",
     "essentials": "essential packages, installed",
     "packages": "packages' files",
+    "laid": "filesystems, laid but not finished",
     "testhost": "the Xen test host",
     "trees": "root trees",
     "verdicts": "verdicts of images",
