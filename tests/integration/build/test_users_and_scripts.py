@@ -202,6 +202,25 @@ def test_scripts_run_inside(tree: Path, tmp_path: Path, monkeypatch: pytest.Monk
     assert not any(name.endswith(b".sh") for name in found)
 
 
+def test_a_script_is_run_again_when_it_could_do_something_else(tree: Path, tmp_path: Path) -> None:
+    """Not for another menu; when it has the network, each time: what it would answer is in no key."""
+    script(tmp_path, "#!/bin/sh\ncat /proc/sys/kernel/random/uuid > /srv/drawn\n")
+    menus = [f"boot: {{timeout: {seconds}}}\n" for seconds in (3, 4)]
+    first, other_menu = (build(tree, tmp_path, f"{menu}scripts: [setup.sh]")[0] for menu in menus)
+    assert text(first, "srv/drawn") == text(other_menu, "srv/drawn")
+    assert "timeout 4" in text(other_menu, "boot/grub/menu.lst")
+    with_network = [build(tree, tmp_path, "scripts: [{run: setup.sh, network: true}]")[0] for _ in range(2)]
+    assert text(with_network[0], "srv/drawn") != text(with_network[1], "srv/drawn")
+
+
+def test_what_was_laid_with_a_password_is_not_kept(tree: Path, tmp_path: Path) -> None:
+    script(tmp_path, "#!/bin/sh\ncat /etc/shadow > /srv/seen\n")
+    more = "system: {root_password: {hash: $y$j9T$root}}\nscripts: [setup.sh]"
+    found, _log = build(tree, tmp_path, more, {"system.root_password": HASH})
+    assert HASH in text(found, "srv/seen"), "the script finds what was set before it"
+    assert not (tmp_path / "cache" / "laid").exists()
+
+
 def test_an_ordinary_user_runs_them_too(tree: Path) -> None:
     if os.geteuid() != 0 or (user := trees.ordinary_user()) is None:
         pytest.skip("not root, or no user with sub-uids to build as")
