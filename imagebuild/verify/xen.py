@@ -37,8 +37,8 @@ FALLBACK_CONSOLE_LOG = "console-xen-fallback.log"
 _XEN_MEMORY_BYTES = 192 * 2**20
 # One processor for dom0 and the guest: with two, every disk request waits for both of the host's to be free.
 _CPUS = 1
-# A PV guest loads CR3 at every system call and switch, and TCG then forgets all translations and looks its code up anew.
-# Without global pages Xen changes CR3 only, where it otherwise changes CR4 twice as well (what that gains: verified.md).
+# A PV guest loads CR3 at every system call and switch, and TCG then forgets all translations and looks its code up
+# anew. Without global pages Xen changes CR3 only, where it otherwise changes CR4 twice as well (the gain: verified.md).
 _CPU_MODELS: dict[Accelerator, str] = {"tcg": f"{CPU},-pge", "kvm": CPU}
 # Seconds on a quiet machine with two cores and no KVM: from the start, and from a kept state.
 _BOOTED = {signs.DOM0: 10.0, signs.LOADER: 14.0, signs.KERNEL: 45.0, signs.ROOT: 60.0}
