@@ -17,9 +17,10 @@ from imagebuild.recipe.public_keys import public_keys
 
 _PASSWD, _SHADOW = Path("/etc/passwd"), Path("/etc/shadow")
 _GROUP, _GSHADOW = Path("/etc/group"), Path("/etc/gshadow")
-_SKELETON = Path("/etc/skel")
+FILES = (_PASSWD, _SHADOW, _GROUP, _GSHADOW)
+SKELETON = Path("/etc/skel")
 # login.defs(5): SUB_UID_MIN, SUB_UID_COUNT.
-_SUBORDINATE = (Path("/etc/subuid"), Path("/etc/subgid"))
+SUBORDINATE = (Path("/etc/subuid"), Path("/etc/subgid"))
 _FIRST_SUBORDINATE, _SUBORDINATE_COUNT = 100_000, 65_536
 
 
@@ -51,7 +52,7 @@ def _add_user(step: AddUser) -> None:
     if step.make_home and not os.path.lexists(step.home):
         _make_home(Path(step.home), step.uid, step.gid)
     if step.uid >= 1000:
-        for path in _SUBORDINATE:
+        for path in SUBORDINATE:
             if path.is_file():
                 _add_range(path, step.name)
 
@@ -139,8 +140,8 @@ def _with_member(fields: list[str], user: str) -> list[str]:
 
 def _make_home(home: Path, uid: int, gid: int) -> None:
     home.parent.mkdir(parents=True, exist_ok=True)
-    if _SKELETON.is_dir():
-        shutil.copytree(_SKELETON, home, symlinks=True)
+    if SKELETON.is_dir():
+        shutil.copytree(SKELETON, home, symlinks=True)
     else:
         home.mkdir()
     for folder, folders, files in os.walk(home):

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from imagebuild.build import times
+from imagebuild.build.debugfs import quoted, within
 from imagebuild.errors import BuildError
 from imagebuild.host import command
 from imagebuild.plan.disk_vocabulary import MakeExt
@@ -110,8 +111,7 @@ def unmark(step: MakeExt, path: str, blocks: Sequence[int], target: Path, offset
     """Zero the marks in the finished filesystem. Raises BuildError when they are not where debugfs says."""
     if not blocks:
         return
-    name = path.removeprefix(step.mountpoint) if step.mountpoint != "/" else path
-    script = "".join(f'bmap "{name}" {number}\n' for number in blocks)
+    script = "".join(f"bmap {quoted(within(step, path))} {number}\n" for number in blocks)
     output = command.run(
         ["debugfs", "-f", "-", f"{target}?offset={offset}"], doing=f"finding the blocks of {path}", stdin=script
     )

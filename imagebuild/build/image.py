@@ -101,13 +101,13 @@ def _execute(
             with stage(progress, "filesystems") as mark:
                 laying = _Laying(plan, tree, recipe_folder, target, space, archives, dict(secrets), progress)
                 if plan.finishing:
-                    laid, mark.cached = get_laid(plan, content, recipe_folder, cache, space, laying.bare)
+                    laid, mark.cached = get_laid(plan, content, recipe_folder, cache, space, laying.lay)
                     finish_laid(
                         plan, laid, target,
                         space=space, recipe_folder=recipe_folder, secrets=dict(secrets), progress=progress,
                     )  # fmt: skip
                 else:
-                    laying.in_the_image(tuple(laid_steps))
+                    laying.lay(tuple(laid_steps))
                 for step in plan.disk:
                     if isinstance(step, MakeSwap):
                         _make_swap(step, target, space.folder, progress)
@@ -150,13 +150,8 @@ class _Laying:
     secrets: dict[str, str]
     progress: Progress
 
-    def in_the_image(self, steps: tuple[LaidStep, ...]) -> None:
-        self._lay(steps, None)
-
-    def bare(self, steps: tuple[MakeExt, ...], folder: Path) -> None:
-        self._lay(steps, folder)
-
-    def _lay(self, steps: tuple[LaidStep, ...], folder: Path | None) -> None:
+    def lay(self, steps: tuple[LaidStep, ...], folder: Path | None = None) -> None:
+        """Into `folder`, or (None) into the image."""
         facts = self.tree.facts
         job = LayJob(
             workspace=self.space.folder,

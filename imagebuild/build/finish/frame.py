@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
+from imagebuild.build import accounts
 from imagebuild.build.finish.catalogue import Catalogue, Noted
 from imagebuild.build.privileged import REFUSED
 from imagebuild.plan.steps import CopyFile, CopyInTree, Edit, MakeLink, RepackKernel, SetPassword, WriteFile
@@ -19,7 +20,6 @@ from imagebuild.plan.system_vocabulary import AddUser, AuthorizeKeys, JoinGroups
 Want = Literal["place", "content", "all below"]
 # Of files that are replaced without being read.
 _NOT_READ = b"imagebuild has not read this file\n"
-_ACCOUNTS = ("/etc/passwd", "/etc/shadow", "/etc/group", "/etc/gshadow")
 _MOST_LINKS = 40  # as Linux (path_resolution(7))
 
 # Fills files of the frame with the content that the tree's files have: (path in the tree, file).
@@ -60,11 +60,11 @@ def _wants(edit: Edit) -> Iterator[tuple[str, Want]]:
         case RepackKernel():
             yield edit.path, "content"
         case AddUser():
-            yield from ((path, "content") for path in (*_ACCOUNTS, "/etc/subuid", "/etc/subgid"))
-            yield "/etc/skel", "all below"
+            yield from ((str(path), "content") for path in (*accounts.FILES, *accounts.SUBORDINATE))
+            yield str(accounts.SKELETON), "all below"
             yield edit.home, "place"
         case JoinGroups() | SetPassword():
-            yield from ((path, "content") for path in _ACCOUNTS)
+            yield from ((str(path), "content") for path in accounts.FILES)
         case AuthorizeKeys():
             yield f"{edit.home}/.ssh/authorized_keys", "content"
         case _:

@@ -13,8 +13,6 @@ from imagebuild.build.finish.catalogue import Catalogue, attributes_of
 from imagebuild.build.finish.changes import Changes
 from imagebuild.plan.disk_vocabulary import MakeExt
 
-_CRTIME_BYTES = 128  # a larger inode has the time of its creation, too (ext4, "struct ext4_inode")
-
 
 def words_for(step: MakeExt, frame: Path, changes: Changes, catalogue: Catalogue, scratch: Path) -> Iterator[str]:
     """debugfs' commands for the part of the changes that lies in the step's filesystem.
