@@ -10,12 +10,13 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from imagebuild.report import Check, Progress
+from imagebuild.events import Progress
+from imagebuild.image.subject import Subject
+from imagebuild.report import Check
+from imagebuild.testhost import Tools
 from imagebuild.verify import disk_checks, kernel_checks, loader_checks, menu_checks, pygrub_checks, root_checks
-from imagebuild.verify.loader_rules import BootLoader
-from imagebuild.verify.subject import Subject
-from imagebuild.verify.testhost import Tools
 from imagebuild.verify.view import Finding, View
+from imagebuild.vocabulary import BootLoader
 
 
 @dataclass(frozen=True, slots=True)
