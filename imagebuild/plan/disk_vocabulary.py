@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Annotated, Literal, assert_never
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -214,7 +216,11 @@ class SettleVolumeGroup(Step):
     places: tuple[Region, ...]
 
 
-LaidStep = Annotated[MakeExt | MakeBtrfs | MakeXfs | PackTree, Field(discriminator="kind")]
+# --- the phases -----------------------------------------------------------------------------------------------
+
+BlankStep = CreateDisk | WritePartitionTable | MakeSwap
+PopulateStep = Annotated[MakeExt | MakeBtrfs | MakeXfs | PackTree, Field(discriminator="kind")]
+ApplianceStep = CreateVolumeGroup | CreateLogicalVolume | MakeAndFill
 DiskStep = Annotated[
     CreateDisk
     | WritePartitionTable
@@ -229,4 +235,38 @@ DiskStep = Annotated[
     | SettleVolumeGroup,
     Field(discriminator="kind"),
 ]
-ApplianceStep = CreateVolumeGroup | CreateLogicalVolume | MakeAndFill
+
+
+@dataclass(frozen=True, slots=True)
+class Phases:
+    """The disk's steps by where they are carried out; each phase is a closed union, carried out by one `match`.
+
+    `blank`: in our own process, on the file alone: the disk, its table, swap areas. `populate`: as root in the
+    namespace, from the tree. `appliance`: with a kernel. `identities`: in our own process again, when all is written.
+    """
+
+    blank: tuple[BlankStep, ...]
+    populate: tuple[PopulateStep, ...]
+    appliance: tuple[ApplianceStep, ...]
+    identities: tuple[SettleVolumeGroup, ...]
+
+
+def phases_of(steps: Iterable[DiskStep]) -> Phases:
+    """Every step in its phase, in the plan's order. A kind without a phase is a type error."""
+    blank: list[BlankStep] = []
+    populate: list[PopulateStep] = []
+    appliance: list[ApplianceStep] = []
+    identities: list[SettleVolumeGroup] = []
+    for step in steps:
+        match step:
+            case CreateDisk() | WritePartitionTable() | MakeSwap():
+                blank.append(step)
+            case MakeExt() | MakeBtrfs() | MakeXfs() | PackTree():
+                populate.append(step)
+            case CreateVolumeGroup() | CreateLogicalVolume() | MakeAndFill():
+                appliance.append(step)
+            case SettleVolumeGroup():
+                identities.append(step)
+            case _:
+                assert_never(step)
+    return Phases(tuple(blank), tuple(populate), tuple(appliance), tuple(identities))

@@ -22,11 +22,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Annotated, Literal
+from typing import Annotated, Literal, assert_never
 
 from pydantic import BaseModel, Field
 
-from imagebuild.plan.disk_vocabulary import DiskStep, Step
+from imagebuild.plan.disk_vocabulary import DiskStep, Phases, Step, phases_of
 from imagebuild.plan.system_vocabulary import AddUser, AuthorizeKeys, JoinGroups, RunScript
 from imagebuild.vocabulary import Architecture, InitrdTool, Layout
 
@@ -178,24 +178,14 @@ class SetPassword(Step):
     secret: str
 
 
-Edit = Annotated[
-    Remove
-    | WriteFile
-    | CopyFile
-    | MakeLink
-    | MakeFolder
-    | AddUser
-    | JoinGroups
-    | AuthorizeKeys
-    | SetPassword
-    | RunScript
-    | UnpackPackage
-    | IndexModules
-    | CopyInTree
-    | RepackKernel
-    | GenerateInitrd,
-    Field(discriminator="kind"),
-]
+# Done in the whole tree only: these change what cannot be named beforehand, or run programs of the tree; and
+# mountpoints: there has to be a folder before a filesystem can be laid without its content.
+TreeEdit = Remove | MakeFolder | UnpackPackage | IndexModules | RunScript | GenerateInitrd
+# Can as well be done in the finished filesystems: finishing.py decides.
+FinishingEdit = (
+    WriteFile | CopyFile | MakeLink | CopyInTree | RepackKernel | AddUser | JoinGroups | AuthorizeKeys | SetPassword
+)
+Edit = Annotated[TreeEdit | FinishingEdit, Field(discriminator="kind")]
 
 
 def sources_of(edit: Edit) -> tuple[str, ...]:
@@ -205,8 +195,15 @@ def sources_of(edit: Edit) -> tuple[str, ...]:
             return (edit.source,)
         case AuthorizeKeys():
             return edit.sources
-        case _:
+        case UnpackPackage():
+            return ()  # pinned by its digest
+        case (
+            Remove() | MakeFolder() | IndexModules() | GenerateInitrd() | WriteFile() | MakeLink() | CopyInTree()
+            | RepackKernel() | AddUser() | JoinGroups() | SetPassword()
+        ):  # fmt: skip
             return ()
+        case _:
+            assert_never(edit)
 
 
 # --- the plan -------------------------------------------------------------------------------------------------
@@ -254,7 +251,7 @@ class Plan(Step):
     epoch: int | None
     tree: TreeSource
     edits: tuple[Edit, ...]
-    finishing: tuple[Edit, ...] = ()
+    finishing: tuple[Annotated[FinishingEdit, Field(discriminator="kind")], ...] = ()
     kept: bool = False
     disk: tuple[DiskStep, ...]
     filesystems: tuple[PlannedFilesystem, ...]
@@ -268,6 +265,15 @@ class Plan(Step):
     @property
     def digest(self) -> str:
         return digest_of(self)
+
+    @property
+    def phases(self) -> Phases:
+        return phases_of(self.disk)
+
+    @property
+    def wants_network(self) -> bool:
+        """Whether a script of the recipe was promised the network."""
+        return any(edit.kind == "run-script" and edit.network for edit in self.edits)
 
     @property
     def all_edits(self) -> tuple[Edit, ...]:

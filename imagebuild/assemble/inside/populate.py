@@ -21,7 +21,7 @@ from imagebuild.assemble.inside.xfs import make as xfs
 from imagebuild.assemble.job import Job, serve
 from imagebuild.errors import BuildError
 from imagebuild.host import command, lifeline
-from imagebuild.plan.disk_vocabulary import LaidStep, MakeBtrfs, MakeExt, MakeXfs, PackTree
+from imagebuild.plan.disk_vocabulary import MakeBtrfs, MakeExt, MakeXfs, PackTree, PopulateStep
 from imagebuild.plan.facts import Attribute, DeviceNode
 from imagebuild.plan.steps import Edit
 from imagebuild.rootfs import archive, times
@@ -40,7 +40,7 @@ class LayJob(Job):
     attributes: tuple[Attribute, ...] = ()
     highest_id: int = 0
     edits: tuple[Edit, ...]
-    filesystems: tuple[LaidStep, ...]
+    filesystems: tuple[PopulateStep, ...]
     image: Path
     archives: dict[str, Path]
     laid: Path | None = None
@@ -125,7 +125,7 @@ def unpack(path: Path, tree: Path, exclusions: Sequence[str] = ()) -> None:
     command.run([*words, *exclusions], doing="unpacking the root tree", log=print)
 
 
-def split(tree: Path, area: Path, filesystems: tuple[LaidStep, ...]) -> dict[str, Path]:
+def split(tree: Path, area: Path, filesystems: tuple[PopulateStep, ...]) -> dict[str, Path]:
     """Move what belongs to other filesystems out of the tree, deepest first; each leaves an empty folder behind."""
     folders = {"/": tree}
     for number, step in enumerate(sorted(filesystems, key=lambda step: step.mountpoint.count("/"), reverse=True)):

@@ -9,6 +9,9 @@ import os
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
 
 from imagebuild.assemble.inside import debugfs, ext, spread
 from imagebuild.assemble.inside.debugfs import belongs, within
@@ -20,7 +23,7 @@ from imagebuild.assemble.inside.tree_edits import apply_edits
 from imagebuild.assemble.job import Job, serve
 from imagebuild.host import command
 from imagebuild.plan.disk_vocabulary import MakeExt
-from imagebuild.plan.steps import Edit
+from imagebuild.plan.steps import FinishingEdit
 from imagebuild.rootfs import times
 
 
@@ -29,7 +32,7 @@ class FinishJob(Job):
 
     laid: Path
     filesystems: tuple[MakeExt, ...]
-    edits: tuple[Edit, ...]
+    edits: tuple[Annotated[FinishingEdit, Field(discriminator="kind")], ...]
     image: Path
 
 
