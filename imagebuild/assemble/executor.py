@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import assert_never
 
 from imagebuild.assemble import appliance
-from imagebuild.assemble.inside.populate import LayJob
-from imagebuild.assemble.job import hand_over
+from imagebuild.assemble.job import PopulateJob, hand_over
 from imagebuild.assemble.laid import finish_laid, get_laid
 from imagebuild.assemble.lvm import settle
 from imagebuild.errors import PlanError
@@ -155,7 +154,7 @@ class _Populating:
     def populate(self, steps: tuple[PopulateStep, ...], folder: Path | None = None) -> None:
         """Into `folder`, or (None) into the image."""
         facts = self.inputs.tree.facts
-        job = LayJob(
+        job = PopulateJob(
             workspace=self.space.folder,
             lock=self.space.lock,
             epoch=self.plan.epoch or 0,

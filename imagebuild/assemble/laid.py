@@ -12,8 +12,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from imagebuild.assemble.inside.finish.inside import FinishJob
-from imagebuild.assemble.job import hand_over
+from imagebuild.assemble.job import FinishJob, hand_over
 from imagebuild.events import Progress
 from imagebuild.host import command
 from imagebuild.host.cache import Cache
@@ -116,4 +115,4 @@ def finish_laid(
         edits=plan.finishing,
         image=image,
     )
-    hand_over(job, "imagebuild.assemble.inside.finish.inside", "finishing the filesystems", progress)
+    hand_over(job, "imagebuild.assemble.inside.finish.process", "finishing the filesystems", progress)

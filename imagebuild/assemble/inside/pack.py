@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from imagebuild.assemble.inside.btrfs import check_left
-from imagebuild.assemble.inside.privileged import Left
+from imagebuild.assemble.inside.privileged import Left, check_left
 from imagebuild.host import command
 from imagebuild.plan.disk_vocabulary import PackTree
 

@@ -1,7 +1,6 @@
 """Runs as root in a private namespace: unpacks the tree, edits it, lays the filesystems.
 
-Started by image.py and laid.py as `python -m imagebuild.assemble.inside.populate`, with a
-LayJob as JSON on standard input.
+Started by executor.py as `python -m imagebuild.assemble.inside.populate`, with a PopulateJob on standard input.
 """
 
 from __future__ import annotations
@@ -14,43 +13,21 @@ from typing import assert_never
 
 from imagebuild.assemble.inside import btrfs, ext, pack, privileged, spread
 from imagebuild.assemble.inside.finish import catalogue
-from imagebuild.assemble.inside.finish.inside import laid_file
 from imagebuild.assemble.inside.initrd_tools import unmount_tools
 from imagebuild.assemble.inside.tree_edits import apply_edits
-from imagebuild.assemble.inside.xfs import make as xfs
-from imagebuild.assemble.job import Job, serve
+from imagebuild.assemble.inside.xfs import make_xfs
+from imagebuild.assemble.job import PopulateJob, filesystem_file, serve
 from imagebuild.errors import BuildError
 from imagebuild.host import command, lifeline
 from imagebuild.plan.disk_vocabulary import MakeBtrfs, MakeExt, MakeXfs, PackTree, PopulateStep
-from imagebuild.plan.facts import Attribute, DeviceNode
-from imagebuild.plan.steps import Edit
 from imagebuild.rootfs import archive, times
 
 
-class LayJob(Job):
-    """`archives`: where those go that the appliance is to unpack.
-
-    `memory`: unpack the tree into a filesystem in memory, not onto the disk.
-    `laid`: the folder where filesystems are laid that are to be finished, each in a file; else all are in `image`.
-    """
-
-    memory: bool
-    tree: Path
-    devices: tuple[DeviceNode, ...] = ()
-    attributes: tuple[Attribute, ...] = ()
-    highest_id: int = 0
-    edits: tuple[Edit, ...]
-    filesystems: tuple[PopulateStep, ...]
-    image: Path
-    archives: dict[str, Path]
-    laid: Path | None = None
-
-
 def main() -> int:
-    return serve(LayJob, _run)
+    return serve(PopulateJob, _run)
 
 
-def _run(job: LayJob) -> None:
+def _run(job: PopulateJob) -> None:
     area = job.workspace / "area"
     area.mkdir()
     if job.memory:
@@ -78,7 +55,7 @@ def _run(job: LayJob) -> None:
             case MakeXfs():
                 for path in step.solid:
                     pack.fill_holes(ext.inside(step.mountpoint, folder, path))
-                xfs.make_xfs(step, folder, job.image, area, left)
+                make_xfs(step, folder, job.image, area, left)
             case PackTree():
                 for path in step.solid:
                     pack.fill_holes(ext.inside(step.mountpoint, folder, path))
@@ -87,10 +64,10 @@ def _run(job: LayJob) -> None:
                 assert_never(step)
 
 
-def _place(job: LayJob, step: MakeExt, number: int, area: Path) -> AbstractContextManager[Path]:
+def _place(job: PopulateJob, step: MakeExt, number: int, area: Path) -> AbstractContextManager[Path]:
     """The file that an ext filesystem is made in. A stretch of the image is filled where it is, several from a file."""
     if job.laid is not None:
-        target = laid_file(job.laid, number)
+        target = filesystem_file(job.laid, number)
         with target.open("wb") as file:
             file.truncate(step.size_bytes)
         return nullcontext(target)

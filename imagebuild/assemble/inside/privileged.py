@@ -18,6 +18,7 @@ from pathlib import Path
 
 from imagebuild.assemble.inside import debugfs
 from imagebuild.assemble.inside.debugfs import belongs, decoded, quoted, within
+from imagebuild.errors import BuildError
 from imagebuild.plan.disk_vocabulary import MakeExt
 from imagebuild.plan.facts import Attribute, DeviceNode
 
@@ -78,6 +79,27 @@ def exclusions(devices: Iterable[DeviceNode]) -> list[str]:
     """tar's options to leave these members out, and no others."""
     names = [decoded(member) for device in devices for member in device.members]
     return ["--no-wildcards", "--anchored", *(f"--exclude={name}" for name in names)] if names else []
+
+
+def check_left(mountpoint: str, excluded: tuple[str, ...], left: Left) -> None:
+    """Raises BuildError for what an ordinary user cannot put into a filesystem that is not ext.
+
+    Nodes in /dev are no loss: every kernel that boots here mounts its own /dev over it (devtmpfs).
+    """
+
+    def is_here(path: str) -> bool:
+        inside = (path + "/").startswith(mountpoint.rstrip("/") + "/")
+        return inside and not any((path + "/").startswith(other + "/") for other in excluded)
+
+    names = [device.path for device in left.devices if not device.path.startswith("/dev/")]
+    names += [attribute.path for attribute in left.attributes if not attribute.path.startswith("/dev/")]
+    if lost := [name for name in names if is_here(name)]:
+        raise BuildError(
+            f"{mountpoint}: a device node or an attribute for root only cannot be made by an ordinary user in a "
+            "filesystem that is not ext",
+            details="\n".join(lost[:10]),
+            resolution="build as root, use ext4 there, or take it out of the tree",
+        )
 
 
 def put_into(step: MakeExt, folder: Path, left: Left, target: Path, scratch: Path, epoch: int) -> None:

@@ -3,5 +3,5 @@
 catalogue.py    what the tree holds, noted when the filesystems are laid
 frame.py        a small tree of just the places that the edits touch, where they are done as in the whole tree
 changes.py      what the edits have changed there
-inside.py       the process that does all this, and writes the changes into the filesystems with debugfs
+process.py      the process that does all this, and writes the changes into the filesystems with debugfs
 """

@@ -7,8 +7,8 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from imagebuild.assemble.inside.xfs.checksum import sealed
-from imagebuild.assemble.inside.xfs.geometry import Geometry, XfsError
+from imagebuild.assemble.inside.xfs_writer.checksum import sealed
+from imagebuild.assemble.inside.xfs_writer.geometry import Geometry, XfsError
 
 _NULL = 0xFFFFFFFF
 DEV, LOCAL, EXTENTS = 0, 1, 2

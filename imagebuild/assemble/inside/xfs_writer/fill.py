@@ -8,11 +8,11 @@ import struct
 from pathlib import Path
 from typing import IO
 
-from imagebuild.assemble.inside.xfs import attributes
-from imagebuild.assemble.inside.xfs.checksum import sealed
-from imagebuild.assemble.inside.xfs.directory import folder
-from imagebuild.assemble.inside.xfs.geometry import BLOCK_BYTES, SECTOR_BYTES, Geometry, XfsError, read_geometry
-from imagebuild.assemble.inside.xfs.inode import (
+from imagebuild.assemble.inside.xfs_writer import attributes
+from imagebuild.assemble.inside.xfs_writer.checksum import sealed
+from imagebuild.assemble.inside.xfs_writer.directory import folder
+from imagebuild.assemble.inside.xfs_writer.geometry import BLOCK_BYTES, SECTOR_BYTES, Geometry, XfsError, read_geometry
+from imagebuild.assemble.inside.xfs_writer.inode import (
     LOCAL,
     Fork,
     Inode,
@@ -23,13 +23,13 @@ from imagebuild.assemble.inside.xfs.inode import (
     pack,
     settled,
 )
-from imagebuild.assemble.inside.xfs.space import Space
-from imagebuild.assemble.inside.xfs.tree import Node, read_tree, walk
+from imagebuild.assemble.inside.xfs_writer.space import Space
+from imagebuild.assemble.inside.xfs_writer.tree import Node, read_tree, walk
 
 _PIECE_BYTES = 8 * 2**20
 
 
-def fill(file: IO[bytes], source: Path) -> None:
+def fill_xfs(file: IO[bytes], source: Path) -> None:
     """Write all that `source` holds into the empty XFS in `file` (opened unbuffered).
 
     Raises XfsError for what does not fit, OSError for what cannot be read or written.

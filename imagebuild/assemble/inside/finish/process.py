@@ -1,6 +1,6 @@
 """Runs as root in a private namespace: copies laid filesystems into the image, and writes a recipe's few files there.
 
-Started by assemble/laid.py as `python -m imagebuild.assemble.inside.finish.inside`, with a FinishJob on standard input.
+Started by laid.py as `python -m imagebuild.assemble.inside.finish.process`, with a FinishJob on standard input.
 """
 
 from __future__ import annotations
@@ -9,9 +9,6 @@ import os
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated
-
-from pydantic import Field
 
 from imagebuild.assemble.inside import debugfs, ext, spread
 from imagebuild.assemble.inside.debugfs import belongs, within
@@ -20,25 +17,10 @@ from imagebuild.assemble.inside.finish.changes import Changes, Look, between
 from imagebuild.assemble.inside.finish.frame import make_frame
 from imagebuild.assemble.inside.finish.script import words_for
 from imagebuild.assemble.inside.tree_edits import apply_edits
-from imagebuild.assemble.job import Job, serve
+from imagebuild.assemble.job import FinishJob, filesystem_file, serve
 from imagebuild.host import command
 from imagebuild.plan.disk_vocabulary import MakeExt
-from imagebuild.plan.steps import FinishingEdit
 from imagebuild.rootfs import times
-
-
-class FinishJob(Job):
-    """`laid`: the folder of the laid filesystems, one file for each of `filesystems`, and of the tree's catalogue."""
-
-    laid: Path
-    filesystems: tuple[MakeExt, ...]
-    edits: tuple[Annotated[FinishingEdit, Field(discriminator="kind")], ...]
-    image: Path
-
-
-def laid_file(folder: Path, number: int) -> Path:
-    """Where the laid filesystem of the step of that number is."""
-    return folder / f"filesystem-{number}"
 
 
 def main() -> int:
@@ -58,13 +40,13 @@ def _run(job: FinishJob) -> None:
     after.close()
     times.clamp_times(frame, job.epoch)
     for number, step in enumerate(job.filesystems):
-        _finish(job, step, laid_file(job.laid, number), frame, changes, catalogue)
+        _finish(job, step, filesystem_file(job.laid, number), frame, changes, catalogue)
 
 
 def _read(job: FinishJob, files: Sequence[tuple[str, Path]]) -> None:
     for number, step in enumerate(job.filesystems):
         wanted = [(within(step, name), path) for name, path in files if belongs(step, name)]
-        debugfs.take_out(laid_file(job.laid, number), wanted)
+        debugfs.take_out(filesystem_file(job.laid, number), wanted)
 
 
 def _finish(

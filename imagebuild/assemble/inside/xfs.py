@@ -1,14 +1,12 @@
-"""The step of a plan: XFS laid in user space."""
+"""XFS in user space: mkfs.xfs makes it empty, xfs_writer/ fills it."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from imagebuild.assemble.inside import spread
-from imagebuild.assemble.inside.btrfs import check_left
-from imagebuild.assemble.inside.privileged import Left
-from imagebuild.assemble.inside.xfs.fill import fill
-from imagebuild.assemble.inside.xfs.geometry import XfsError
+from imagebuild.assemble.inside.privileged import Left, check_left
+from imagebuild.assemble.inside.xfs_writer import XfsError, fill_xfs
 from imagebuild.errors import BuildError
 from imagebuild.host import command
 from imagebuild.plan.disk_vocabulary import MakeXfs
@@ -27,7 +25,7 @@ def make_xfs(step: MakeXfs, folder: Path, image: Path, scratch: Path, left: Left
         command.run([*words, str(path)], doing=f"making xfs for {step.mountpoint}", log=print)
         try:
             with path.open("r+b", buffering=0) as file:
-                fill(file, folder)
+                fill_xfs(file, folder)
         except XfsError as error:
             raise BuildError(
                 f"making xfs for {step.mountpoint} failed: {error}",
