@@ -13,8 +13,8 @@ from typing import assert_never
 
 from imagebuild.assemble import appliance
 from imagebuild.assemble.job import PopulateJob, hand_over
-from imagebuild.assemble.laid import finish_laid, get_laid
-from imagebuild.assemble.lvm import settle
+from imagebuild.assemble.lvm import write_identities
+from imagebuild.assemble.populated import finish_populated, get_populated
 from imagebuild.errors import PlanError
 from imagebuild.events import Progress, stage
 from imagebuild.host import command, disk, namespace
@@ -82,11 +82,11 @@ def _carry_out(
         with stage(progress, "filesystems") as mark:
             populating = _Populating(plan, inputs, target, space, archives, progress)
             if plan.finishing:
-                laid, mark.cached = get_laid(
+                populated, mark.cached = get_populated(
                     plan, inputs.tree_digest, inputs.recipe_folder, cache, space, populating.populate
                 )
-                finish_laid(
-                    plan, laid, target,
+                finish_populated(
+                    plan, populated, target,
                     space=space, recipe_folder=inputs.recipe_folder, secrets=dict(inputs.secrets), progress=progress,
                 )  # fmt: skip
             else:
@@ -95,7 +95,7 @@ def _carry_out(
             with stage(progress, "volumes"):
                 finish_volumes()
     for group in phases.identities:
-        settle(group, target, plan.epoch or 0)
+        write_identities(group, target, plan.epoch or 0)
 
 
 def _make_blank(step: BlankStep, target: Path, scratch: Path, progress: Progress) -> None:
@@ -169,7 +169,7 @@ class _Populating:
             filesystems=steps,
             image=self.image,
             archives=self.archives,
-            laid=folder,
+            populated=folder,
         )
         module = "imagebuild.assemble.inside.populate"
         hand_over(job, module, "populating the filesystems", self.progress, network=self.plan.wants_network)

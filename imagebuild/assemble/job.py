@@ -45,8 +45,8 @@ class PopulateJob(Job):
     """Make filesystems from a tree, after its edits (inside/populate.py).
 
     `archives`: where those go that the appliance is to unpack. `memory`: unpack the tree into a filesystem in memory,
-    not onto the disk. `laid`: the folder where filesystems are made that are to be finished, each in a file; else all
-    are in `image`.
+    not onto the disk. `populated`: the directory where filesystems are made that are to be finished, each in a
+    file; else all are in `image`.
     """
 
     memory: bool
@@ -58,16 +58,16 @@ class PopulateJob(Job):
     filesystems: tuple[PopulateStep, ...]
     image: Path
     archives: dict[str, Path]
-    laid: Path | None = None
+    populated: Path | None = None
 
 
 class FinishJob(Job):
     """Copy filesystems into the image and finish them (inside/finish/process.py).
 
-    `laid`: the folder of the filesystems, one file for each of `filesystems`, and of the tree's catalogue.
+    `populated`: the folder of the filesystems, one file for each of `filesystems`, and of the tree's catalogue.
     """
 
-    laid: Path
+    populated: Path
     filesystems: tuple[MakeExt, ...]
     edits: tuple[Annotated[FinishingEdit, Field(discriminator="kind")], ...]
     image: Path
@@ -89,7 +89,7 @@ class Failure(BaseModel):
 
 
 def hand_over(job: Job, module: str, doing: str, progress: Progress, *, network: bool = False) -> None:
-    """Let the module do the job; its words go to the log. Raises BuildError with the reason of a failure, HostError."""
+    """Let the module do the job; its output goes to the log. Raises BuildError with the reason, HostError."""
     finished = namespace.attempt_python(module, stdin=job.model_dump_json(), log=progress.log, network=network)
     if finished.exit_code == FAILED and job.failure.is_file():
         failure = Failure.model_validate_json(job.failure.read_bytes())

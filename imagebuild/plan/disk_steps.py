@@ -1,8 +1,8 @@
 """From the arrangement of the disk to the steps that make it.
 
-Which engine makes a filesystem is decided here: ext2 to ext4, XFS, Btrfs and swap are laid in user space, on a logical
+Which engine makes a filesystem is decided here: ext2 to ext4, XFS, Btrfs and swap are made in user space, on a logical
 volume too (its extents are chosen in layout.py). What needs a kernel (volume groups, ReiserFS, Btrfs with subvolumes,
-XFS with features that build/xfs does not write) is made in the libguestfs appliance, filled from an archive that it
+XFS with features that xfs_writer/ does not write) is made in the libguestfs appliance, filled from an archive that it
 reads as a disk: one process, one sequential read, many times faster than sending the files one by one.
 """
 
@@ -76,12 +76,12 @@ def plan_disk(
     appliance: list[ApplianceStep] = [_group(recipe, arrangement, group) for group in recipe.disk.volume_groups]
     appliance += [_volume(placed, arrangement) for placed in arrangement.volumes]
     for placed in arrangement.all_filesystems():
-        laid, filled = maker.steps(placed)
-        steps += laid
+        populated, filled = maker.steps(placed)
+        steps += populated
         appliance += filled
-    settled = [_settled(recipe, arrangement, group) for group in recipe.disk.volume_groups]
+    identities = [_identities(recipe, arrangement, group) for group in recipe.disk.volume_groups]
     filesystems = (_planned(recipe, placed.area, placed.size_bytes) for placed in arrangement.all_filesystems())
-    return DiskPlan((*steps, *appliance, *settled), tuple(filesystems))
+    return DiskPlan((*steps, *appliance, *identities), tuple(filesystems))
 
 
 def _planned(recipe: Recipe, area: Area, size_bytes: int) -> PlannedFilesystem:
@@ -155,7 +155,7 @@ def _volume(placed: Placed, arrangement: Arrangement) -> CreateLogicalVolume:
     return CreateLogicalVolume(volume_group=group, name=name, extents=tuple(extents), stripe_bytes=placed.stripe_bytes)
 
 
-def _settled(recipe: Recipe, arrangement: Arrangement, group: str) -> SettleVolumeGroup:
+def _identities(recipe: Recipe, arrangement: Arrangement, group: str) -> SettleVolumeGroup:
     names = [placed.area.place for placed in arrangement.volumes if placed.area.place.startswith(f"{group}/")]
     return SettleVolumeGroup(
         name=group,
@@ -189,7 +189,7 @@ class _Maker:
         self._read = read
 
     def steps(self, placed: Placed) -> tuple[list[DiskStep], list[ApplianceStep]]:
-        """What lays it in user space, and what the appliance does for it."""
+        """What makes it in user space, and what the appliance does for it."""
         spec = placed.area.filesystem
         assert spec is not None
         made = self._read.made if placed.area == self._read.area else making(spec, placed.area.key, None)

@@ -76,10 +76,10 @@ class Runs(Step):
         return sum(run.size_bytes for run in self.runs)
 
 
-class _Laid(Step):
-    """A filesystem with the tree's part below `mountpoint`, laid in user space at its place in the image.
+class _Populated(Step):
+    """A filesystem with the tree's part below `mountpoint`, made in user space at its place in the image.
 
-    `excluded`: mountpoints below this one, left as empty folders.
+    `excluded`: mountpoints below this one, left as empty directories.
     """
 
     mountpoint: str
@@ -98,7 +98,7 @@ class _Laid(Step):
         return self.where.runs[0] if len(self.where.runs) == 1 else None
 
 
-class MakeExt(_Laid):
+class MakeExt(_Populated):
     """Make ext2, ext3 or ext4. `options` are mke2fs' own.
 
     `solid`: files (absolute in the whole tree) that a boot loader reads, and that must have no holes: GRUB 0.97 cannot
@@ -115,14 +115,14 @@ class MakeExt(_Laid):
     solid: tuple[str, ...]
 
 
-class MakeBtrfs(_Laid):
+class MakeBtrfs(_Populated):
     """Make Btrfs, with mkfs.btrfs' own way to fill it: it writes files whole, without holes."""
 
     kind: Literal["make-btrfs"] = "make-btrfs"
     options: tuple[str, ...]
 
 
-class MakeXfs(_Laid):
+class MakeXfs(_Populated):
     """Make XFS with mkfs.xfs, and write the content into it: files whole, without holes where `solid` says so."""
 
     kind: Literal["make-xfs"] = "make-xfs"
@@ -204,7 +204,7 @@ class MakeAndFill(Step):
 
 
 class SettleVolumeGroup(Step):
-    """Write the group's metadata anew in each of its physical volumes (`places`): its UUIDs are computed, not drawn.
+    """Write the group's metadata again in each of its physical volumes (`places`): its UUIDs are computed, not drawn.
 
     `volumes`: the logical volumes' UUIDs by their names.
     """

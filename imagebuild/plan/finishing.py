@@ -1,8 +1,8 @@
-"""Which edits are done in the finished filesystems, and not in the tree that they are laid from.
+"""Which edits are done in the finished filesystems, and not in the tree that populates them.
 
-Laying a filesystem from 15,000 files is the dear part of a build; a menu, a host name or a user is a few files. So the
-filesystems are laid without these, kept in the cache, and each image is a copy of them that gets its few files. A
-script or an initrd's tool has to see what was written before it: those edits are done in the tree, before it is laid.
+Populating a filesystem with 15,000 files is the dear part of a build; a menu, a host name or a user is a few files. So
+the filesystems are populated without these and cached, and each image is a copy of them that gets its few files. A
+script or an initrd's tool has to see what was written before it: those edits are done in the tree.
 """
 
 from __future__ import annotations
@@ -34,22 +34,22 @@ _OTHERS_MAY_READ = 0o044
 
 
 @dataclass(frozen=True, slots=True)
-class Parted:
-    """The edits before the filesystems are laid, and those after. `kept`: what the first make may go into the cache."""
+class SplitEdits:
+    """The edits of the tree, and those of the filesystems. `kept`: what the first make may be cached."""
 
     edits: tuple[Edit, ...]
     finishing: tuple[FinishingEdit, ...] = ()
     kept: bool = False
 
 
-def part_edits(edits: Sequence[Edit], disk: Sequence[DiskStep]) -> Parted:
-    """Part the edits where the order of their effects stays the same.
+def split_edits(edits: Sequence[Edit], disk: Sequence[DiskStep]) -> SplitEdits:
+    """Split the edits where the order of their effects stays the same.
 
-    Only ext2 to ext4 can be finished: debugfs writes into them. While the disk is not known, nothing is parted.
+    Only ext2 to ext4 can be finished: debugfs writes into them. While the disk is not known, nothing is split.
     """
-    laid = phases_of(disk).populate
-    if not laid or not all(isinstance(step, MakeExt) for step in laid):
-        return Parted(tuple(edits))
+    populated = phases_of(disk).populate
+    if not populated or not all(isinstance(step, MakeExt) for step in populated):
+        return SplitEdits(tuple(edits))
     before: list[Edit] = []
     after: list[FinishingEdit] = []
     folders: list[MakeFolder] = []  # since the last edit that has to see all before it
@@ -67,9 +67,9 @@ def part_edits(edits: Sequence[Edit], disk: Sequence[DiskStep]) -> Parted:
             case _:
                 assert_never(edit)
     if any(_in_the_way(edit, folder) for edit in after for folder in folders):
-        return Parted(tuple(edits))
+        return SplitEdits(tuple(edits))
     before += folders
-    return Parted(tuple(before), tuple(after), kept=not any(map(_is_not_kept, before)))
+    return SplitEdits(tuple(before), tuple(after), kept=not any(map(_is_not_cacheable, before)))
 
 
 def _in_the_way(edit: FinishingEdit, folder: MakeFolder) -> bool:
@@ -84,7 +84,7 @@ def _in_the_way(edit: FinishingEdit, folder: MakeFolder) -> bool:
             assert_never(edit)
 
 
-def _is_not_kept(edit: Edit) -> bool:
+def _is_not_cacheable(edit: Edit) -> bool:
     """The cache never holds a secret: passwords, and files that others are not to read. What comes over the network is
     no input that a key could name.
     """

@@ -3,7 +3,7 @@
 Partitions start at whole MiB (as parted, fdisk and every cloud's block storage like it), the first at 1 MiB; a GPT
 keeps the last MiB for its copy. Logical volumes are whole 4 MiB extents, LVM's default; a physical volume keeps its
 first MiB for metadata (lvm2's default data alignment). Each volume is given its extents here: so its place in the image
-is known, and its filesystem is laid there without a kernel.
+is known, and its filesystem is made there without a kernel.
 """
 
 from __future__ import annotations

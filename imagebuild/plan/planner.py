@@ -11,7 +11,7 @@ from imagebuild.plan.areas import Area, DiskModel, Mounted, disk_model
 from imagebuild.plan.boot import BootChoice, choose_kernels, menu_text
 from imagebuild.plan.disk_steps import plan_disk, uuid_of
 from imagebuild.plan.facts import TreeFacts, Usage
-from imagebuild.plan.finishing import part_edits
+from imagebuild.plan.finishing import split_edits
 from imagebuild.plan.initrds import Needed
 from imagebuild.plan.layout import arrange
 from imagebuild.plan.refusals import all_at_once
@@ -74,7 +74,7 @@ def make_plan(recipe: Recipe, facts: TreeFacts | None) -> Plan:
         *_booted(choice, menu, facts, separate_boot=separate_boot),
     ]
     _check_paths(edits)
-    parted = part_edits(edits, disk.steps)
+    split = split_edits(edits, disk.steps)
     return Plan(
         name=recipe.name,
         version=recipe.version,
@@ -83,9 +83,9 @@ def make_plan(recipe: Recipe, facts: TreeFacts | None) -> Plan:
         size_bytes=arrangement.size_bytes if arrangement else None,
         epoch=facts.epoch if facts else None,
         tree=source,
-        edits=parted.edits,
-        finishing=parted.finishing,
-        kept=parted.kept,
+        edits=split.edits,
+        finishing=split.finishing,
+        kept=split.kept,
         disk=disk.steps,
         filesystems=disk.filesystems,
         entries=choice.entries,
@@ -143,7 +143,7 @@ def _needed(recipe: Recipe, disk: DiskModel, root: Area) -> Needed:
     if recipe.verify.qemu is not None:
         modules += [("virtio_blk",), ("virtio_pci",)]
     needed = (*modules, *([("dm-mod",)] if on_lvm else []))
-    return Needed(needed, lvm=on_lvm, anew=recipe.rootfs.image is not None)
+    return Needed(needed, lvm=on_lvm, remake=recipe.rootfs.image is not None)
 
 
 def _with_room_for(choice: BootChoice, facts: TreeFacts | None) -> TreeFacts | None:

@@ -168,7 +168,7 @@ def _check_volume_types(disk: Disk, group: str, physical_volumes: int) -> None:
         if volume.type == "thin":
             raise PlanError(
                 f"{key}.type: thin volumes are not made: what lies in one has no fixed place on the disk, so no boot "
-                "loader reads it, and it cannot be laid and compared there",
+                "loader reads it, and it cannot be populated and compared there",
                 resolution="use linear or striped; a raw image is sparse as it is",
             )
         if volume.type == "striped" and physical_volumes < 2:

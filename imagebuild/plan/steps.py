@@ -6,16 +6,17 @@
               AddUser | JoinGroups | AuthorizeKeys | SetPassword | RunScript
               UnpackPackage | IndexModules | CopyInTree | RepackKernel | GenerateInitrd
                                                               changes to a copy of the tree, or (finishing) to the
-                                                              filesystems that were laid from it
-    disk      CreateDisk, WritePartitionTable                 the empty disk
-    user space MakeExt | MakeBtrfs | MakeSwap                 filesystems laid straight into the image
-               PackTree                                       and what the appliance is to unpack
-    appliance  CreateVolumeGroup | CreateLogicalVolume | MakeAndFill
+                                                              filesystems that it has populated
+    disk      in typed phases (disk_vocabulary.py), each carried out by one exhaustive `match`:
+      blank       CreateDisk | WritePartitionTable | MakeSwap what needs no tree
+      populate    MakeExt | MakeBtrfs | MakeXfs | PackTree    filesystems made in user space, and what the appliance
+                                                              is to unpack
+      appliance   CreateVolumeGroup | CreateLogicalVolume | MakeAndFill
                                                               what needs a kernel: run by libguestfs, in order
-    afterwards SettleVolumeGroup                              the UUIDs that LVM has drawn, replaced
+      identities  SettleVolumeGroup                           the UUIDs that LVM has drawn, replaced
 
 Paths inside the image are absolute and POSIX. Files beside the recipe are named as in the recipe (relative to its
-folder), so that a plan is the same on every machine. Secrets are named, never held.
+directory), so that a plan is the same on every machine. Secrets are named, never held.
 """
 
 from __future__ import annotations
@@ -179,7 +180,7 @@ class SetPassword(Step):
 
 
 # Done in the whole tree only: these change what cannot be named beforehand, or run programs of the tree; and
-# mountpoints: there has to be a folder before a filesystem can be laid without its content.
+# mountpoints: there has to be a directory before a filesystem can be populated without its content.
 TreeEdit = Remove | MakeFolder | UnpackPackage | IndexModules | RunScript | GenerateInitrd
 # Can as well be done in the finished filesystems: finishing.py decides.
 FinishingEdit = (
@@ -236,7 +237,7 @@ class PlannedCheck(Step):
 class Plan(Step):
     """All that a build will do. With `pending` empty, the plan is final and `disk` is complete.
 
-    `edits` are made in the tree, `finishing` in the filesystems laid from it; `kept`: those may be kept in the cache
+    `edits` are made in the tree, `finishing` in the filesystems that it populates; `kept`: those may be cached
     before they are finished (finishing.py). `epoch`: the moment that the image shows, in seconds since 1970: no file is
     newer. None: not known yet.
     `notes`: what whoever registers or boots the image has to know.

@@ -23,7 +23,7 @@ SAYS_NOTHING = {"utils", "util", "common", "helpers", "helper", "manager", "base
 # Programs of their own, run inside a namespace; what they print is their parent's log.
 CHILDREN = {
     "assemble/inside/populate.py",
-    "assemble/inside/script_room.py",
+    "assemble/inside/script_sandbox.py",
     "assemble/inside/tree_edits.py",
     "host/lifeline.py",
 }

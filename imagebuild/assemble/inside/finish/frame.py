@@ -43,7 +43,7 @@ def make_frame(folder: Path, catalogue: Catalogue, edits: Iterable[FinishingEdit
             to_read.append((name, place))
     read(to_read)
     for name in sorted(places, reverse=True):  # a folder's own time comes after what is in it
-        _settle(str(_in_frame(folder, name)), catalogue[name])
+        _set_status(str(_in_frame(folder, name)), catalogue[name])
 
 
 def _in_frame(folder: Path, name: str) -> Path:
@@ -104,7 +104,7 @@ def _put(path: Path, entry: Noted) -> None:
         path.write_bytes(_NOT_READ)
 
 
-def _settle(path: str, entry: Noted) -> None:
+def _set_status(path: str, entry: Noted) -> None:
     os.chown(path, entry.uid, entry.gid, follow_symlinks=False)
     if not entry.is_link:
         os.chmod(path, entry.mode & 0o7777)  # noqa: PTH101
