@@ -208,20 +208,20 @@ def _locked_alone(handle: int) -> bool:
 
 
 # Entries that this process has asked for, each with a shared lock on it: no other process removes them meanwhile.
-_kept: dict[Path, int] = {}
+_locks: dict[Path, int] = {}
 _keeping = threading.Lock()
 
 
 def _keep(entry: Path, handle: int) -> None:
     with _keeping:
-        if entry not in _kept:
-            _kept[entry] = os.dup(handle)  # the same open file, so the same lock; it ends with the last of the two
+        if entry not in _locks:
+            _locks[entry] = os.dup(handle)  # the same open file, so the same lock; it ends with the last of the two
     fcntl.flock(handle, fcntl.LOCK_SH)
 
 
 def _release(entry: Path) -> None:
     with _keeping:
-        if (handle := _kept.pop(entry, None)) is not None:
+        if (handle := _locks.pop(entry, None)) is not None:
             os.close(handle)
 
 

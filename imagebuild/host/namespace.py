@@ -42,15 +42,15 @@ def is_root() -> bool:
 
 
 def prefix(*, network: bool = False) -> list[str]:
-    """The words before a command that is to be root in a namespace of its own, without network unless asked.
+    """The argv before a command that is to be root in a namespace of its own, without network unless asked.
 
     Raises HostError when this machine does not let an ordinary user do that.
     """
-    words = ["unshare", "--mount", "--pid", *([] if network else ["--net"]), "--fork", "--kill-child"]
+    argv = ["unshare", "--mount", "--pid", *([] if network else ["--net"]), "--fork", "--kill-child"]
     if is_root():
-        return words
+        return argv
     check_subordinate_ids()
-    return [*words, "--user", "--map-root-user", "--map-auto"]
+    return [*argv, "--user", "--map-root-user", "--map-auto"]
 
 
 def check_subordinate_ids() -> None:
@@ -135,9 +135,9 @@ def attempt_program(
     """
     scratch = space.folder / "scratch"
     scratch.mkdir(exist_ok=True)
-    words = [*prefix(network=True), "--mount-proc", sys.executable, "-m", "imagebuild.host.lifeline", str(space.lock)]
-    words.append(str(scratch) if memory else "")
-    return command.attempt([*words, *argv], environment={"TMPDIR": str(scratch), **environment}, log=log)
+    program = [*prefix(network=True), "--mount-proc", sys.executable, "-m", "imagebuild.host.lifeline", str(space.lock)]
+    program.append(str(scratch) if memory else "")
+    return command.attempt([*program, *argv], environment={"TMPDIR": str(scratch), **environment}, log=log)
 
 
 def fits_in_memory(size_bytes: int) -> bool:

@@ -160,16 +160,18 @@ def _system_edit(edit: AddUser | JoinGroups | AuthorizeKeys | SetPassword | RunS
         case AuthorizeKeys():
             return f"keys of {', '.join(edit.sources)} for {edit.user}"
         case RunScript():
-            words = " ".join((edit.source, *edit.arguments))
-            return f"run {words} ({'with' if edit.network else 'without'} network, {edit.timeout_seconds:g} s at most)"
+            command = " ".join((edit.source, *edit.arguments))
+            return (
+                f"run {command} ({'with' if edit.network else 'without'} network, {edit.timeout_seconds:g} s at most)"
+            )
         case _:
             assert_never(edit)
 
 
 def _step(step: DiskStep) -> str:
     fields = step.model_dump(mode="json", exclude={"kind", "partitions", "features", "solid"}, exclude_none=True)
-    words = [f"{key}={_value(value)}" for key, value in fields.items() if value not in ((), [], "")]
-    return f"{step.kind} " + " ".join(words)
+    shown = [f"{key}={_value(value)}" for key, value in fields.items() if value not in ((), [], "")]
+    return f"{step.kind} " + " ".join(shown)
 
 
 def _value(value: object) -> str:

@@ -63,10 +63,10 @@ def folder_digest(folder: Path) -> str:
 def pack_folder(folder: Path, archive: Path, progress: Progress) -> None:
     """The folder as a tar archive with everything that tar can keep. Raises BuildError."""
     mounted = [name for name in _KERNELS_OWN if (folder / name).is_mount()]
-    words = ["tar", "--create", f"--file={archive}", f"--directory={folder}", "--format=posix", "--sort=name"]
-    words += ["--pax-option=delete=atime,delete=ctime", "--numeric-owner", "--xattrs", "--xattrs-include=*", "--acls"]
-    words += ["--sparse", *(f"--exclude=./{name}/*" for name in mounted), "."]
-    finished = command.attempt(words if namespace.is_root() else [*namespace.prefix(), *words], log=progress.log)
+    argv = ["tar", "--create", f"--file={archive}", f"--directory={folder}", "--format=posix", "--sort=name"]
+    argv += ["--pax-option=delete=atime,delete=ctime", "--numeric-owner", "--xattrs", "--xattrs-include=*", "--acls"]
+    argv += ["--sparse", *(f"--exclude=./{name}/*" for name in mounted), "."]
+    finished = command.attempt(argv if namespace.is_root() else [*namespace.prefix(), *argv], log=progress.log)
     if finished.exit_code == _CHANGED:
         raise BuildError(
             f"rootfs.directory: {folder} changed while it was read",

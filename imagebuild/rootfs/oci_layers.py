@@ -159,8 +159,8 @@ class _Tree:
                 )
             folder.children[parts[-1]] = source
         elif member.isdir():
-            kept = before.children if before is not None and before.is_directory else {}
-            folder.children[parts[-1]] = _Node(key, tarfile.DIRTYPE, children=kept)
+            children = before.children if before is not None and before.is_directory else {}
+            folder.children[parts[-1]] = _Node(key, tarfile.DIRTYPE, children=children)
         else:
             folder.children[parts[-1]] = _Node(key, member.type, member.linkname if member.issym() else "")
 

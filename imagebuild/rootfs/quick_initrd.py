@@ -31,7 +31,7 @@ HOOK_BEFORE = (
     f'chmod 644 "$1/{_FOLDER}/{_NAME}"'
 )
 # One for which no trigger came (of two kernels, the older one's) is made now, when all is configured, too.
-HOOK_LEFT = (
+HOOK_REMAINING = (
     'for initrd in "$1"/boot/initrd.img-*; do if [ -f "$initrd" ] && [ ! -s "$initrd" ]; then '
     'chroot "$1" update-initramfs -u -k "${initrd##*/initrd.img-}" || exit 1; fi; done'
 )

@@ -21,17 +21,20 @@ from imagebuild.host.acceleration import accelerator
 from imagebuild.host.cache import Cache
 from imagebuild.host.known_digest import known_sha256
 from imagebuild.plan.facts import TreeFacts
+from imagebuild.plan.planner import tree_source
 from imagebuild.plan.steps import BootstrapDebian, TakeDirectory, TakeImage, TakeOci, TreeSource, UnpackTar, digest_of
 from imagebuild.plan.tidy import WATCHED
+from imagebuild.recipe.load import LoadedRecipe
 from imagebuild.recipe.lock import PackageLock
 from imagebuild.rootfs import directory, image, oci
-from imagebuild.rootfs.debian import argv as debian_words
+from imagebuild.rootfs.debian import argv as debian_argv
 from imagebuild.rootfs.debian import bootstrap as debian
-from imagebuild.rootfs.locked import check_packages, explain_failure, pins
+from imagebuild.rootfs.facts import PackageRecords, read_tree
+from imagebuild.rootfs.kernel_files import with_own_kernels
+from imagebuild.rootfs.lock import check_packages, explain_failure, pins
 from imagebuild.rootfs.packages import Packages, installed_packages
 from imagebuild.rootfs.rpm_database import rpm_packages
 from imagebuild.rootfs.times import wanted_epoch
-from imagebuild.rootfs.tree_facts import PackageRecords, read_tree
 
 KIND = "trees"
 
@@ -86,11 +89,11 @@ def _resolve(source: TreeSource, recipe_folder: Path, cache: Cache, lock: Packag
     epoch = wanted_epoch()
     match source:
         case BootstrapDebian():
-            lines = debian_words.apt_sources(source)
+            lines = debian_argv.apt_sources(source)
             preferences = Path(f"LOCK-{lock.digest}") if lock else None
-            words = debian_words.words(source, lines, Path("INDEX"), Path("TREE"), preferences)
-            packing = debian_words.pack(Path("TREE"), Path("ARCHIVE"))
-            return ResolvedTree(source=source, epoch=epoch, apt_sources=lines, command=(*words, packing))
+            argv = debian_argv.bootstrap_argv(source, lines, Path("INDEX"), Path("TREE"), preferences)
+            packing = debian_argv.pack(Path("TREE"), Path("ARCHIVE"))
+            return ResolvedTree(source=source, epoch=epoch, apt_sources=lines, command=(*argv, packing))
         case UnpackTar():
             digest = _pinned_sha256("rootfs.tar", source.path, source.sha256, recipe_folder, cache)
             return ResolvedTree(source=UnpackTar(path="", sha256=None), epoch=epoch, content_sha256=digest)
@@ -115,6 +118,20 @@ def find_tree(resolved: ResolvedTree, source: TreeSource, recipe_folder: Path, c
     """The tree from the cache, or None."""
     folder = cache.find(KIND, resolved.digest)
     return _load(folder, resolved, source, recipe_folder) if folder else None
+
+
+def facts_in_cache(loaded: LoadedRecipe, cache: Cache) -> TreeFacts | None:
+    """What the recipe's tree told when it was made, without making anything.
+
+    None when it is not in the cache, or its archive is missing.
+    """
+    source = tree_source(loaded.recipe)
+    try:
+        resolved = resolve(source, loaded.folder, cache, loaded.lock)
+    except BuildError:
+        return None
+    tree = find_tree(resolved, source, loaded.folder, cache)
+    return with_own_kernels(tree.facts, loaded, cache) if tree else None
 
 
 def get_tree(
@@ -150,7 +167,7 @@ def get_tree(
         packages = _packages(resolved.digest, facts.family, records, index)
         if lock and isinstance(source, BootstrapDebian):
             check_packages(lock, packages)
-        _keep_facts(folder, facts)
+        _write_facts(folder, facts)
         (folder / "packages.json").write_text(packages.model_dump_json(indent=1), encoding="utf-8")
 
     folder, cached = cache.get(KIND, resolved.digest, make)
@@ -192,7 +209,7 @@ def _take_the_same(
         (folder / "tree.tar").hardlink_to(other / "tree.tar")
     except (BuildError, OSError):
         return False
-    _keep_facts(folder, facts.model_copy(update={"digest": resolved.digest}))
+    _write_facts(folder, facts.model_copy(update={"digest": resolved.digest}))
     own = packages.model_copy(update={"tree": resolved.digest})
     (folder / "packages.json").write_text(own.model_dump_json(indent=1), encoding="utf-8")
     return True
@@ -204,12 +221,12 @@ def _archive(folder: Path, source: TreeSource, recipe_folder: Path) -> Path:
 
 def _load(folder: Path, resolved: ResolvedTree, source: TreeSource, recipe_folder: Path) -> Tree:
     archive = _archive(folder, source, recipe_folder)
-    kept = folder / _facts_name()
-    if kept.is_file():
-        facts = TreeFacts.model_validate_json(kept.read_bytes())
+    cached = folder / _facts_name()
+    if cached.is_file():
+        facts = TreeFacts.model_validate_json(cached.read_bytes())
     else:
         facts, _records = read_tree(archive, resolved.digest)
-        _keep_facts(folder, facts)
+        _write_facts(folder, facts)
     if resolved.epoch is not None:
         facts = facts.model_copy(update={"epoch": resolved.epoch})
     return Tree(archive, facts, Packages.model_validate_json((folder / "packages.json").read_bytes()))
@@ -225,7 +242,7 @@ def _packages(digest: str, family: str, records: PackageRecords, index: str) -> 
     return Packages(tree=digest, packages=found, note=note, family=family)
 
 
-def _keep_facts(folder: Path, facts: TreeFacts) -> None:
+def _write_facts(folder: Path, facts: TreeFacts) -> None:
     partial = folder / f"{_facts_name()}.partial"
     partial.write_text(facts.model_dump_json(indent=1), encoding="utf-8")
     partial.rename(folder / _facts_name())

@@ -31,9 +31,9 @@ def take_out(source: Path, files: Sequence[tuple[str, Path]]) -> None:
         _attend(["-f", "-", str(source)], script, doing="reading files of the populated filesystem", epoch=0)
 
 
-def _attend(words: list[str], script: Sequence[str], *, doing: str, epoch: int) -> None:
+def _attend(argv: list[str], script: Sequence[str], *, doing: str, epoch: int) -> None:
     output = command.run(
-        ["debugfs", *words],
+        ["debugfs", *argv],
         doing=doing,
         stdin=os.fsencode("\n".join(script) + "\n"),
         environment=times.fake_time(epoch),

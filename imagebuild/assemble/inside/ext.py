@@ -28,7 +28,7 @@ def make_ext(step: MakeExt, folder: Path, target: Path, epoch: int) -> None:
     """
     offset = step.region.offset_bytes if step.region else 0
     marked = {path: mark_zero_blocks(inside(step.mountpoint, folder, path), step.block_bytes) for path in step.solid}
-    words = [
+    argv = [
         "mke2fs",
         "-q",
         "-F",
@@ -41,11 +41,11 @@ def make_ext(step: MakeExt, folder: Path, target: Path, epoch: int) -> None:
         "-N",
         str(step.inodes),
     ]
-    words += ["-O", ",".join(step.features), "-U", step.uuid, *(["-L", step.label] if step.label else [])]
-    words += _options(step, f"offset={offset},hash_seed={step.uuid},root_owner=0:0")
-    words += ["-d", str(folder), str(target)]
-    words += [str(step.size_bytes // step.block_bytes)]
-    finished = command.attempt(words, environment=times.fake_time(epoch), log=print)
+    argv += ["-O", ",".join(step.features), "-U", step.uuid, *(["-L", step.label] if step.label else [])]
+    argv += _options(step, f"offset={offset},hash_seed={step.uuid},root_owner=0:0")
+    argv += ["-d", str(folder), str(target)]
+    argv += [str(step.size_bytes // step.block_bytes)]
+    finished = command.attempt(argv, environment=times.fake_time(epoch), log=print)
     if finished.exit_code != 0 or "while" in finished.output:
         _raise(step, finished.output)
     for path, blocks in marked.items():

@@ -50,8 +50,8 @@ def tool_configuration(step: GenerateInitrd, tree: Path) -> WriteFile:
             before = _text(tree, MODPROBE_CONF)
             drivers = [name for name in step.modules if name in _DISK_DRIVERS]
             aliases = [f"alias scsi_hostadapter{number or ''} {name}" for number, name in enumerate(drivers)]
-            kept = [line for line in before.splitlines() if not line.startswith("alias scsi_hostadapter")]
-            return WriteFile(path=MODPROBE_CONF, content="\n".join([*kept, *aliases]) + "\n")
+            others = [line for line in before.splitlines() if not line.startswith("alias scsi_hostadapter")]
+            return WriteFile(path=MODPROBE_CONF, content="\n".join([*others, *aliases]) + "\n")
         case "mkinitrd-suse":
             return WriteFile(
                 path=SYSCONFIG_KERNEL, content=_with_initrd_modules(_text(tree, SYSCONFIG_KERNEL), step.modules)
@@ -69,13 +69,13 @@ def tool_command(step: GenerateInitrd) -> list[str]:
             # The rest is in its configuration: dracut 004 (RHEL 6) knows fewer options than today's.
             return ["dracut", "--force", step.path, step.kernel_version]
         case "mkinitrd-redhat":
-            words = ["mkinitrd", "-f", *(["--force-lvm-probe"] if step.lvm else [])]
-            words += [f"--{'preload' if name in _DISK_DRIVERS else 'with'}={name}" for name in step.modules]
-            return [*words, step.path, step.kernel_version]
+            argv = ["mkinitrd", "-f", *(["--force-lvm-probe"] if step.lvm else [])]
+            argv += [f"--{'preload' if name in _DISK_DRIVERS else 'with'}={name}" for name in step.modules]
+            return [*argv, step.path, step.kernel_version]
         case "mkinitrd-suse":
             names = [PurePosixPath(path).name for path in (step.kernel, step.path)]
-            words = ["mkinitrd", "-k", names[0], "-i", names[1], "-m", " ".join(step.modules), "-B"]
-            return [*words, *(["-f", "lvm2"] if step.lvm else [])]
+            argv = ["mkinitrd", "-k", names[0], "-i", names[1], "-m", " ".join(step.modules), "-B"]
+            return [*argv, *(["-f", "lvm2"] if step.lvm else [])]
         case _:
             assert_never(step.tool)
 
@@ -115,8 +115,8 @@ def _text(tree: Path, path: str) -> str:
 def _with_initrd_modules(text: str, modules: tuple[str, ...]) -> str:
     """SUSE's INITRD_MODULES="…", with these added."""
     found = re.search(r'^INITRD_MODULES="([^"]*)"', text, re.M)
-    words = found[1].split() if found else []
-    line = f'INITRD_MODULES="{" ".join([*words, *(name for name in modules if name not in words)])}"'
+    names = found[1].split() if found else []
+    line = f'INITRD_MODULES="{" ".join([*names, *(name for name in modules if name not in names)])}"'
     return text[: found.start()] + line + text[found.end() :] if found else f"{text}{line}\n"
 
 

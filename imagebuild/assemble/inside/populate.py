@@ -96,10 +96,10 @@ def unpack(path: Path, tree: Path, exclusions: Sequence[str] = ()) -> None:
         compression = archive.compression_of(file.read(8))
     if compression != "none":
         command.require(*archive.PROGRAMS[compression])
-    words = ["tar", "--extract", f"--file={path}", f"--directory={tree}", "--numeric-owner", "--same-owner"]
-    words += ["--preserve-permissions", "--xattrs", "--xattrs-include=*", "--acls", "--sparse"]
-    words += [] if compression == "none" else [f"--{compression}"]
-    command.run([*words, *exclusions], doing="unpacking the root tree", log=print)
+    argv = ["tar", "--extract", f"--file={path}", f"--directory={tree}", "--numeric-owner", "--same-owner"]
+    argv += ["--preserve-permissions", "--xattrs", "--xattrs-include=*", "--acls", "--sparse"]
+    argv += [] if compression == "none" else [f"--{compression}"]
+    command.run([*argv, *exclusions], doing="unpacking the root tree", log=print)
 
 
 def split(tree: Path, area: Path, filesystems: tuple[PopulateStep, ...]) -> dict[str, Path]:

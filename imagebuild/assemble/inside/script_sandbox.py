@@ -98,8 +98,14 @@ def _furnish(libc: ctypes.CDLL, sandbox: Sandbox) -> Path:
 
 
 def _mount(libc: ctypes.CDLL, source: str, target: Path, kind: str, *, flags: int = 0, data: str = "") -> None:
-    words = (source.encode(), os.fsencode(target), kind.encode() or None, ctypes.c_ulong(flags), data.encode() or None)
-    if libc.mount(*words) != 0:
+    arguments = (
+        source.encode(),
+        os.fsencode(target),
+        kind.encode() or None,
+        ctypes.c_ulong(flags),
+        data.encode() or None,
+    )
+    if libc.mount(*arguments) != 0:
         number = ctypes.get_errno()
         raise OSError(number, f"mounting {kind or source} failed: {os.strerror(number)}", str(target))
 
@@ -140,12 +146,12 @@ def _name_servers(content: bytes | None) -> Iterator[None]:
         _KEPT_RESOLV_CONF.unlink()
 
 
-def _run(words: list[str], environment: dict[str, str], libc: ctypes.CDLL) -> int:
+def _run(argv: list[str], environment: dict[str, str], libc: ctypes.CDLL) -> int:
     """Run it as process 2, and then end everything that it has left running."""
     sys.stdout.flush()
     script = os.fork()
     if script == 0:
-        _become(words, environment, libc)
+        _become(argv, environment, libc)
     while True:
         process, status = os.waitpid(-1, 0)  # whoever is left behind by its parent becomes our child
         if process == script:
@@ -159,15 +165,15 @@ def _run(words: list[str], environment: dict[str, str], libc: ctypes.CDLL) -> in
     return code if code >= 0 else 128 - code
 
 
-def _become(words: list[str], environment: dict[str, str], libc: ctypes.CDLL) -> None:
+def _become(argv: list[str], environment: dict[str, str], libc: ctypes.CDLL) -> None:
     """Never returns."""
     try:
         for capability in _DROPPED:
             libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)
         os.dup2(os.open("/dev/null", os.O_RDONLY), 0)
-        os.execve(words[0], words, environment)
+        os.execve(argv[0], argv, environment)
     except FileNotFoundError:
-        first = Path(words[0]).read_bytes().split(b"\n")[0].decode("utf-8", "replace")
+        first = Path(argv[0]).read_bytes().split(b"\n")[0].decode("utf-8", "replace")
         print(f"the tree has no program {first.removeprefix('#!').strip()}, which the script's first line names")
     except BaseException as error:
         print(f"the script cannot be run: {error}")

@@ -27,12 +27,12 @@ def run_script(tree: Path, step: RunScript, recipe_folder: Path, epoch: int) -> 
         hostname=step.hostname,
         network=step.network,
     )
-    words = ["unshare", "--mount", "--pid", "--uts", "--ipc", *([] if step.network else ["--net"])]
-    words += ["--fork", "--kill-child", sys.executable, "-m", "imagebuild.assemble.inside.script_sandbox"]
+    argv = ["unshare", "--mount", "--pid", "--uts", "--ipc", *([] if step.network else ["--net"])]
+    argv += ["--fork", "--kill-child", sys.executable, "-m", "imagebuild.assemble.inside.script_sandbox"]
     log: command.Sink = print
     log(f"script {step.source}")
     begun = time.monotonic()
-    ended = command.attempt(words, stdin=sandbox.model_dump_json(), timeout_seconds=step.timeout_seconds, log=log)
+    ended = command.attempt(argv, stdin=sandbox.model_dump_json(), timeout_seconds=step.timeout_seconds, log=log)
     if ended.exit_code == 0:
         return
     if ended.exit_code == _KILLED and time.monotonic() - begun >= step.timeout_seconds:

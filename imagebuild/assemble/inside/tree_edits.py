@@ -79,27 +79,27 @@ def _in_chroot(tree: Path, edit: Edit, action: Callable[[], None]) -> None:
         said = answer.read()
     _pid, status = os.waitpid(child, 0)
     if status != 0:
-        words = json.loads(said) if said else {"brief": f"{edit.kind} failed", "details": "", "resolution": ""}
-        raise BuildError(words["brief"], details=words["details"], resolution=words["resolution"])
+        failure = json.loads(said) if said else {"brief": f"{edit.kind} failed", "details": "", "resolution": ""}
+        raise BuildError(failure["brief"], details=failure["details"], resolution=failure["resolution"])
 
 
 def _attempt(tree: Path, edit: Edit, action: Callable[[], None], answer: int) -> int:
-    words = {"brief": f"{edit.kind} failed", "details": "", "resolution": ""}
+    failure = {"brief": f"{edit.kind} failed", "details": "", "resolution": ""}
     try:
         os.chroot(tree)
         os.chdir("/")
         action()
     except ImagebuildError as error:
-        words = {"brief": error.brief, "details": error.details, "resolution": error.resolution}
+        failure = {"brief": error.brief, "details": error.details, "resolution": error.resolution}
     except OSError as error:
         what = getattr(edit, "path", edit.kind)
-        words["brief"] = f"changing {what} in the tree failed: {error.strerror}"
-        words["details"] = f"{edit.kind}: {error.filename or ''}"
+        failure["brief"] = f"changing {what} in the tree failed: {error.strerror}"
+        failure["details"] = f"{edit.kind}: {error.filename or ''}"
     except BaseException:
-        words["details"] = traceback.format_exc()
+        failure["details"] = traceback.format_exc()
     else:
         return 0
-    os.write(answer, json.dumps(words).encode())
+    os.write(answer, json.dumps(failure).encode())
     return 1
 
 

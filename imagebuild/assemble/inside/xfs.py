@@ -19,10 +19,10 @@ def make_xfs(step: MakeXfs, folder: Path, image: Path, scratch: Path, deferred: 
     """
     check_deferred(step.mountpoint, step.excluded, deferred)
     command.require("mkfs.xfs", "xfsprogs")
-    words = ["mkfs.xfs", "-q", "-f", *step.options, "-m", f"uuid={step.uuid}"]
-    words += ["-L", step.label] if step.label else []
+    argv = ["mkfs.xfs", "-q", "-f", *step.options, "-m", f"uuid={step.uuid}"]
+    argv += ["-L", step.label] if step.label else []
     with placement.staged(step.where, image, scratch) as path:
-        command.run([*words, str(path)], doing=f"making xfs for {step.mountpoint}", log=print)
+        command.run([*argv, str(path)], doing=f"making xfs for {step.mountpoint}", log=print)
         try:
             with path.open("r+b", buffering=0) as file:
                 fill_xfs(file, folder)

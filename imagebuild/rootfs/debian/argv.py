@@ -53,7 +53,7 @@ def _snapshot_sources(step: BootstrapDebian, snapshot: re.Match[str]) -> Iterato
         yield f"deb [check-valid-until=no] {security} {step.suite}-security {components}"
 
 
-def words(
+def bootstrap_argv(
     step: BootstrapDebian, apt_sources: tuple[str, ...], index: Path, tree: Path, pins: Path | None = None
 ) -> list[str]:
     """The whole command. What is in it makes the tree, so it is part of the tree's cache key (rootfs.resolve).
@@ -72,7 +72,7 @@ def words(
         *([f"--setup-hook={_take_preferences(pins)}"] if pins else []),
         f"--essential-hook={quick_initrd.HOOK_BEFORE}",
         *([f"--customize-hook={_install(added)}"] if ours and added else []),
-        f"--customize-hook={quick_initrd.HOOK_LEFT}",
+        f"--customize-hook={quick_initrd.HOOK_REMAINING}",
         f"--customize-hook={quick_initrd.HOOK_AFTER}",
         f"--customize-hook={_note_digests(index)}",
         # what was asked of apt and dpkg for the bootstrap is not meant for the machine that the image becomes

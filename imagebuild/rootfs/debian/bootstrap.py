@@ -13,9 +13,9 @@ from imagebuild.host import command, namespace
 from imagebuild.host.cache import Cache
 from imagebuild.plan.steps import BootstrapDebian
 from imagebuild.rootfs import quick_initrd
-from imagebuild.rootfs.debian.argv import ARCHITECTURES, pack, words
-from imagebuild.rootfs.debian.cached import Kept, kept_for
+from imagebuild.rootfs.debian.argv import ARCHITECTURES, bootstrap_argv, pack
 from imagebuild.rootfs.debian.release_date import newest_release
+from imagebuild.rootfs.debian.reuse import Reuse, reuse_for
 from imagebuild.rootfs.times import VARIABLE
 
 # What a bootstrap needs at the same time: the tree and the packages (Debian 12 with a kernel: 0.9 GiB).
@@ -69,11 +69,11 @@ def bootstrap(
         preferences = space.folder / "preferences"
         preferences.write_text(pins, encoding="utf-8")
 
-        def run(kept: Kept) -> command.Finished:
+        def run(reuse: Reuse) -> command.Finished:
             index.write_bytes(b"")
             archive.write_bytes(_device_folder(moment or 0))
-            tree = space.folder / "scratch" / kept.notes.name
-            argv = kept.command(words(step, apt_sources, index, tree, preferences if pins else None))
+            tree = space.folder / "scratch" / reuse.notes.name
+            argv = reuse.command(bootstrap_argv(step, apt_sources, index, tree, preferences if pins else None))
             return namespace.attempt_program(
                 ["sh", "-c", f"{shlex.join(argv)} && {pack(tree, archive)}"],
                 space,
@@ -82,14 +82,14 @@ def bootstrap(
                 log=progress.log,
             )
 
-        kept = kept_for(step, apt_sources, moment, cache, space.folder / "kept", layers=True)
-        finished = run(kept)
-        if finished.exit_code != 0 and kept.stale():
-            kept = kept_for(step, apt_sources, moment, cache, space.folder / "kept-anew", layers=False)
-            finished = run(kept)
+        reuse = reuse_for(step, apt_sources, moment, cache, space.folder / "reuse", layers=True)
+        finished = run(reuse)
+        if finished.exit_code != 0 and reuse.stale():
+            reuse = reuse_for(step, apt_sources, moment, cache, space.folder / "reuse-again", layers=False)
+            finished = run(reuse)
         if finished.exit_code != 0:
             raise _failed(step, finished)
-        kept.keep()
+        reuse.store()
         return index.read_text(encoding="utf-8", errors="replace")
 
 

@@ -70,8 +70,8 @@ def _finish(
 
 def _name(step: MakeExt, target: Path, offset: int, epoch: int) -> None:
     """Laid filesystems have no identity of their own: several images are made of one."""
-    words = ["tune2fs", "-U", step.uuid, *(["-L", step.label] if step.label else []), f"{target}?offset={offset}"]
-    command.run(words, doing=f"naming the filesystem of {step.mountpoint}", environment=times.fake_time(epoch))
+    argv = ["tune2fs", "-U", step.uuid, *(["-L", step.label] if step.label else []), f"{target}?offset={offset}"]
+    command.run(argv, doing=f"naming the filesystem of {step.mountpoint}", environment=times.fake_time(epoch))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from imagebuild.plan.tidy import WATCHED
 from imagebuild.plan.tools import TOOL_PATHS
 from imagebuild.rootfs import archive
 from imagebuild.rootfs.archive import Members, printable
-from imagebuild.rootfs.kernels_found import KernelsFound
+from imagebuild.rootfs.kernels import KernelsFound
 from imagebuild.rootfs.packages import DPKG_STATUS
 from imagebuild.rootfs.rpm_database import OLDER, SQLITE
 from imagebuild.rootfs.tree_names import TreeNames

@@ -18,7 +18,7 @@ from imagebuild.plan.facts import KernelInTree, OwnKernel, TreeFacts, Usage
 from imagebuild.recipe.load import LoadedRecipe
 from imagebuild.recipe.model import Kernel
 from imagebuild.rootfs.archive import clean_name
-from imagebuild.rootfs.kernels_found import KernelsFound, initrd_facts
+from imagebuild.rootfs.kernels import KernelsFound, initrd_facts
 from imagebuild.rootfs.package_file import opened
 
 KIND = "kernels"
