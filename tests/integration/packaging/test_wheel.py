@@ -63,7 +63,7 @@ def program(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     venv.create(directory, system_site_packages=True, with_pip=False)
     python = directory / "bin" / "python"
     pip("--python", str(python), "install", "--no-deps", "--no-index", str(wheel))
-    argv = [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
+    argv = [str(python), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
     packages = subprocess.run(argv, capture_output=True, text=True, check=True).stdout.strip()
     (Path(packages) / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
     return directory / "bin" / "imagebuild"
@@ -101,7 +101,7 @@ def test_the_wheel_holds_every_file_of_the_package(wheel: Path) -> None:
 
 
 def test_it_is_the_wheel_that_runs(program: Path, empty: Path) -> None:
-    argv = [program.with_name("python"), "-c", "import imagebuild; print(imagebuild.__file__)"]
+    argv = [str(program.with_name("python")), "-c", "import imagebuild; print(imagebuild.__file__)"]
     done = subprocess.run(argv, cwd=empty, capture_output=True, text=True, check=True, env=environment(empty.parent))
     assert Path(done.stdout.strip()).is_relative_to(program.parents[1])
 
