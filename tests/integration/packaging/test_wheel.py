@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Needs
-from tests.unit.build.family_trees import debian, write_tar
+from tests.unit.rootfs.family_trees import debian, write_tar
 
 ROOT = Path(__file__).parents[3]
 RECIPE = """\
