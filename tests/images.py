@@ -56,11 +56,36 @@ def kernel(
     return bytes(setup) + padding + payload
 
 
-def initrd(*, release: str = RELEASE, modules: tuple[str, ...] = ("xen-blkfront", "ext4"), lvm: bool = False) -> bytes:
-    """A gzip initrd with empty modules and enough noise that no block of it is zero."""
+def xen_elf(guest_os: str, *, wide: bool = True) -> bytes:
+    """An ELF file whose Xen note says what it is: GRUB 2's Xen image is one."""
+    value = guest_os.encode() + b"\0"
+    note = struct.pack("<III", 4, len(value), 6) + b"Xen\0" + value.ljust((len(value) + 3) & ~3, b"\0")
+    if wide:
+        head = (
+            b"\x7fELF\x02\x01\x01" + bytes(9) + struct.pack("<HHIQQQIHHHHHH", 2, 62, 1, 0, 64, 0, 0, 64, 56, 1, 0, 0, 0)
+        )
+        segment = struct.pack("<IIQQQQQQ", 4, 4, 120, 0, 0, len(note), len(note), 4)
+    else:
+        head = (
+            b"\x7fELF\x01\x01\x01" + bytes(9) + struct.pack("<HHIIIIIHHHHHH", 2, 3, 1, 0, 52, 0, 0, 52, 32, 1, 0, 0, 0)
+        )
+        segment = struct.pack("<IIIIIIII", 4, 84, 0, 0, len(note), len(note), 4, 4)
+    return head + segment + note + noise(9000)
+
+
+def initrd(
+    *,
+    release: str = RELEASE,
+    modules: tuple[str, ...] = ("xen-blkfront", "ext4"),
+    lvm: bool = False,
+    init: bytes = b"#!/bin/sh\n",
+    more: Mapping[str, bytes] | None = None,
+) -> bytes:
+    """A gzip initrd with empty modules and enough noise that no block of it is zero. `more`: files by name."""
     names = [f"lib/modules/{release}/kernel/{module}.ko" for module in modules]
     members = [initramfs.file(name, noise(3000, 3)) for name in [*names, *(["sbin/lvm"] if lvm else [])]]
-    return gzip.compress(initramfs.archive([initramfs.file("init", b"#!/bin/sh\n"), *members]), mtime=0)
+    members += [initramfs.file(name, content) for name, content in (more or {}).items()]
+    return gzip.compress(initramfs.archive([initramfs.file("init", init), *members]), mtime=0)
 
 
 def menu(

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +36,7 @@ from tests.images import (
     run,
     separate_boot,
     tree,
+    xen_elf,
 )
 
 _MIB = 2**20
@@ -128,11 +129,18 @@ def second_partition_boots(target: Path) -> None:
     make_partitioned(target, root_only(), separate_boot(menu=menu(root="(hd0,1)", folder="").encode()))
 
 
-def logical_root(target: Path, *, with_lvm: bool = True, boot_menu: str = "", contents: bytes | None = None) -> Path:
+def logical_root(
+    target: Path,
+    *,
+    with_lvm: bool = True,
+    boot_menu: str = "",
+    contents: bytes | None = None,
+    more_initrd: Mapping[str, bytes] | None = None,
+) -> Path:
     """hd00: a boot partition, and the root on a logical volume."""
     text = boot_menu or menu(root="(hd0,0)", folder="", device="/dev/vg0/root")
     modules = ("xen-blkfront", "ext4", *(("dm-mod",) if with_lvm else ()))
-    boot = separate_boot(menu=text.encode(), initrd=initrd(modules=modules, lvm=with_lvm))
+    boot = separate_boot(menu=text.encode(), initrd=initrd(modules=modules, lvm=with_lvm, more=more_initrd))
     fstab = b"/dev/vg0/root / ext4 defaults 0 1\n" + f"UUID={BOOT_UUID} /boot ext3 defaults 0 2\n".encode()
     inside = contents or bytes_of(changed(Filesystem({"etc/fstab": fstab}), size_bytes=16 * _MIB))
     volume = physical_volume(inside)
@@ -152,6 +160,8 @@ _FALLBACK = f"title Second\nroot (hd0)\nkernel /boot/nothing root=UUID={ROOT_UUI
 _SECOND = f"\ntitle Second\nroot (hd0)\nkernel /{KERNEL} root=UUID={ROOT_UUID}\ninitrd /{INITRD}\n"
 _TWO_ENTRIES = menu(more=_SECOND)
 _STRAY = b"set default=0\nmenuentry 'Stray' {\n linux /boot/stray root=/dev/xvda\n}\n"
+_NO_ROOT = menu().replace(f"root=UUID={ROOT_UUID}", "").encode()
+_DRACUT = {"usr/lib/dracut/hooks/cmdline/90crypt.sh": b"#\n"}
 _LZ4 = b"\x02\x21\x4c\x18" + noise(40_000)
 _ONE_BLOCK = (_TWO_ENTRIES + "#" * (4096 - len(_TWO_ENTRIES) - 1) + "\n").encode()
 
@@ -247,6 +257,24 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage("wrong-volume", lambda target: logical_root(
         target, boot_menu=menu(root="(hd0,0)", folder="", device="/dev/vg0/rooot")), "root-device", "/dev/vg0/root"),
     Sabotage("no-root", _files(menu=menu().replace(f"root=UUID={ROOT_UUID}", "").encode()), "root-device", "no root="),
+    Sabotage("root-by-id", _menu(device="/dev/disk/by-id/ata-QEMU_HARDDISK_QM00001-part1"), "root-device",
+             "a Xen disk has no such name"),
+    Sabotage("root-vda1", _menu(device="/dev/vda1"), "root-device", "no disk of a Xen PV guest has such a name"),
+    Sabotage("root-xvda5", lambda target: make_partitioned(target, separate_boot(
+        menu=menu(root="(hd0,0)", folder="", device="/dev/xvda5").encode()), root_only()), "root-device",
+        "there is no such partition"),
+    Sabotage("root-second-disk", _menu(device="/dev/xvdb1"), "root-device", "a disk beside the image"),
+    Sabotage("root-partlabel", _menu(device="PARTLABEL=root"), "root-device", "no partition of the image has it"),
+    Sabotage("root-partnroff", lambda target: make_partitioned(target, separate_boot(
+        menu=menu(root="(hd0,0)", folder="", device="PARTUUID=12345678-01/PARTNROFF=4").encode()), root_only()),
+        "root-device", "no partition is 4 behind"),
+    warning("root-ram", _menu(device="/dev/ram0"), "root-device", "a RAM disk, which the initrd fills"),
+    warning("root-known-to-initrd", _files(menu=_NO_ROOT, initrd=initrd(
+        more={"etc/cmdline.d/95root.conf": f"root=UUID={ROOT_UUID}\n".encode()})), "root-device", "95root.conf says"),
+    Sabotage("root-wrong-in-initrd", _files(menu=_NO_ROOT, initrd=initrd(
+        more={"conf/conf.d/root": b"ROOT=LABEL=other\n"})), "root-device", "nothing in the image has it"),
+    Sabotage("dracut-waits-for-another-volume", lambda target: logical_root(target, more_initrd=_DRACUT, boot_menu=menu(
+        root="(hd0,0)", folder="", device="/dev/mapper/vg0-root rd.lvm.lv=vg0/swap")), "root-device", "waits for it"),
     warning("root-sda1", _menu(device="/dev/sda1"), "root-device", "device names shift"),
     warning("no-console", _files(menu=menu().replace("console=hvc0", "console=tty0").encode()), "console", "tty0"),
     Sabotage("fstab", _files(fstab=b"UUID=dead-beef /data ext4 defaults 0 2\n"), "fstab", "nowhere in the image"),
@@ -281,4 +309,13 @@ GOOD: dict[str, Make] = {
     "hd00-ext3-boot": _two(),
     "hd00-one-ext4": lambda target: make_partitioned(target, Filesystem(tree(menu=menu(root="(hd0,0)").encode()))),
     "hd00-lvm": logical_root,
+    "hd00-lvm-mapper": lambda target: logical_root(target, more_initrd=_DRACUT, boot_menu=menu(
+        root="(hd0,0)", folder="", device="/dev/mapper/vg0-root rd.lvm.lv=vg0/root")),
+    "hd0-by-uuid": _menu(device=f"/dev/disk/by-uuid/{ROOT_UUID}"),
+    "hd0-by-label": _made(label="my root", files=tree(menu=menu(device=r"/dev/disk/by-label/my\x20root").encode())),
+    "hd0-genkernel": _menu(device=f"/dev/ram0 real_root=UUID={ROOT_UUID}"),
+    "hd00-partnroff": lambda target: make_partitioned(target, separate_boot(menu=menu(
+        root="(hd0,0)", folder="", device="PARTUUID=12345678-01/PARTNROFF=1").encode()), root_only()),
+    "hd0-grub2": _files(initrd=None, kernel=xen_elf("GRUB"), menu=(
+        f"timeout 3\ntitle GRUB 2\nroot (hd0)\nkernel /{KERNEL}\n").encode()),
 }  # fmt: skip
