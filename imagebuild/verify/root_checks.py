@@ -1,8 +1,7 @@
-"""Checks of what comes after the loader: root-device, console, fstab."""
+"""Checks of the kernel's command line: root-device, console."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from imagebuild.formats.device_name import DeviceName
@@ -12,13 +11,7 @@ from imagebuild.verify.boot_files import FileAt
 from imagebuild.verify.device_names import NO_FILESYSTEM
 from imagebuild.verify.places import Place
 from imagebuild.verify.probe import printable
-from imagebuild.verify.readers import ReadError
 from imagebuild.verify.view import Finding, ReachedEntry, View, failed, passed, skipped, warned
-
-_TAGS = ("UUID=", "LABEL=", "PARTUUID=")
-_SHIFTING = re.compile(r"^/dev/(sd|xvd|hd|vd|nvme)[a-z0-9]+$")
-_NO_ROOT = ("swap", "LVM2_member")
-_MOST_FSTAB_BYTES = 2**20
 
 
 def root_device(view: View) -> Iterator[Finding]:
@@ -116,51 +109,3 @@ def console(view: View) -> Iterator[Finding]:
     else:
         found = ", ".join(map(printable, consoles)) or "no console="
         yield warned(f"{reached.shown}: {found}; without console=hvc0 GetConsoleOutput may stay empty")
-
-
-def fstab(view: View) -> Iterator[Finding]:
-    """Every filesystem that the root's fstab wants at boot is in the image."""
-    root = view.root
-    if root is None:
-        yield skipped("the root filesystem is not known")
-        return
-    try:
-        content = view.subject.read(root, "/etc/fstab", _MOST_FSTAB_BYTES)
-    except ReadError as error:
-        yield (warned if error.kind == "missing" else skipped)(f"{root.name}: {error}")
-        return
-    missing: list[str] = []
-    cautions: list[str] = []
-    count = 0
-    for line in content.decode("utf-8", "replace").splitlines():
-        fields = line.split()
-        if len(fields) < 4 or fields[0].startswith("#"):
-            continue
-        count += 1
-        problem = _judge_line(view, root, fields)
-        if problem and {"nofail", "noauto"} & set(fields[3].split(",")):
-            cautions.append(problem)
-        elif problem:
-            (cautions if _SHIFTING.match(fields[0]) else missing).append(problem)
-    shown = f"{root.name}/etc/fstab"
-    if missing:
-        yield failed(f"{shown}: {'; '.join(missing)}: the boot ends in emergency mode")
-    elif cautions:
-        yield warned(f"{shown}: {'; '.join(cautions)}")
-    else:
-        yield passed(f"{shown}: {count} lines, every filesystem is in the image")
-
-
-def _judge_line(view: View, root: Place, fields: list[str]) -> str:
-    device, mount = printable(fields[0]), printable(fields[1])
-    if _SHIFTING.match(fields[0]):
-        return f"{device} for {mount}: device names shift, use UUID= or LABEL="
-    volume = re.match(r"^/dev/(?!disk/)[^/]+/[^/]+$", fields[0]) is not None
-    if not (fields[0].startswith(_TAGS) or volume):
-        return ""
-    place = view.named(fields[0])
-    if place is None:
-        return f"{device} for {mount} is nowhere in the image"
-    if fields[1] == "/" and place != root:
-        return f"{device} for / is {place.name}, but the kernel line's root is {root.name}"
-    return ""

@@ -11,7 +11,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from imagebuild.report import Check, Progress
-from imagebuild.verify import disk_checks, kernel_checks, loader_checks, menu_checks, pygrub_checks, root_checks
+from imagebuild.verify import (
+    disk_checks,
+    fstab_checks,
+    kernel_checks,
+    loader_checks,
+    menu_checks,
+    pygrub_checks,
+    root_checks,
+)
 from imagebuild.verify.loader_rules import BootLoader
 from imagebuild.verify.subject import Subject
 from imagebuild.verify.testhost import Tools
@@ -46,7 +54,7 @@ CHECKS: tuple[StaticCheck, ...] = (
     StaticCheck("kernel-initrd", kernel_checks.kernel_initrd),
     StaticCheck("root-device", root_checks.root_device),
     StaticCheck("console", root_checks.console),
-    StaticCheck("fstab", root_checks.fstab),
+    StaticCheck("fstab", fstab_checks.fstab),
     StaticCheck("stray-configuration", menu_checks.stray_configuration),
     StaticCheck("pygrub", pygrub_checks.pygrub),
 )
