@@ -15,11 +15,11 @@ from collections.abc import Callable
 
 import pytest
 
+from imagebuild.events import Quiet
 from imagebuild.host import command
 from imagebuild.host.cache import Cache
 from imagebuild.host.capabilities import probes
-from imagebuild.report import Quiet
-from imagebuild.verify.testhost import TestHost, prepare
+from imagebuild.testhost import TestHost, prepare
 
 Needs = Callable[..., None]
 # Registries hold no sources of the genuine loader, so a machine without one is no fault of CI's.

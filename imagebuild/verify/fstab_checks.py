@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 from imagebuild.formats.device_name import read_device_name
 from imagebuild.formats.fstab import FstabLine, FstabNeed, needs, read_fstab, simple_path
-from imagebuild.verify.device_names import NotThere
-from imagebuild.verify.places import Place
-from imagebuild.verify.probe import printable
-from imagebuild.verify.readers import Reader, ReadError
+from imagebuild.image.device_names import NotThere
+from imagebuild.image.places import Place
+from imagebuild.image.probe import printable
+from imagebuild.image.readers import Reader, ReadError
 from imagebuild.verify.view import Finding, View, failed, passed, skipped, warned
 
 _MOST_FSTAB_BYTES = 2**20

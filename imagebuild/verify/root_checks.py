@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from imagebuild.formats.device_name import DeviceName
 from imagebuild.formats.root_argument import RootArgument
+from imagebuild.image.boot_files import FileAt
+from imagebuild.image.device_names import NO_FILESYSTEM
+from imagebuild.image.places import Place
+from imagebuild.image.probe import printable
 from imagebuild.report import Outcome
-from imagebuild.verify.boot_files import FileAt
-from imagebuild.verify.device_names import NO_FILESYSTEM
-from imagebuild.verify.places import Place
-from imagebuild.verify.probe import printable
 from imagebuild.verify.view import Finding, ReachedEntry, View, failed, passed, skipped, warned
 
 

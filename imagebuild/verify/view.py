@@ -6,21 +6,21 @@ import functools
 from dataclasses import dataclass
 from typing import Literal
 
+from imagebuild.bootloaders.menu import MenuEntry
+from imagebuild.bootloaders.menu_choice import Choice, choice
 from imagebuild.formats.bzimage import KernelFacts
 from imagebuild.formats.device_name import DeviceName
 from imagebuild.formats.initrd import InitrdError, InitrdFacts, read_initrd
 from imagebuild.formats.kernel_file import unwrap
-from imagebuild.formats.menu import MenuEntry
-from imagebuild.formats.menu_semantics import Choice, choice
 from imagebuild.formats.root_argument import InitrdsRoot, RootArgument, root_argument, root_of_initrd
+from imagebuild.image.boot_files import MOST_INITRD_BYTES, MOST_KERNEL_BYTES, FileAt, NoEntry, locate
+from imagebuild.image.device_names import NO_FILESYSTEM, NotThere, resolve
+from imagebuild.image.places import Place
+from imagebuild.image.probe import printable
+from imagebuild.image.readers import ReadError
+from imagebuild.image.subject import Subject
 from imagebuild.report import Outcome
-from imagebuild.verify.boot_files import MOST_INITRD_BYTES, MOST_KERNEL_BYTES, FileAt, NoEntry, locate
-from imagebuild.verify.device_names import NO_FILESYSTEM, NotThere, resolve, volume_names
-from imagebuild.verify.loader_rules import BootLoader
-from imagebuild.verify.places import Place
-from imagebuild.verify.probe import printable
-from imagebuild.verify.readers import ReadError
-from imagebuild.verify.subject import Subject
+from imagebuild.vocabulary import BootLoader
 
 _MOST_DETAIL = 2000
 _MOST_CONFIG_BYTES = 4 * 2**20
@@ -219,16 +219,3 @@ class View:
         device = self.root_of(self.entries[0]).device or self.root_in_initrd(self.entries[0]).device
         found = self.resolve(device) if device else None
         return found if isinstance(found, Place) and found.type not in NO_FILESYSTEM else None
-
-
-def names_of(place: Place) -> set[str]:
-    """Every steady name that Linux gives a place; UUIDs in either case, as blkid and people write them."""
-    names = volume_names(place)
-    if place.partuuid:
-        names |= {f"PARTUUID={place.partuuid}", f"PARTUUID={place.partuuid.upper()}"}
-    if place.contents and place.contents.uuid:
-        uuid = place.contents.uuid
-        names |= {f"UUID={uuid}", f"UUID={uuid.lower()}", f"UUID={uuid.upper()}"}
-    if place.contents and place.contents.label:
-        names.add(f"LABEL={place.contents.label}")
-    return names
