@@ -28,6 +28,7 @@ ROOT_UUID = "11111111-2222-4333-8444-555555555555"
 BOOT_UUID = "99999999-8888-4777-a666-555555555555"
 KERNEL, INITRD, MENU = f"boot/vmlinuz-{RELEASE}", f"boot/initrd.img-{RELEASE}", "boot/grub/menu.lst"
 LOADER_CAN_READ = "none,ext_attr,resize_inode,dir_index,filetype,sparse_super,large_file,has_journal,extent,flex_bg"
+INIT = "sbin/init"
 _MIB = 2**20
 
 
@@ -54,6 +55,14 @@ def kernel(
     struct.pack_into("<H", setup, 0x236, flags)
     struct.pack_into("<II", setup, 0x248, len(padding), len(payload))
     return bytes(setup) + padding + payload
+
+
+def program(machine: int = 62, interpreter: str = "", kind: int = 2) -> bytes:
+    """An ELF program by its header; nothing in it can run."""
+    name = interpreter.encode() + b"\0"
+    head = b"\x7fELF\x02\x01\x01" + bytes(9)
+    head += struct.pack("<HHIQQQIHHHHHH", kind, machine, 1, 0, 64, 0, 0, 64, 56, 1 if interpreter else 0, 0, 0, 0)
+    return head + struct.pack("<IIQQQQQQ", 3, 4, 120, 0, 0, len(name), len(name), 1) + name
 
 
 def xen_elf(guest_os: str, *, wide: bool = True) -> bytes:
@@ -113,10 +122,10 @@ Tree = Mapping[str, bytes | Link]
 
 
 def tree(**changes: bytes | Link | None) -> dict[str, bytes | Link]:
-    """The files of a good hd0 image. Changes by role: kernel, initrd, menu, fstab; None leaves the file out."""
+    """The files of a good hd0 image. Changes by role: kernel, initrd, menu, fstab, init; None leaves the file out."""
     fstab = f"UUID={ROOT_UUID} / ext4 errors=remount-ro 0 1\n".encode()
-    roles = {"kernel": KERNEL, "initrd": INITRD, "menu": MENU, "fstab": "etc/fstab"}
-    made = {"kernel": kernel(), "initrd": initrd(), "menu": menu().encode(), "fstab": fstab}
+    roles = {"kernel": KERNEL, "initrd": INITRD, "menu": MENU, "fstab": "etc/fstab", "init": INIT}
+    made = {"kernel": kernel(), "initrd": initrd(), "menu": menu().encode(), "fstab": fstab, "init": program()}
     return {roles[role]: content for role, content in {**made, **changes}.items() if content is not None}
 
 
@@ -179,7 +188,7 @@ def separate_boot(**changes: bytes | Link | None) -> Filesystem:
 
 def root_only() -> Filesystem:
     """A root partition to go with it."""
-    return Filesystem({key: value for key, value in tree().items() if key == "etc/fstab"})
+    return Filesystem({key: value for key, value in tree().items() if key in ("etc/fstab", INIT)})
 
 
 def write_tree(folder: Path, files: Tree) -> None:
@@ -190,6 +199,8 @@ def write_tree(folder: Path, files: Tree) -> None:
             path.symlink_to(content.target)
         else:
             path.write_bytes(content)
+            if path.parent.name in ("sbin", "bin"):
+                path.chmod(0o755)
 
 
 def _fill(target: Path, offset: int, filesystem: Filesystem) -> None:
@@ -247,7 +258,7 @@ def _prototype(folder: Path) -> Path:
                 lines.append(f"{path.name} d--755 0 0")
                 enter(path)
             else:
-                lines.append(f"{path.name} ---644 0 0 {path}")
+                lines.append(f"{path.name} ---{path.stat().st_mode & 0o777:o} 0 0 {path}")
         lines.append("$")
 
     enter(folder)

@@ -14,6 +14,7 @@ from imagebuild.report import Outcome
 from imagebuild.vocabulary import BootLoader
 from tests.images import (
     BOOT_UUID,
+    INIT,
     INITRD,
     KERNEL,
     LOADER_CAN_READ,
@@ -22,6 +23,7 @@ from tests.images import (
     ROOT_UUID,
     Filesystem,
     Link,
+    Tree,
     boot_files_at_root,
     bytes_of,
     changed,
@@ -32,6 +34,7 @@ from tests.images import (
     menu,
     noise,
     physical_volume,
+    program,
     root_only,
     run,
     separate_boot,
@@ -65,6 +68,17 @@ def _files(**changes: bytes | Link | None) -> Make:
 
 def _also(name: str, content: bytes) -> Make:
     return lambda target: make_image(target, Filesystem({**tree(), name: content}))
+
+
+def _also_without_init(files: Tree, executable: tuple[str, ...] = ()) -> Make:
+    """A tree with these files and no other init; `executable`: those outside of bin and sbin."""
+
+    def make(target: Path) -> None:
+        make_image(target, Filesystem({**tree(init=None), **files}))
+        for name in executable:
+            run("debugfs", "-w", "-R", f"set_inode_field /{name} mode 0100755", str(target))
+
+    return make
 
 
 def _menu(**changes: str) -> Make:
@@ -142,7 +156,7 @@ def logical_root(
     modules = ("xen-blkfront", "ext4", *(("dm-mod",) if with_lvm else ()))
     boot = separate_boot(menu=text.encode(), initrd=initrd(modules=modules, lvm=with_lvm, more=more_initrd))
     fstab = b"/dev/vg0/root / ext4 defaults 0 1\n" + f"UUID={BOOT_UUID} /boot ext3 defaults 0 2\n".encode()
-    inside = contents or bytes_of(changed(Filesystem({"etc/fstab": fstab}), size_bytes=16 * _MIB))
+    inside = contents or bytes_of(changed(Filesystem({"etc/fstab": fstab, INIT: program()}), size_bytes=16 * _MIB))
     volume = physical_volume(inside)
     raw = Filesystem(None, "raw", raw=volume, size_bytes=len(volume), partition_type="8e")
     return make_partitioned(target, boot, raw)
@@ -153,6 +167,7 @@ def holed_kernel(blocks: int = 8) -> bytes:
     return kernel(payload=b"\xfd7zXZ\x00" + noise(20_000) + bytes(blocks * 4096) + noise(20_000))
 
 
+OTHER_UUID = "22222222-2222-4333-8444-555555555555"
 SMALL_BLOCKS = changed(Filesystem(), block_bytes=1024)
 V5 = "-m crc=1 -b size=4096"
 V4 = "-m crc=0 -n ftype=0"
@@ -293,6 +308,26 @@ SABOTAGES: tuple[Sabotage, ...] = (
     warning("fstab-root", _files(fstab=b"UUID=dead-beef / ext4 defaults 0 1\n"), "fstab", "mounted already"),
     warning("fstab-crash", _files(fstab=b"LABEL=x /data ext4 x-systemd.device-timeout\n"), "fstab", "crashes"),
     warning("fstab-nofail", _files(fstab=b"LABEL=data /data ext4 nofail 0 2\n"), "fstab", "LABEL=data"),
+    Sabotage("no-init", _also_without_init({"usr/bin/true": program()}), "init", "none of /sbin/init"),
+    Sabotage("only-a-shell", _also_without_init({"bin/sh": program()}), "init", "the boot ends in /bin/sh"),
+    Sabotage("init-not-executable", debugfs(f"set_inode_field /{INIT} mode 0100644", Filesystem(
+        {**tree(), "bin/x": program()})), "init", "is not executable (mode 0644)"),
+    Sabotage("init-link-dangles", _also_without_init({INIT: Link("../lib/nothing"), "bin/x": program()}), "init",
+             "none of /sbin/init"),
+    Sabotage("init-for-arm", _files(init=program(183)), "init", "is a program for AArch64"),
+    Sabotage("init-no-program", _files(init=noise(500)), "init", "neither an ELF program nor a script"),
+    Sabotage("init-without-interpreter", _files(init=program(interpreter="/lib64/ld-linux-x86-64.so.2")), "init",
+             "its interpreter /lib64/ld-linux-x86-64.so.2 does not exist"),
+    Sabotage("init-script", _files(init=b"#!/bin/bash -e\nexec x\n"), "init",
+             "its interpreter /bin/bash does not exist"),
+    Sabotage("init-asked", _menu(device=f"UUID={ROOT_UUID} init=/usr/lib/systemd/systemd"), "init",
+             "init=/usr/lib/systemd/systemd: does not exist"),
+    warning("init-asked-initramfs-tools", _files(
+        menu=menu(device=f"UUID={ROOT_UUID} init=/usr/bin/nothing").encode(),
+        initrd=initrd(more={"scripts/functions": b"#\n"})), "init", "falls back to /sbin/init"),
+    Sabotage("no-init-in-initrd", _menu(device=f"UUID={ROOT_UUID} rdinit=/other"), "init",
+             "its initrd holds no /other"),
+    warning("no-programs", _files(init=None), "init", "no program at all"),
     warning("pygrub-misled", _also("boot/grub/grub.cfg", _STRAY), "pygrub", "by /boot/grub/grub.cfg"),
     Sabotage("pygrub-asked", _also("boot/grub/grub.cfg", _STRAY), "pygrub", "by /boot/grub/grub.cfg", loader="pygrub"),
 )  # fmt: skip
@@ -325,6 +360,17 @@ GOOD: dict[str, Make] = {
     "hd00-lvm": logical_root,
     "hd00-lvm-mapper": lambda target: logical_root(target, more_initrd=_DRACUT, boot_menu=menu(
         root="(hd0,0)", folder="", device="/dev/mapper/vg0-root rd.lvm.lv=vg0/root")),
+    "hd0-systemd": _also_without_init({
+        INIT: Link("/lib/systemd/systemd"), "lib": Link("usr/lib"), "lib64": Link("usr/lib64"),
+        "usr/lib/systemd/systemd": program(interpreter="/lib64/ld-linux.so.2", kind=3),
+        "usr/lib64/ld-linux.so.2": program(kind=3)}, executable=("usr/lib/systemd/systemd", "usr/lib64/ld-linux.so.2")),
+    "hd0-usrmerge-script": _also_without_init({
+        "sbin": Link("usr/sbin"), "usr/sbin/init": b"#!/bin/busybox sh\n", "bin": Link("usr/bin"),
+        "usr/bin/busybox": program()}),
+    "hd00-usr": lambda target: make_partitioned(
+        target, separate_boot(), changed(root_only(), files={
+            "etc/fstab": f"UUID={ROOT_UUID} / ext4\nLABEL=usr /usr ext4\n".encode(), "sbin": Link("usr/sbin")}),
+        Filesystem({"sbin/init": program()}, uuid=OTHER_UUID, label="usr")),
     "hd0-by-uuid": _menu(device=f"/dev/disk/by-uuid/{ROOT_UUID}"),
     "hd0-by-label": _made(label="my root", files=tree(menu=menu(device=r"/dev/disk/by-label/my\x20root").encode())),
     "hd0-genkernel": _menu(device=f"/dev/ram0 real_root=UUID={ROOT_UUID}"),

@@ -16,6 +16,7 @@ from imagebuild.report import Check
 from imagebuild.verify import (
     disk_checks,
     fstab_checks,
+    init_checks,
     kernel_checks,
     loader_checks,
     menu_checks,
@@ -55,6 +56,7 @@ CHECKS: tuple[StaticCheck, ...] = (
     StaticCheck("root-device", root_checks.root_device),
     StaticCheck("console", root_checks.console),
     StaticCheck("fstab", fstab_checks.fstab),
+    StaticCheck("init", init_checks.init),
     StaticCheck("stray-configuration", menu_checks.stray_configuration),
     StaticCheck("pygrub", pygrub_checks.pygrub),
 )
