@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from imagebuild.bootloaders.loaders import LOADERS
+from imagebuild.bootloaders.table import LOADERS
 from imagebuild.filesystems import ext
 from imagebuild.filesystems.mkfs import XFS_FOR_A_KERNEL, Making, making
 from imagebuild.plan import identity

@@ -14,7 +14,7 @@ import pytest
 
 from imagebuild.assemble.inside.xfs.fill import fill
 from imagebuild.assemble.inside.xfs.geometry import XfsError
-from imagebuild.bootloaders.loaders import LOADERS
+from imagebuild.bootloaders.table import LOADERS
 from imagebuild.errors import PlanError
 from imagebuild.filesystems.mkfs import making
 from imagebuild.host import command
