@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from imagebuild.bootloaders.loader_rules import RULES, verdict_on
+from imagebuild.bootloaders.table import LOADERS, verdict_on
 from imagebuild.formats.device_name import read_device_name
 from imagebuild.formats.superblocks import Superblock
 from imagebuild.image.device_names import NotThere, resolve
@@ -40,7 +40,7 @@ def test_rules(loader: BootLoader, kind: str, features: set[str], refused: list[
 
 
 def test_every_rule_has_a_reason_and_a_source() -> None:
-    assert all(rule.reason and rule.source for rules in RULES.values() for rule in rules)
+    assert all(rule.reason and rule.source for loader in LOADERS.values() for rule in loader.image_rules)
 
 
 def test_large_blocks_are_refused() -> None:
