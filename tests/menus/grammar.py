@@ -8,7 +8,13 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-KERNEL, OTHER_KERNEL, INITRD, TEXT, NO_KERNEL = "/boot/vmlinuz", "/kernel-b", "/boot/initrd.img", "/m/text", "/boot/junk"
+KERNEL, OTHER_KERNEL, INITRD, TEXT, NO_KERNEL = (
+    "/boot/vmlinuz",
+    "/kernel-b",
+    "/boot/initrd.img",
+    "/m/text",
+    "/boot/junk",
+)
 FILES = (KERNEL, OTHER_KERNEL, INITRD, TEXT, NO_KERNEL)
 DEFAULT_FILE_ENTRY = 1
 
@@ -22,8 +28,31 @@ _NUMBERS = (
     "0", "0", "1", "2", "3", "01", "0x1", "0X1", "0x", "-1", "x", "", "1x", "1 ", "1 # the old one", "99", "4294967296",
     "2147483648", "2147483647", "saved", "saved ", "1,2", "'1'", "010",
 )  # fmt: skip
-_UNKNOWN = ("quiet", "uuid 1234", "ROOT (hd0,0)", "Title x", "}", "set root=x", "linux /boot/vmlinuz", "\ufefftitle x", "savedef")
-_ARGUMENTS = ("ro", "root=/dev/xvda1", "root=UUID=1-2", "console=hvc0", "quiet", "a='b c'", "x=\"y\"", "--", "\\", "é", "a\\ b", "=")
+_UNKNOWN = (
+    "quiet",
+    "uuid 1234",
+    "ROOT (hd0,0)",
+    "Title x",
+    "}",
+    "set root=x",
+    "linux /boot/vmlinuz",
+    "\ufefftitle x",
+    "savedef",
+)
+_ARGUMENTS = (
+    "ro",
+    "root=/dev/xvda1",
+    "root=UUID=1-2",
+    "console=hvc0",
+    "quiet",
+    "a='b c'",
+    'x="y"',
+    "--",
+    "\\",
+    "é",
+    "a\\ b",
+    "=",
+)
 
 
 class Grammar:
@@ -60,8 +89,10 @@ class Grammar:
 
     def _head(self) -> list[str]:
         lines = []
-        if not self._once(6):
-            lines.append(f"timeout{self._blank()}{self.random.choice(('0', '0', '0', '0', '3', self._number()))}")
+        if not self._once(10):
+            lines.append(
+                f"timeout{self._blank()}{self.random.choice(('0', '0', '0', '0', '0', '0', '3', self._number()))}"
+            )
         if not self._once(3):
             lines.append(f"default{self._blank()}{self._number()}")
         for _ in range(self.random.choice((0, 0, 1, 1, 2))):
@@ -77,9 +108,11 @@ class Grammar:
         return lines
 
     def _entry(self, number: int) -> list[str]:
-        title = self.random.choice((f"Entry {number}", f"= {number} =", "", "a\\b", "#x", "Ünï", f"   T{number}  ", "x" * 90))
+        title = self.random.choice(
+            (f"Entry {number}", f"= {number} =", "", "a\\b", "#x", "Ünï", f"   T{number}  ", "x" * 90)
+        )
         lines = [f"title{self._blank()}{title}"]
-        lines += self._plain() if not self._once(3) else self._wild()
+        lines += self._plain() if not self._once(5) else self._wild()
         for _ in range(self.random.choice((0, 0, 0, 1, 1, 2))):
             lines.insert(self.random.randrange(1, len(lines) + 1), self._stray())
         if self._once(6) and len(lines) > 2:
@@ -89,7 +122,10 @@ class Grammar:
         return [lines[0], *(indent + line for line in lines[1:])]
 
     def _plain(self) -> list[str]:
-        lines = [f"{self.random.choice(('root', 'root', 'rootnoverify'))}{self._blank()}{self._device()}", self._kernel()]
+        lines = [
+            f"{self.random.choice(('root', 'root', 'rootnoverify'))}{self._blank()}{self._device()}",
+            self._kernel(),
+        ]
         if not self._once(4):
             lines.append(self._initrd())
         return lines
@@ -99,7 +135,7 @@ class Grammar:
         return [self.random.choice(makers)() for _ in range(self.random.randrange(6))]
 
     def _device(self) -> str:
-        return "(hd0,0)" if not self._once(4) else self.random.choice(_DEVICES)
+        return "(hd0,0)" if not self._once(7) else self.random.choice(_DEVICES)
 
     def _root(self) -> str:
         word = self.random.choice(("root", "root", "rootnoverify"))
@@ -108,19 +144,21 @@ class Grammar:
     def _file(self, path: str) -> str:
         """A path as people and fate write it."""
         forms = (
-            path, path, path, path, path, path, f"(hd0,0){path}", path.replace("/", "//"), path + "/", path[1:],
+            path, path, path, path, path, f"(hd0,0){path}", path.replace("/", "//"), path + "/", path[1:],
             path + ".gone", "/boot", "/", "", path.upper(), f"{self._device()}{path}", path + " ", "/boot/../" + path[1:],
             "/boot/./../" + path[1:], "/link", "/loop", "10+2", path + "\u00a0x", "/boot/", path + "#x", "+1x",
         )  # fmt: skip
-        return self.random.choice(forms[:6] if not self._once(3) else forms)
+        return self.random.choice(forms[:6] if not self._once(6) else forms)
 
     def _arguments(self) -> str:
         return " ".join(self.random.choice(_ARGUMENTS) for _ in range(self.random.randrange(6)))
 
     def _kernel(self) -> str:
-        options = ("", "", "", "", "", "--no-mem-option ", "--type=linux ", "--type=biglinux --no-mem-option ", "--type=x ",
+        options = ("", "", "", "", "", "", "", "", "--no-mem-option ", "--type=biglinux ", "--type=linux ", "--type=biglinux --no-mem-option ", "--type=x ",
                    "--type= ", "--typo ")  # fmt: skip
-        path = self._file(self.random.choice((KERNEL, KERNEL, KERNEL, OTHER_KERNEL, NO_KERNEL)))
+        path = self._file(
+            self.random.choice((KERNEL, KERNEL, KERNEL, KERNEL, KERNEL, OTHER_KERNEL, OTHER_KERNEL, NO_KERNEL))
+        )
         return f"kernel{self._blank()}{self.random.choice(options)}{path}{self.random.choice((' ', '  ', ''))}{self._arguments()}"
 
     def _initrd(self) -> str:

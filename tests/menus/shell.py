@@ -17,7 +17,7 @@ from imagebuild.bootloaders.menus.facts import Found, Missing
 from imagebuild.bootloaders.menus.grub_legacy import interpret
 from imagebuild.bootloaders.menus.grub_legacy.dialect import SHELL
 from imagebuild.bootloaders.menus.grub_legacy.lines import config_lines
-from imagebuild.bootloaders.menus.trace import End, Run, Trace
+from imagebuild.bootloaders.menus.trace import End, Run, Step, Trace
 from imagebuild.verify.testhost.tools import GRUB_SHELL, Tools
 from tests.menus.grammar import DEFAULT_FILE_ENTRY, INITRD, KERNEL, NO_KERNEL, OTHER_KERNEL, TEXT
 
@@ -46,7 +46,7 @@ CONTENT = {
     TEXT: b"some text\n",
     NO_KERNEL: b"no kernel" * 100,
     "/m/other": OTHER_MENU,
-    "/m/default": f"{DEFAULT_FILE_ENTRY}\n#\n#\n#\n".encode(),
+    "/m/default": f"{DEFAULT_FILE_ENTRY}\n{'#' * 20}\n".encode(),
 }
 _LINKS = {"/link": "boot/vmlinuz", "/loop": "loop"}
 _DIRECTORIES = ("/", "/boot", "/m")
@@ -139,7 +139,9 @@ class Shell:
     def run(self, number: int, *, enter: bool) -> bytes:
         """What it says about the image's menu /m/NUMBER.lst. `enter`: it will wait or count down, and Enter is pressed."""
         argv = [*self._argv, f"--config-file={name_of(number)}"]
-        done = subprocess.run(argv, input=(b"\n" if enter else b"") + _KEYS, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=30)
+        done = subprocess.run(
+            argv, input=(b"\n" if enter else b"") + _KEYS, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=30
+        )
         return done.stdout[:_MOST_OUTPUT_BYTES]
 
 
@@ -167,13 +169,17 @@ class Said:
 _COUNTDOWN = re.compile(r"Entry (\d+) will be booted automatically in (\d+) seconds")
 _HIDDEN = re.compile(r"Press `ESC' to enter the menu\.\.\. (\d+)")
 _HIGHLIGHTED = re.compile(r"Highlighted entry is (\d+)")
+_TRACED_SECTOR = re.compile(r"\[\d+,\d+,\d+\]")  # what `fstest` prints between the words
 _TITLE = re.compile(r" ?\d+: (.*)", re.DOTALL)
-_LOADED = re.compile(r"\s*\[Linux-(?:(bzImage), setup=0x[0-9a-f]+, size=(0x[0-9a-f]+)|(initrd) @ 0x[0-9a-f]+, (0x[0-9a-f]+) bytes)\]")
+_LOADED = re.compile(
+    r"\s*\[Linux-(?:(bzImage), setup=0x[0-9a-f]+, size=(0x[0-9a-f]+)|(initrd) @ 0x[0-9a-f]+, (0x[0-9a-f]+) bytes)\]"
+)
 
 
 def heard(output: bytes, menus: Sequence[bytes]) -> Said:
     """The shell's words, without what does not matter; `menus` are those that it may have run (echoes are theirs)."""
     text = output.decode("utf-8", "surrogateescape").replace("\r", "")
+    text = _TRACED_SECTOR.sub("", text)
     echoes = {line.text for menu in menus for line in config_lines(menu)}
     titles: list[str] = []
     rules = 0
@@ -237,12 +243,20 @@ def _of_run(run: Run) -> list[str]:
         if step.line is not None and step.command not in _SILENT:
             lines.append(step.line.text)
         if step.error is not None:
-            lines.append(str(step.error))
+            lines += [*_of_another_type(step), str(step.error)]
         elif run.end is End.UNKNOWN and step is run.steps[-1]:
             continue
         elif step.file is not None and step.command in ("kernel", "initrd", "module", "modulenounzip"):
             lines.append(_loaded(step.command, step.file.path))
     return lines
+
+
+def _of_another_type(step: Step) -> list[str]:
+    """A kernel that is no `--type=` of what it is gets loaded first, and refused then."""
+    if step.command != "kernel" or step.error is None or step.error.number != 13 or step.file is None:
+        return []
+    is_kernel = Ground().boots(0, 0, step.file.path) == 0
+    return [_loaded(step.command, step.file.path)] if is_kernel else []
 
 
 def _loaded(command: str, path: str) -> str:
@@ -256,11 +270,11 @@ def disagreement(trace: Trace, output: bytes, menus: Sequence[bytes]) -> str | N
     said = heard(output, menus)
     if trace.end is End.NO_ENTRY:
         return None if b"grub> " in output and "menu" not in said.lines else f"no entry, but: {said}"
+    if trace.end is End.UNKNOWN and not trace.runs:
+        return None
     wanted = expected(trace)
     if trace.end is End.UNKNOWN or (trace.runs and trace.runs[-1].end is End.UNKNOWN):
         said = Said(said.titles, said.countdown, said.lines[: len(wanted.lines)])
-    if trace.end is End.UNKNOWN and not trace.runs:
-        return None
     if wanted.countdown.startswith("hidden"):
         said = Said((), said.countdown, ())
     if trace.hidden:

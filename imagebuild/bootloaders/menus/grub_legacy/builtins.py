@@ -40,7 +40,10 @@ class Halts:
 
 @dataclass(frozen=True, slots=True)
 class Waits:
+    """For any key, or (`asks`) for an answer that nobody gives."""
+
     words: str
+    asks: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +139,8 @@ def _linux(machine: Machine, opened: Opened, suggested: str | None) -> str:
     number = _boots(machine, opened)
     if number:
         raise BuiltinError(number)
-    if suggested not in (None, "linux", "biglinux"):
-        raise CannotJudgeError(f"a Linux kernel as {suggested}")
+    if suggested not in (None, "biglinux"):
+        raise BuiltinError(13)
     return "linux"
 
 
@@ -305,7 +308,7 @@ def _pager(machine: Machine, argument: str) -> Done:
 
 
 def _password(machine: Machine, argument: str) -> Done:
-    return Waits("asks for a password")
+    return Waits("asks for a password", asks=True)
 
 
 def _pause(machine: Machine, argument: str) -> Done:

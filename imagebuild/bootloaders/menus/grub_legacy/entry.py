@@ -71,9 +71,9 @@ def _last(run: EntryRun, done: Boots | Halts | Waits | LoadsMenu, reason: str) -
             return run.ended(End.STARTS, reason)
         case Halts(end=end):
             return run.ended(end, reason)
-        case Waits():
+        case Waits(asks=asks):
             # With somebody at the keyboard the entry goes on.
-            return None if run.machine.disks.dialect.keyboard else run.ended(End.WAITS_FOR_KEY, reason)
+            return None if run.machine.disks.dialect.keyboard and not asks else run.ended(End.WAITS_FOR_KEY, reason)
         case LoadsMenu():
             run.loads_menu = done
             return run.ended(End.UNKNOWN, reason)
