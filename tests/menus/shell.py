@@ -131,7 +131,9 @@ class Shell:
         self._map = image.with_suffix(".map")
         self._map.write_text(f"(hd0) {image}\n")
         libraries = f"{tools.root / 'lib32'}:{tools.root / 'usr/lib32'}"
+        # Where the kernel places its memory at random, it does not find the file of `default saved` in one of 15 runs.
         self._argv = [
+            "setarch", "-R",
             str(tools.root / "lib32/ld-linux.so.2"), "--library-path", libraries, str(tools.root / GRUB_SHELL),
             "--no-curses", "--no-floppy", "--no-pager", "--read-only", f"--device-map={self._map}",
         ]  # fmt: skip
