@@ -56,16 +56,17 @@ _ARGUMENTS = (
 
 
 class Grammar:
-    """Menus from one seed. `line_weights` are the commands of an entry, as often as people write them and more often."""
+    """Menus from one seed. `calm`: how many times rarer than usual accidents and oddities are."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, calm: int = 1) -> None:
         self.random = random.Random(seed)
+        self._calm = calm
 
     def menu(self) -> bytes:
         """One menu: mostly sane, then mutated once in a while."""
         text = self._text()
         content = text.encode("utf-8")
-        for _ in range(self.random.choice((0, 0, 0, 0, 1, 1, 2, 4))):
+        for _ in range(self.random.choice((0, 0, 0, 0, 1, 1, 2, 4)) if self._once(1) else 0):
             content = self._mutated(content)
         return content
 
@@ -79,7 +80,7 @@ class Grammar:
         return newline.join(lines) + (newline if not self._once(8) else "")
 
     def _once(self, times: int) -> bool:
-        return self.random.randrange(times) == 0
+        return self.random.randrange(times * self._calm) == 0
 
     def _blank(self) -> str:
         return self.random.choice(_BLANKS)
@@ -93,7 +94,7 @@ class Grammar:
             lines.append(
                 f"timeout{self._blank()}{self.random.choice(('0', '0', '0', '0', '0', '0', '3', self._number()))}"
             )
-        if not self._once(3):
+        if self.random.randrange(3):
             lines.append(f"default{self._blank()}{self._number()}")
         for _ in range(self.random.choice((0, 0, 1, 1, 2))):
             lines.append(f"fallback{self._blank()}{' '.join(self._number() for _ in range(self.random.randrange(4)))}")
@@ -114,7 +115,7 @@ class Grammar:
         lines = [f"title{self._blank()}{title}"]
         lines += self._plain() if not self._once(5) else self._wild()
         for _ in range(self.random.choice((0, 0, 0, 1, 1, 2))):
-            lines.insert(self.random.randrange(1, len(lines) + 1), self._stray())
+            lines.insert(self.random.randrange(1, len(lines) + 1), self._stray() if self._once(1) else "# calm")
         if self._once(6) and len(lines) > 2:
             first, second = self.random.sample(range(1, len(lines)), 2)
             lines[first], lines[second] = lines[second], lines[first]
@@ -126,7 +127,7 @@ class Grammar:
             f"{self.random.choice(('root', 'root', 'rootnoverify'))}{self._blank()}{self._device()}",
             self._kernel(),
         ]
-        if not self._once(4):
+        if self.random.randrange(4):
             lines.append(self._initrd())
         return lines
 
