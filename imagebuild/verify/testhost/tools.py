@@ -27,6 +27,10 @@ class Tools:
         words = [str(self.root / "lib/x86_64-linux-gnu/ld-linux-x86-64.so.2"), "--library-path", libraries]
         return [*words, *(["--argv0", name] if name else []), str(self.root / path)]
 
+    def depmod(self) -> list[str]:
+        """depmod of the tree's modules; add the kernel's version. It reads the tree's settings, not this machine's."""
+        return [*self.program("bin/kmod", name="depmod"), "-b", str(self.root), "-C", str(self.root / "etc/depmod.d")]
+
     def grub_shell(self) -> list[str]:
         """GRUB 0.97's own shell; commands on stdin, `quit` as the last. It reads no device map.
 
