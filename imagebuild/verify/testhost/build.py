@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
-import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from imagebuild.host import command
 from imagebuild.host.apt_sources import debian_mirrors
 from imagebuild.host.cache import Cache
 from imagebuild.report import Progress
-from imagebuild.verify.testhost import definition, initramfs
+from imagebuild.verify.testhost import definition, initramfs, stand_in
 from imagebuild.verify.testhost.definition import Layout
 from imagebuild.verify.testhost.origin import (
     KEEP_RECORDS,
@@ -236,17 +235,21 @@ def module_order(modules_dep: str, wanted: tuple[str, ...]) -> list[str]:
 def _make_loaders(tools: Tools, folder: Path, progress: Progress) -> None:
     """The GRUB 2 stand-ins for the two kinds of PV-GRUB, and their facts."""
     facts = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
-    version = _run([*tools.grub_mkstandalone(), "--version"], "grub-mkstandalone", progress)
+    version = _run([*tools.grub_mkimage(), "--version"], "grub-mkimage", progress)
     facts["loader_version"] = version.strip().rpartition(" ")[2]
-    modules = " ".join(definition.LOADER_MODULES)
     layouts: tuple[Layout, ...] = ("hd0", "hd00")
     for layout in layouts:
-        configuration = folder / f"{layout}.cfg"
-        configuration.write_text(definition.loader_configuration(layout), encoding="utf-8")
-        os.utime(configuration, (0, 0))  # grub-mkstandalone's archive keeps the time of what it embeds
-        output = folder / f"stand-in-{layout}"
-        embed = f"boot/grub/grub.cfg={configuration}"
-        options = [f"--install-modules={modules}", f"--modules={modules}", "-o", str(output), embed]
-        _run([*tools.grub_mkstandalone(), *options], f"making the {layout} loader", progress)
+        output = _make_loader(tools, layout, folder, progress)
         facts[output.name] = hashlib.sha256(output.read_bytes()).hexdigest()
     (folder / "facts.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
+
+
+def _make_loader(tools: Tools, layout: Layout, folder: Path, progress: Progress) -> Path:
+    modules = definition.LOADER_MODULES
+    embedded, output = folder / "memdisk.tar", folder / f"stand-in-{layout}"
+    configuration = definition.loader_configuration(layout)
+    embedded.write_bytes(stand_in.memdisk(tools.grub_modules(), modules, configuration))
+    options = ["--memdisk", str(embedded), "--output", str(output), *modules, "memdisk", "tar"]
+    _run([*tools.grub_mkimage(), *options], f"making the {layout} loader", progress)
+    embedded.unlink()
+    return output

@@ -10,10 +10,11 @@ from typing import Literal
 
 Layout = Literal["hd0", "hd00"]
 
-# The suite, and each of its pockets with the mirror that serves it (a mirror of the machine's own apt goes before, where
-# that has the pocket). These are all that is taken, whatever else the machine's apt has: verdicts must not depend on the
-# machine. When Debian has moved the suite to its archive, write http://archive.debian.org/debian and
-# http://archive.debian.org/debian-security here. Another suite has other names further down: Xen's and Python's versions.
+# The suite, and each of its pockets with the mirror that serves it (a mirror of the machine's own apt goes before,
+# where that has the pocket). Nothing else is taken, whatever more the machine's apt has: verdicts must not depend on the
+# machine. When Debian has moved the suite to its archive: write http://archive.debian.org/debian and
+# http://archive.debian.org/debian-security here. For another suite, mind the names with versions further down, and
+# those in tools.py: Xen's and Python's.
 SUITE = "bookworm"
 POCKETS = (
     (SUITE, "http://deb.debian.org/debian"),
@@ -23,7 +24,7 @@ POCKETS = (
 # Debian packages; those they depend on come along. Nothing is installed or configured, only unpacked.
 PACKAGES = (
     "busybox-static",  # dom0's shell
-    "grub-common",  # grub-fstest, grub-mkstandalone
+    "grub-common",  # grub-fstest, grub-mkimage
     "grub-legacy",  # GRUB 0.97's own shell, an i386 program
     "grub-xen-bin",  # GRUB 2's modules for a Xen PV domain
     "kmod",  # depmod
@@ -47,11 +48,11 @@ EXCLUDED_PATHS = (
     "/lib/modules/*/kernel/drivers/net/*",
     "/lib/modules/*/kernel/sound/*",
 )
-# Removed from the tools' tree once dom0's files are taken out of it. dev, etc, proc, run, sys and tmp hold what is not a
-# package's own: mmdebstrap makes device nodes, and copies resolv.conf and hostname of the machine.
+# Removed from the tools' tree once dom0's files are taken out of it. dev, etc and var hold what is not a package's own:
+# mmdebstrap makes device nodes, and copies the machine's resolv.conf and hostname.
 PRUNED = (
-    "boot", "dev", "etc", "home", "lib/modules", "lib/systemd", "lib/udev", "media", "mnt", "opt", "proc", "root", "run",
-    "srv", "sys", "tmp", "usr/lib/grub/i386-xen", "usr/local", "usr/share", "var",
+    "boot", "dev", "etc", "home", "lib/modules", "lib/systemd", "lib/udev", "media", "mnt", "opt", "proc", "root",
+    "run", "srv", "sys", "tmp", "usr/lib/grub/i386-xen", "usr/local", "usr/share", "var",
 )  # fmt: skip
 # dom0's drivers, with what depmod says they need.
 MODULES = (
@@ -116,7 +117,8 @@ def loader_configuration(layout: Layout) -> str:
 def digest() -> str:
     """The name of the cache entry: changes with anything above, and with the data files."""
     parts = [
-        _FORMAT, SUITE, [pocket for pocket, _mirror in POCKETS], PACKAGES, EXCLUDED_PATHS, PRUNED, MODULES, BUSYBOX_NAMES, PROGRAMS, CONSOLE_CLIENT,
+        _FORMAT, SUITE, [pocket for pocket, _mirror in POCKETS], PACKAGES,
+        EXCLUDED_PATHS, PRUNED, MODULES, BUSYBOX_NAMES, PROGRAMS, CONSOLE_CLIENT,
         LATE_LIBRARIES, XEN_COMMAND_LINE, DOM0_COMMAND_LINE, XL_CONFIGURATION, LOADER_MODULES, MENUS, ROOTS,
         *(data(name) for name in _DATA_FILES),
     ]  # fmt: skip

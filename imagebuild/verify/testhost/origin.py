@@ -43,7 +43,7 @@ class Origin:
         return content
 
     def name(self, path: Path) -> str:
-        """The file that `path` leads to, relative to the tree. Raises VerifyError when that is a file of the machine."""
+        """The file that `path` leads to, relative to the tree. Raises VerifyError when it is outside: the machine's."""
         real, root = path.resolve(), self.root.resolve()
         if not real.is_relative_to(root):
             raise VerifyError(f"a file of this machine would get into the Xen test host: {path}", resolution=_REPORT)

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from imagebuild.verify.testhost import stand_in
+
 GRUB_SHELL = "usr/sbin/grub"
 _XEN = "usr/lib/xen-4.17"
 _XEN_LIBRARIES = f"{_XEN}/lib/x86_64-linux-gnu"
@@ -59,8 +61,12 @@ class Tools:
         """GRUB 2's filesystem readers as a program; add an image and a command (`ls`, `cat`, `crc` …)."""
         return self.program("usr/bin/grub-fstest")
 
-    def grub_mkstandalone(self) -> list[str]:
-        """GRUB 2's image maker with the modules for a Xen PV domain chosen; add -o and the files to embed."""
-        modules = str(self.root / "usr/lib/grub/x86_64-xen")
-        empty = ["--locales=", "--themes=", "--fonts="]
-        return [*self.program("usr/bin/grub-mkstandalone"), "-O", "x86_64-xen", "-d", modules, *empty]
+    def grub_modules(self) -> Path:
+        """GRUB 2's modules for a Xen PV domain."""
+        return self.root / "usr/lib/grub" / stand_in.PLATFORM
+
+    def grub_mkimage(self) -> list[str]:
+        """GRUB 2's image maker for a Xen PV domain; add --memdisk, --output and the modules to build in."""
+        prefix = f"(memdisk)/{stand_in.PREFIX}"
+        options = ["--directory", str(self.grub_modules()), "--format", stand_in.PLATFORM, "--prefix", prefix]
+        return [*self.program("usr/bin/grub-mkimage"), *options]
