@@ -11,8 +11,8 @@ from typing import Literal
 Layout = Literal["hd0", "hd00"]
 
 # The suite, and each of its pockets with the mirror that serves it (a mirror of the machine's own apt goes before,
-# where that has the pocket). Nothing else is taken, whatever more the machine's apt has: verdicts must not depend on the
-# machine. When Debian has moved the suite to its archive: write http://archive.debian.org/debian and
+# where that has the pocket). Nothing else is taken, whatever more the machine's apt has: verdicts must not depend on
+# the machine. When Debian has moved the suite to its archive: write http://archive.debian.org/debian and
 # http://archive.debian.org/debian-security here. For another suite, mind the names with versions further down, and
 # those in tools.py: Xen's and Python's.
 SUITE = "bookworm"
