@@ -1,6 +1,6 @@
 """An ordinary user with sub-uids, made by root for one run of the tests and removed at its end.
 
-The name holds the run's process: a user of a process that is gone was left by a killed run, and the next one removes it.
+The name holds the run's process: a user of a process that is gone was left by a killed run, and the next removes it.
 """
 
 from __future__ import annotations
