@@ -15,11 +15,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from imagebuild.events import Quiet
 from imagebuild.host import command
 from imagebuild.host.cache import Cache
 from imagebuild.host.capabilities import probes
-from imagebuild.report import Quiet
-from imagebuild.verify.testhost import TestHost, prepare
+from imagebuild.testhost import TestHost, prepare
 from tests.ordinary_user import new_user
 
 Needs = Callable[..., None]

@@ -21,7 +21,7 @@ from typing import Literal
 
 from imagebuild.formats.lvm_identities import checksum
 from imagebuild.host.command import clean_environment
-from imagebuild.verify.testhost import initramfs
+from imagebuild.testhost import initramfs
 
 RELEASE = "6.1.0-1-amd64"
 ROOT_UUID = "11111111-2222-4333-8444-555555555555"

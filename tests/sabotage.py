@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imagebuild.report import Outcome
-from imagebuild.verify.loader_rules import BootLoader
+from imagebuild.vocabulary import BootLoader
 from tests.images import (
     BOOT_UUID,
     INITRD,

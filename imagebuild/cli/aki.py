@@ -13,8 +13,9 @@ from imagebuild.host.scratch import scratch_folder
 
 if TYPE_CHECKING:
     from imagebuild.cli.ec2_output import Teller
-    from imagebuild.publish.aki import Aki, Architecture, ImageKind
-    from imagebuild.publish.first_sectors import TableKind
+    from imagebuild.publish.ec2.aki import Aki, ImageKind
+    from imagebuild.publish.ec2.first_sectors import TableKind
+    from imagebuild.vocabulary import Architecture
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class AkiQuestion:
 
 def show_akis(question: AkiQuestion) -> int:
     """List the rows that match, or with an image: the right one, or why the wanted one is wrong."""
-    from imagebuild.publish import aki
+    from imagebuild.publish.ec2 import aki
 
     if question.ask_aws and question.region is None:
         raise PublishError("--ask-aws asks one region", resolution="name it with --region")
@@ -58,7 +59,7 @@ def show_akis(question: AkiQuestion) -> int:
 
 
 def _print_rows(rows: Sequence[Aki], *, as_json: bool) -> None:
-    from imagebuild.publish import aki
+    from imagebuild.publish.ec2 import aki
 
     if as_json:
         print(json.dumps([asdict(row) | {"name": row.name} for row in rows], indent=2))
@@ -73,8 +74,8 @@ def _print_rows(rows: Sequence[Aki], *, as_json: bool) -> None:
 
 def _show_choice(question: AkiQuestion, rows: Sequence[Aki]) -> int:
     from imagebuild.cli.ec2_output import Teller
-    from imagebuild.publish import aki
-    from imagebuild.publish.families import who_starts
+    from imagebuild.publish.ec2 import aki
+    from imagebuild.publish.ec2.families import who_starts
 
     assert question.image is not None
     if question.region is None:
@@ -102,8 +103,8 @@ def _show_choice(question: AkiQuestion, rows: Sequence[Aki]) -> int:
 
 
 def _asked(region: str) -> list[Aki]:
-    from imagebuild.publish.aws import connect
-    from imagebuild.publish.register import ask_for_akis
+    from imagebuild.publish.ec2.aws import connect
+    from imagebuild.publish.ec2.register import ask_for_akis
 
     return ask_for_akis(connect(region, workers=1))
 
@@ -113,7 +114,7 @@ def image_kind(image: Path, architecture: str | None, teller: Teller) -> ImageKi
 
     Raises PublishError when `architecture` is another than the kernel's, or when neither can be found out.
     """
-    from imagebuild.publish.aki import ImageKind
+    from imagebuild.publish.ec2.aki import ImageKind
 
     table, found, reason = _facts(image)
     wanted: Architecture | None = None if architecture is None else "i386" if architecture == "i386" else "x86_64"
@@ -136,12 +137,12 @@ def image_kind(image: Path, architecture: str | None, teller: Teller) -> ImageKi
 
 def _facts(image: Path) -> tuple[TableKind, Architecture | None, str]:
     """Partition table, the kernel's architecture if it can be read, and else why not."""
+    from imagebuild import testhost
     from imagebuild.formats.bzimage import read_kernel
     from imagebuild.host.cache import Cache
-    from imagebuild.publish.gate import look_at
-    from imagebuild.verify import testhost
-    from imagebuild.verify.boot_files import NoEntry, default_entry_files
-    from imagebuild.verify.subject import open_subject
+    from imagebuild.image.boot_files import NoEntry, default_entry_files
+    from imagebuild.image.subject import open_subject
+    from imagebuild.publish.ec2.gate import look_at
 
     if not image.is_file():
         raise PublishError(f"there is no image {image}", resolution="name a raw disk image")

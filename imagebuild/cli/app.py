@@ -239,7 +239,7 @@ def verify(
 
     def work() -> int:
         from imagebuild.cli.verify import VerifyOptions, boot_settings, chosen_machines, verify_one
-        from imagebuild.report import MACHINES
+        from imagebuild.vocabulary import MACHINES
 
         options = VerifyOptions(
             machines=chosen_machines(machines) or MACHINES,

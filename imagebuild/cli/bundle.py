@@ -10,7 +10,7 @@ from imagebuild.errors import OK, PublishError
 
 if TYPE_CHECKING:
     from imagebuild.cli.ec2_output import Teller
-    from imagebuild.publish.aki import ImageKind
+    from imagebuild.publish.ec2.aki import ImageKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +34,8 @@ def bundle_image(words: BundleWords) -> int:
     """Write the bundle and print its manifest's path."""
     from imagebuild.cli.aki import image_kind
     from imagebuild.cli.ec2_output import Teller
-    from imagebuild.publish import aki, bundle, gate, keys, manifest, requests
-    from imagebuild.report import stage
+    from imagebuild.events import stage
+    from imagebuild.publish.ec2 import aki, bundle, gate, keys, manifest, requests
 
     teller = Teller()
     aki.refuse_ramdisk(words.ramdisk_id)
@@ -60,7 +60,7 @@ def bundle_image(words: BundleWords) -> int:
 
 def _check_kernel(kernel_id: str, kind: ImageKind, teller: Teller) -> None:
     """An id of the table must fit the image; another is taken as it is, and said to be unknown."""
-    from imagebuild.publish import aki
+    from imagebuild.publish.ec2 import aki
 
     known = next((row for row in aki.table() if row.id == kernel_id), None)
     if known is None:
@@ -72,8 +72,8 @@ def _check_kernel(kernel_id: str, kind: ImageKind, teller: Teller) -> None:
 def unbundle_image(manifest_path: Path, private_key: Path, folder: Path | None) -> int:
     """Write the image and print its path."""
     from imagebuild.cli.ec2_output import Teller
-    from imagebuild.publish import keys, unbundle
-    from imagebuild.report import stage
+    from imagebuild.events import stage
+    from imagebuild.publish.ec2 import keys, unbundle
 
     teller = Teller()
     private = keys.load_private_key(private_key)

@@ -6,8 +6,8 @@ import json
 from datetime import UTC, datetime
 
 from imagebuild.cli.terminal import say
-from imagebuild.cli.text import size
 from imagebuild.errors import OK, BuildError, Problem, RecipeError
+from imagebuild.formats.text import size
 from imagebuild.host.cache import Cache, Entry, damage
 
 # What each kind of entry is, in a user's words.

@@ -15,8 +15,8 @@ from imagebuild.host.cache import Cache
 from imagebuild.host.scratch import scratch_folder
 
 if TYPE_CHECKING:
-    from imagebuild.verify.subject import Subject
-    from imagebuild.verify.testhost import TestHost
+    from imagebuild.image.subject import Subject
+    from imagebuild.testhost import TestHost
 
 # Ctrl-A X ends QEMU; Ctrl-C is the guest's.
 _TERMINAL = ("-serial", "mon:stdio")
@@ -36,8 +36,8 @@ class BootWords:
 def boot_image(words: BootWords) -> int:
     """Boot on this terminal. Raises VerifyError when the image's menu names nothing that can be started."""
     from imagebuild.host.acceleration import PACKAGE, PROGRAM
-    from imagebuild.verify.subject import open_subject
-    from imagebuild.verify.testhost import Tools, find, prepare
+    from imagebuild.image.subject import open_subject
+    from imagebuild.testhost import Tools, find, prepare
 
     check_file(words.image, "image")
     if words.pv_grub:
@@ -68,7 +68,7 @@ def boot_image(words: BootWords) -> int:
 
 def _plain_machine(words: BootWords, subject: Subject, scratch: Path) -> list[str]:
     from imagebuild.host.acceleration import PROGRAM, accelerator
-    from imagebuild.verify.boot_files import NoEntry, default_entry_files
+    from imagebuild.image.boot_files import NoEntry, default_entry_files
     from imagebuild.verify.machine import base_arguments, option_value
     from imagebuild.verify.qemu import ADDED_ARGUMENT, disk_driver
 

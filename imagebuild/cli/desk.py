@@ -9,12 +9,10 @@ from typing import Annotated, Literal
 import typer
 
 from imagebuild.cli.options import AsJson, Debug, Memory, PvGrub
+from imagebuild.vocabulary import Layout, RootType
 
 Work = Callable[[], int]
 Do = Callable[..., None]
-# As in recipe/disk.py and recipe/starter.py, which take too long to import for --help.
-Layout = Literal["hd0", "hd00"]
-RootType = Literal["ext2", "ext3", "ext4", "xfs", "btrfs", "reiserfs"]
 
 
 def add_desk_verbs(app: typer.Typer, do: Do) -> None:

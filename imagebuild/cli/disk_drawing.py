@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape, quoteattr
 
-from imagebuild.cli.text import size
-from imagebuild.verify.probe import printable
+from imagebuild.formats.text import size
+from imagebuild.image.probe import printable
 
 if TYPE_CHECKING:
     from imagebuild.verify.inspection import Inspection, Part

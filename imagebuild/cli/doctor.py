@@ -11,9 +11,9 @@ from pathlib import Path
 from imagebuild import __version__
 from imagebuild.cli.terminal import Display, Segment, Watcher, choose_display, say, showing
 from imagebuild.errors import OK, HostError, ImagebuildError
+from imagebuild.events import Progress, stage
 from imagebuild.host.cache import Cache
 from imagebuild.host.capabilities import Capability, Probe, State, probes
-from imagebuild.report import Progress, stage
 
 _STYLE: dict[State, str] = {"ok": "green", "limited": "yellow", "lacking": "bold red"}
 _REAL_ONE = (
@@ -53,7 +53,7 @@ def _try(probe: Probe, progress: Progress) -> tuple[Capability, ...]:
 
 def _test_host(cache: Cache, progress: Progress, *, prepare: bool) -> Capability:
     """The Xen test host: made by imagebuild itself, so that its absence alone is no lack."""
-    from imagebuild.verify import testhost
+    from imagebuild import testhost
 
     if prepare:
         try:

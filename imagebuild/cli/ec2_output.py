@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import TextIO
 
-from imagebuild.cli.text import duration, printable, size
+from imagebuild.formats.text import duration, printable, size
 from imagebuild.report import Stage
 
 _STEP_PERCENT = 10

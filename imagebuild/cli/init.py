@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
 
 from imagebuild.errors import OK, BuildError, HostError, ImagebuildError, Problem, RecipeError, VerifyError
-from imagebuild.recipe.starter import Answers, FoundFilesystem, FoundImage, RootType, from_image, starter
+from imagebuild.recipe.starter import Answers, FoundFilesystem, FoundImage, from_image, starter
+from imagebuild.vocabulary import RootType
 
 if TYPE_CHECKING:
-    from imagebuild.verify.places import Place
-    from imagebuild.verify.subject import Subject
+    from imagebuild.image.places import Place
+    from imagebuild.image.subject import Subject
 
 Ask = Callable[[str, str, tuple[str, ...]], str]
 _SUITES = ("bookworm", "trixie", "bullseye")
@@ -122,7 +123,7 @@ def look_at(image: Path, recipe: Path) -> FoundImage:
     from imagebuild.cli.verify import check_file
     from imagebuild.host.cache import Cache
     from imagebuild.host.scratch import scratch_folder
-    from imagebuild.verify.opened import open_any
+    from imagebuild.image.opened import open_any
 
     check_file(image, "image")
     folder = Path.cwd() if str(recipe) == "-" else recipe.absolute().parent
@@ -182,8 +183,8 @@ def _with_rest(parts: list[FoundFilesystem]) -> list[FoundFilesystem]:
 
 
 def _filesystem(place: Place, mounts: dict[str, str]) -> FoundFilesystem | None:
-    from imagebuild.recipe.disk import FilesystemType
     from imagebuild.verify.view import names_of
+    from imagebuild.vocabulary import FilesystemType
 
     if place.contents is None or place.contents.type not in get_args(FilesystemType):
         return None

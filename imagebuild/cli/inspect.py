@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING
 
 from imagebuild.cli.disk_drawing import drawing
 from imagebuild.cli.terminal import Segment, Watcher, choose_display, say, showing
-from imagebuild.cli.text import size
 from imagebuild.cli.verify import check_file
 from imagebuild.errors import OK
+from imagebuild.events import stage
+from imagebuild.formats.text import size
 from imagebuild.host.cache import Cache
 from imagebuild.host.scratch import scratch_folder
-from imagebuild.report import Outcome, stage
-from imagebuild.verify.probe import printable
+from imagebuild.image.probe import printable
+from imagebuild.report import Outcome
 
 if TYPE_CHECKING:
     from imagebuild.verify.inspection import BootFile, Entry, Filesystem, Inspection, Menu, Part
-    from imagebuild.verify.loader_rules import BootLoader
+    from imagebuild.vocabulary import BootLoader
 
 Line = list[Segment]
 _OUTCOME_STYLE = {Outcome.FAILED: "bold red", Outcome.WARNED: "yellow"}
@@ -50,9 +51,9 @@ def inspect_image(image: Path, *, loader: BootLoader, as_json: bool, svg: Path |
 
 def look_into(image: Path, loader: BootLoader) -> Inspection:
     """Progress goes to stderr: stdout is for the result."""
+    from imagebuild.image.subject import open_subject
+    from imagebuild.testhost import prepare
     from imagebuild.verify.inspection import inspect_subject
-    from imagebuild.verify.subject import open_subject
-    from imagebuild.verify.testhost import prepare
 
     with showing(choose_display(sys.stderr, transient=True)) as display:
         watcher = Watcher(display)

@@ -12,7 +12,7 @@ from imagebuild.cli.ending import report, worst
 from imagebuild.cli.hands import Load
 from imagebuild.cli.validate import named, placed
 from imagebuild.errors import ImagebuildError, PlanError, RecipeError
-from imagebuild.report import MachineName
+from imagebuild.vocabulary import MachineName
 
 if TYPE_CHECKING:
     from imagebuild.recipe.load import LoadedRecipe

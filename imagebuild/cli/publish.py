@@ -13,9 +13,9 @@ from imagebuild.errors import OK, PublishError
 
 if TYPE_CHECKING:
     from imagebuild.cli.ec2_output import Teller
-    from imagebuild.publish.keys import BundleKeys
-    from imagebuild.publish.publication import Published
-    from imagebuild.publish.wishes import Plan, Wishes
+    from imagebuild.publish.ec2.keys import BundleKeys
+    from imagebuild.publish.ec2.publication import Published
+    from imagebuild.publish.ec2.wishes import Plan, Wishes
     from imagebuild.recipe.ec2 import Ec2
     from imagebuild.recipe.load import LoadedRecipe
 
@@ -58,12 +58,12 @@ class PublishWords:
 def publish_image(words: PublishWords) -> int:
     """Publish, and print what is registered."""
     from imagebuild.cli.ec2_output import Teller
+    from imagebuild.events import stage
     from imagebuild.host.cache import Cache
-    from imagebuild.publish import gate
-    from imagebuild.publish.aws import connect
-    from imagebuild.publish.publication import publish
-    from imagebuild.publish.wishes import prepare
-    from imagebuild.report import stage
+    from imagebuild.publish.ec2 import gate
+    from imagebuild.publish.ec2.aws import connect
+    from imagebuild.publish.ec2.publication import publish
+    from imagebuild.publish.ec2.wishes import prepare
 
     teller = Teller()
     loaded, section = _section(words)
@@ -117,8 +117,8 @@ def _architecture(words: PublishWords, loaded: LoadedRecipe | None, teller: Tell
 
 def _wishes(words: PublishWords, loaded: LoadedRecipe | None, section: Ec2 | None, architecture: str) -> Wishes:
     """The words before the recipe's section before the defaults."""
-    from imagebuild.publish.requests import parse_mapping
-    from imagebuild.publish.wishes import Wishes
+    from imagebuild.publish.ec2.requests import parse_mapping
+    from imagebuild.publish.ec2.wishes import Wishes
 
     given: dict[str, Any] = {"architecture": architecture, "stem": _stem(words, loaded)}
     if section is not None:
@@ -161,7 +161,7 @@ def _stem(words: PublishWords, loaded: LoadedRecipe | None) -> str:
 
 
 def _keys(words: PublishWords, loaded: LoadedRecipe | None, section: Ec2 | None) -> BundleKeys:
-    from imagebuild.publish.keys import load_keys
+    from imagebuild.publish.ec2.keys import load_keys
 
     certificate = words.certificate or _beside(loaded, section.certificate if section else None)
     ec2_certificate = words.ec2_certificate or _beside(loaded, section.ec2_certificate if section else None)
@@ -178,7 +178,7 @@ def _beside(loaded: LoadedRecipe | None, path: str | None) -> Path | None:
 
 
 def _print_calls(plan: Plan, words: PublishWords) -> int:
-    from imagebuild.publish.wishes import calls
+    from imagebuild.publish.ec2.wishes import calls
 
     listed = calls(plan, words.image, words.image.stat().st_size)
     if words.as_json:

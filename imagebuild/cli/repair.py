@@ -10,18 +10,19 @@ from typing import TYPE_CHECKING
 from imagebuild.cli.terminal import Segment, Watcher, choose_display, say, showing
 from imagebuild.cli.verify import check_file
 from imagebuild.errors import BAD_IMAGE, OK, Problem, RecipeError, VerifyError
+from imagebuild.events import Progress, stage
 from imagebuild.host import command
 from imagebuild.host.cache import Cache
 from imagebuild.host.scratch import scratch_folder
-from imagebuild.report import Check, Outcome, Progress, stage
-from imagebuild.verify.probe import printable
+from imagebuild.image.probe import printable
+from imagebuild.report import Check, Outcome
 
 if TYPE_CHECKING:
-    from imagebuild.build.repair.steps import Repair
-    from imagebuild.verify.boot_volume import BootVolume
-    from imagebuild.verify.loader_rules import BootLoader
-    from imagebuild.verify.subject import Subject
-    from imagebuild.verify.testhost import Tools
+    from imagebuild.image.subject import Subject
+    from imagebuild.repair.boot_volume import BootVolume
+    from imagebuild.repair.steps import Repair
+    from imagebuild.testhost import Tools
+    from imagebuild.vocabulary import BootLoader
 
 _REJECTED = ".rejected"
 _MOST_ROUNDS = 3
@@ -32,7 +33,7 @@ def repair_image(image: Path, target: Path, *, loader: BootLoader) -> int:
 
     Raises VerifyError, HostError or BuildError when it cannot be made; nothing is left behind then.
     """
-    from imagebuild.verify.testhost import prepare
+    from imagebuild.testhost import prepare
 
     check_file(image, "image")
     if target.exists() or target.is_symlink():
@@ -60,11 +61,11 @@ def _repaired_copy(
     image: Path, partial: Path, folder: Path, tools: Tools, loader: BootLoader, progress: Progress
 ) -> Repair:
     """Look, repair, look again: which kernel a menu names is known only once its mistakes are gone."""
-    from imagebuild.build.repair.decide import decide_repair
-    from imagebuild.build.repair.executor import Place, carry_out
-    from imagebuild.build.repair.steps import Repair
     from imagebuild.host.acceleration import accelerator
-    from imagebuild.verify.subject import open_subject
+    from imagebuild.image.subject import open_subject
+    from imagebuild.repair.decide import decide_repair
+    from imagebuild.repair.executor import Place, carry_out
+    from imagebuild.repair.steps import Repair
 
     with stage(progress, "copying the image"), open_subject(image, tools, folder) as subject:
         source = str(subject.raw.resolve())
@@ -85,7 +86,7 @@ def _repaired_copy(
 
 
 def _volume(subject: Subject, image: Path, loader: BootLoader) -> BootVolume:
-    from imagebuild.verify.boot_volume import boot_volume
+    from imagebuild.repair.boot_volume import boot_volume
     from imagebuild.verify.view import View
 
     volume = boot_volume(View(subject, loader))
@@ -99,14 +100,14 @@ def _volume(subject: Subject, image: Path, loader: BootLoader) -> BootVolume:
 
 
 def _failures(image: Path, tools: Tools, loader: BootLoader, progress: Progress) -> list[Check]:
+    from imagebuild.image.subject import open_subject
     from imagebuild.verify.static import run_static
-    from imagebuild.verify.subject import open_subject
 
     with (
         scratch_folder() as folder,
         open_subject(image, tools, folder) as subject,
     ):
-        checks = run_static(subject, tools, progress, loader)
+        checks = run_static(subject, progress, loader)
     return [check for check in checks if check.outcome is Outcome.FAILED]
 
 

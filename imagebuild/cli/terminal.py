@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TextIO
 
-from imagebuild.cli.text import duration, printable
+from imagebuild.formats.text import duration, printable
 from imagebuild.report import Stage
 
 if TYPE_CHECKING:

@@ -6,19 +6,19 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from imagebuild.build.packages import DPKG_STATUS, Packages, installed_packages
 from imagebuild.diff.ext_tree import ExtTree
 from imagebuild.diff.snapshot import FileFacts, Snapshot
 from imagebuild.diff.tar_tree import tar_files
 from imagebuild.errors import Problem, RecipeError, VerifyError
+from imagebuild.events import Progress, stage
 from imagebuild.host.cache import Cache
 from imagebuild.host.scratch import scratch_folder
+from imagebuild.image.opened import open_any
+from imagebuild.image.places import Place
+from imagebuild.image.readers import ReadError
+from imagebuild.image.subject import Subject
 from imagebuild.pages.model import PackageLine
-from imagebuild.report import Progress, stage
-from imagebuild.verify.opened import open_any
-from imagebuild.verify.places import Place
-from imagebuild.verify.readers import ReadError
-from imagebuild.verify.subject import Subject
+from imagebuild.rootfs.packages import DPKG_STATUS, Packages, installed_packages
 from imagebuild.verify.view import names_of
 
 _EXT = ("ext2", "ext3", "ext4")
@@ -109,9 +109,9 @@ def _files(subject: Subject, scratch: Path, progress: Progress) -> dict[str, Fil
 
 
 def _by_appliance(subject: Subject, scratch: Path, progress: Progress) -> dict[str, FileFacts]:
-    from imagebuild.build.sources.image import examine, take_tree
     from imagebuild.host.acceleration import accelerator
     from imagebuild.plan.steps import TakeImage
+    from imagebuild.rootfs.image import examine, take_tree
 
     archive = scratch / "tree.tar"
     step = TakeImage(path=str(subject.image), sha256=None, root=None)

@@ -9,13 +9,12 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path
-from typing import Literal
 
 from imagebuild.host import command
 from imagebuild.host.cache import Cache
 from imagebuild.host.scratch import scratch_folder
+from imagebuild.vocabulary import Accelerator
 
-Accelerator = Literal["kvm", "tcg"]
 KIND = "acceleration"
 PROGRAM = "qemu-system-x86_64"
 PACKAGE = "qemu-system-x86"

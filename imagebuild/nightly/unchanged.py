@@ -10,7 +10,6 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 
 from imagebuild import __version__
-from imagebuild.build.resolve import facts_in_cache
 from imagebuild.errors import PlanError
 from imagebuild.host.cache import Cache
 from imagebuild.nightly.model import Options, Result
@@ -18,6 +17,7 @@ from imagebuild.nightly.store import CURRENT, Store
 from imagebuild.plan.planner import make_plan
 from imagebuild.recipe.load import LoadedRecipe
 from imagebuild.report import Report, Verdict
+from imagebuild.rootfs.resolve import facts_in_cache
 
 REPORT = "report.json"
 _NO_VERIFY = "--no-verify"

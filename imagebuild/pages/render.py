@@ -20,7 +20,8 @@ from imagebuild.pages.changes import changes
 from imagebuild.pages.clean import clean
 from imagebuild.pages.drawing import draw
 from imagebuild.pages.model import ReportPage
-from imagebuild.report import MACHINES, Boot, BootEnd, Outcome
+from imagebuild.report import Boot, BootEnd, Outcome
+from imagebuild.vocabulary import MACHINES
 
 _TEMPLATES = Path(__file__).with_name("templates")
 _VERDICT = {"passed": "Passed", "failed": "Failed: this image is bad", "unverified": "Unverified"}

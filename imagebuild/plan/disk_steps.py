@@ -11,7 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from imagebuild.plan import ext, identity
+from imagebuild.bootloaders.loaders import LOADERS
+from imagebuild.filesystems import ext
+from imagebuild.filesystems.mkfs import XFS_FOR_A_KERNEL, Making, making
+from imagebuild.plan import identity
 from imagebuild.plan.areas import Area, Arrangement, Placed, Run, mountpoints, partition_areas, volume_areas
 from imagebuild.plan.disk_vocabulary import (
     SECTOR_BYTES,
@@ -21,7 +24,6 @@ from imagebuild.plan.disk_vocabulary import (
     CreateVolumeGroup,
     DiskStep,
     Extents,
-    ExtType,
     Fill,
     MakeAndFill,
     MakeBtrfs,
@@ -38,11 +40,10 @@ from imagebuild.plan.disk_vocabulary import (
 )
 from imagebuild.plan.facts import TreeFacts, Usage
 from imagebuild.plan.layout import EXTENT_BYTES, PHYSICAL_VOLUME_OVERHEAD
-from imagebuild.plan.loaders import LOADERS
-from imagebuild.plan.mkfs import XFS_FOR_A_KERNEL, Making, making
 from imagebuild.plan.rules import loader_area
 from imagebuild.plan.steps import PlannedFilesystem
 from imagebuild.recipe.model import FilesystemSpec, Recipe
+from imagebuild.vocabulary import ExtType
 
 EXT_TYPES: Final = ("ext2", "ext3", "ext4")
 _LINUX, _SWAP, _LVM = 0x83, 0x82, 0x8E

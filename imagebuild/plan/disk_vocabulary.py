@@ -6,8 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from imagebuild.vocabulary import ExtType
+
 SECTOR_BYTES = 512
-ExtType = Literal["ext2", "ext3", "ext4"]
 
 
 class Step(BaseModel):

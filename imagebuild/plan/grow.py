@@ -27,7 +27,8 @@ from imagebuild.plan.tools import (
     package_of,
     place_of,
 )
-from imagebuild.recipe.model import Disk, FilesystemType
+from imagebuild.recipe.model import Disk
+from imagebuild.vocabulary import FilesystemType
 
 KEY = "system.grow_root"
 SCRIPT_PATH = "/usr/lib/imagebuild/grow-root"

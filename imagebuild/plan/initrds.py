@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from imagebuild.errors import PlanError
+from imagebuild.families.table import conventions, initrd_path
 from imagebuild.plan.facts import KernelInTree, TreeFacts
-from imagebuild.plan.families import conventions, initrd_path
 from imagebuild.plan.steps import GenerateInitrd
 
 

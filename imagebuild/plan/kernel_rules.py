@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from imagebuild.errors import PlanError
 from imagebuild.plan.facts import KernelInTree
-from imagebuild.recipe.model import Architecture, BootLoader
+from imagebuild.vocabulary import Architecture, BootLoader
 
 # What each loader unpacks. PV-GRUB: Xen's domain builder as mini-os has it, no lz4 and no zstd (tried: "not xen
 # image"). GRUB 2: its own filters (grub-core/io: gzio, xzio, lzopio). pygrub leaves it to the Xen of its machine: lz4

@@ -9,9 +9,9 @@ is known, and its filesystem is laid there without a kernel.
 from __future__ import annotations
 
 from imagebuild.errors import PlanError
-from imagebuild.plan import ext, sizes
+from imagebuild.filesystems import ext, sizes
+from imagebuild.filesystems.ext import MIB
 from imagebuild.plan.areas import Area, Arrangement, Placed, Run, mountpoints, partition_areas, volume_areas
-from imagebuild.plan.ext import MIB
 from imagebuild.plan.facts import TreeFacts, Usage
 from imagebuild.recipe.model import Disk
 

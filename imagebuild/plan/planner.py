@@ -6,7 +6,7 @@ Start here to see what a build does. All decisions are taken in this package; th
 from __future__ import annotations
 
 from imagebuild.errors import PlanError
-from imagebuild.plan import ext
+from imagebuild.filesystems import ext
 from imagebuild.plan.areas import Area, Arrangement, Mounted, mountpoints, partition_areas, volume_areas
 from imagebuild.plan.boot import BootChoice, choose_kernels, menu_text
 from imagebuild.plan.disk_steps import DiskPlan, plan_disk, uuid_of

@@ -9,12 +9,13 @@ import functools
 from collections import Counter
 from collections.abc import Iterable
 
+from imagebuild.bootloaders.loaders import LOADERS, Rule, rules_met
 from imagebuild.errors import PlanError
+from imagebuild.filesystems.mkfs import making
 from imagebuild.plan.areas import Area, partition_areas, volume_areas
-from imagebuild.plan.loaders import LOADERS, Rule, rules_met
-from imagebuild.plan.mkfs import making
 from imagebuild.plan.refusals import all_at_once
-from imagebuild.recipe.model import BootLoader, Disk
+from imagebuild.recipe.model import Disk
+from imagebuild.vocabulary import BootLoader
 
 # An MBR has four entries; extended partitions are not made: the loader reads the first one anyway. GRUB 0.97
 # names up to 16 (stage2/shared.h); a GPT could hold 128.

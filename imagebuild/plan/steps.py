@@ -27,9 +27,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field
 
 from imagebuild.plan.disk_vocabulary import DiskStep, Step
-from imagebuild.plan.families import InitrdTool
 from imagebuild.plan.system_vocabulary import AddUser, AuthorizeKeys, JoinGroups, RunScript
-from imagebuild.recipe.model import Architecture, Layout
+from imagebuild.vocabulary import Architecture, InitrdTool, Layout
 
 # --- the tree -------------------------------------------------------------------------------------------------
 

@@ -6,8 +6,8 @@ tools/pygrub/src/pygrub), most of which it reads before /boot/grub/menu.lst; ini
 
 from __future__ import annotations
 
+from imagebuild.families.table import conventions
 from imagebuild.plan.facts import TreeFacts
-from imagebuild.plan.families import conventions
 from imagebuild.plan.steps import BootstrapDebian, Edit, MakeLink, Remove, TakeImage, TreeSource, WriteFile
 
 _OTHER_MENU = "pygrub would read it before menu.lst"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator
 
+from imagebuild.bootloaders.loader_rules import OPAQUE, verdict_on
 from imagebuild.host import command
-from imagebuild.verify.loader_rules import OPAQUE, verdict_on
-from imagebuild.verify.places import Partition, Place, Table, copy_out
-from imagebuild.verify.probe import Looked, look, printable
+from imagebuild.image.places import Partition, Place, Table, copy_out
+from imagebuild.image.probe import Looked, look, printable
 from imagebuild.verify.view import Finding, View, failed, passed, skipped, warned
 
 _FSCK_TIMEOUT_SECONDS = 600

@@ -14,13 +14,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from imagebuild.bootloaders.menu_choice import LoaderName, choice
 from imagebuild.errors import VerifyError
-from imagebuild.formats.menu_semantics import LoaderName, choice
 from imagebuild.host import command
+from imagebuild.image.boot_files import EntryFiles, FileAt, NoEntry, entry_files, locate
+from imagebuild.image.probe import printable
+from imagebuild.image.subject import Subject
 from imagebuild.report import Boot, BootEnd, Loader
-from imagebuild.verify.boot_files import EntryFiles, FileAt, NoEntry, entry_files, locate
-from imagebuild.verify.probe import printable
-from imagebuild.verify.subject import Subject
 
 _NAMED = re.compile(rb"(?:Booting|Falling back to) ['`](.*?)'\s")
 # The smallest block that a file's content is cut into; bzImage's setup header (to 0x26c) lies within.

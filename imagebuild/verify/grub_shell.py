@@ -14,7 +14,7 @@ import functools
 from dataclasses import dataclass
 from pathlib import Path
 
-from imagebuild.formats.grub_shell import (
+from imagebuild.bootloaders.grub_shell import (
     CatResult,
     commands,
     mask,
@@ -23,10 +23,10 @@ from imagebuild.formats.grub_shell import (
     read_transcript,
     unpacked,
 )
-from imagebuild.verify.places import Place, copy_out
-from imagebuild.verify.probe import look, printable
-from imagebuild.verify.subject import Subject
-from imagebuild.verify.testhost.tools import GRUB_SHELL
+from imagebuild.image.places import Place, copy_out
+from imagebuild.image.probe import look, printable
+from imagebuild.image.subject import Subject
+from imagebuild.testhost.tools import GRUB_SHELL
 
 # It reads 10 to 20 MB a second; a hundredth of that is a machine under heavy load.
 _SLOWEST_BYTES_PER_SECOND = 200_000

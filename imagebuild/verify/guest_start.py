@@ -11,17 +11,17 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+from imagebuild.bootloaders.menu_choice import choice
 from imagebuild.formats.kernel_file import unwrap
-from imagebuild.formats.menu_semantics import choice
 from imagebuild.formats.repack import RepackError, with_gzip_payload
 from imagebuild.host.cache import Cache
+from imagebuild.image.boot_files import NoEntry, default_entry_files, has_kernel_alone
+from imagebuild.image.subject import Subject
 from imagebuild.report import Loader
-from imagebuild.verify.boot_files import NoEntry, default_entry_files, has_kernel_alone
+from imagebuild.testhost import TestHost
 from imagebuild.verify.kernel_checks import UNPACKS
-from imagebuild.verify.loader_rules import BootLoader
 from imagebuild.verify.loaders import GuestLoader, choose_loader, find_pv_grub
-from imagebuild.verify.subject import Subject
-from imagebuild.verify.testhost import TestHost
+from imagebuild.vocabulary import BootLoader
 
 # What every libxc unpacks.
 _XL_UNPACKS = ("gzip", "none")

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 from imagebuild.formats.bzimage import KernelFacts
 from imagebuild.formats.initrd import InitrdError, InitrdFacts, behind_gzip, holds_lvm, holds_module, read_initrd
-from imagebuild.verify.boot_files import FileAt
-from imagebuild.verify.loader_rules import BootLoader
-from imagebuild.verify.probe import printable
+from imagebuild.image.boot_files import FileAt
+from imagebuild.image.probe import printable
 from imagebuild.verify.view import BootFile, Finding, View, failed, passed, skipped, warned
+from imagebuild.vocabulary import BootLoader
 
 # What each loader unpacks. PV-GRUB: the user guide's era of Xen, gzip to xz; lz4 was tried ("not xen image"). GRUB 2:
 # its Xen port's decompressors (gzio, xzio, lzopio), grub-core/loader/i386/xen_file.c.

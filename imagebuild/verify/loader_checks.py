@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from imagebuild.formats.ext_blocks import unreadable
-from imagebuild.verify.boot_files import MOST_INITRD_BYTES, MOST_KERNEL_BYTES, FileAt, NoEntry
+from imagebuild.image.boot_files import MOST_INITRD_BYTES, MOST_KERNEL_BYTES, FileAt, NoEntry
+from imagebuild.image.readers import ReadError
 from imagebuild.verify.grub_shell import GrubShell
-from imagebuild.verify.readers import ReadError
 from imagebuild.verify.view import Finding, ReachedEntry, View, failed, passed, skipped, warned
 
 _BY_097 = ("ext2", "ext3", "ext4", "xfs", "reiserfs", "vfat")

@@ -16,7 +16,8 @@ from pathlib import Path
 from imagebuild.errors import HostError
 from imagebuild.host.cache import Cache
 from imagebuild.report import Loader
-from imagebuild.verify.testhost import Layout, TestHost
+from imagebuild.testhost import TestHost
+from imagebuild.vocabulary import Layout
 
 ENVIRONMENT_VARIABLE = "IMAGEBUILD_PV_GRUB"
 CACHE_KIND = "pv-grub"

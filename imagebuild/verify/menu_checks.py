@@ -5,11 +5,11 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator
 
-from imagebuild.formats.menu import Menu, MenuEntry, split_command
-from imagebuild.formats.menu_semantics import differences, is_counted
-from imagebuild.verify.boot_files import device_error
-from imagebuild.verify.probe import printable
-from imagebuild.verify.readers import Reader, ReadError
+from imagebuild.bootloaders.menu import Menu, MenuEntry, split_command
+from imagebuild.bootloaders.menu_choice import differences, is_counted
+from imagebuild.image.boot_files import device_error
+from imagebuild.image.probe import printable
+from imagebuild.image.readers import Reader, ReadError
 from imagebuild.verify.view import Finding, View, failed, passed, skipped, warned
 
 # Longer waits are a mistake more often than a wish: nobody sits before an instance's console.

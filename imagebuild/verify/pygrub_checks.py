@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from imagebuild.formats.menu_semantics import choice
-from imagebuild.verify.boot_files import MOST_INITRD_BYTES, EntryFiles, entry_files
-from imagebuild.verify.loader_rules import OPAQUE, verdict_on
-from imagebuild.verify.probe import look, printable
+from imagebuild.bootloaders.loader_rules import OPAQUE, verdict_on
+from imagebuild.bootloaders.menu_choice import choice
+from imagebuild.image.boot_files import MOST_INITRD_BYTES, EntryFiles, entry_files
+from imagebuild.image.probe import look, printable
 from imagebuild.verify.view import Finding, View, failed, passed, skipped, warned
 
 _TIMEOUT_SECONDS = 60

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from imagebuild.verify.places import Place
-from imagebuild.verify.probe import printable
-from imagebuild.verify.readers import ReadError
+from imagebuild.image.places import Place
+from imagebuild.image.probe import printable
+from imagebuild.image.readers import ReadError
 from imagebuild.verify.view import Finding, ReachedEntry, View, failed, passed, skipped, warned
 
 _TAGS = ("UUID=", "LABEL=", "PARTUUID=")

@@ -6,17 +6,17 @@ import functools
 from dataclasses import dataclass
 from typing import Literal
 
+from imagebuild.bootloaders.menu import MenuEntry
+from imagebuild.bootloaders.menu_choice import Choice, choice
 from imagebuild.formats.bzimage import KernelFacts
 from imagebuild.formats.kernel_file import unwrap
-from imagebuild.formats.menu import MenuEntry
-from imagebuild.formats.menu_semantics import Choice, choice
+from imagebuild.image.boot_files import MOST_INITRD_BYTES, MOST_KERNEL_BYTES, FileAt, NoEntry, locate
+from imagebuild.image.places import Place, mapper_name
+from imagebuild.image.probe import printable
+from imagebuild.image.readers import ReadError
+from imagebuild.image.subject import Subject
 from imagebuild.report import Outcome
-from imagebuild.verify.boot_files import MOST_INITRD_BYTES, MOST_KERNEL_BYTES, FileAt, NoEntry, locate
-from imagebuild.verify.loader_rules import BootLoader
-from imagebuild.verify.places import Place, mapper_name
-from imagebuild.verify.probe import printable
-from imagebuild.verify.readers import ReadError
-from imagebuild.verify.subject import Subject
+from imagebuild.vocabulary import BootLoader
 
 _MOST_DETAIL = 2000
 _MOST_CONFIG_BYTES = 4 * 2**20

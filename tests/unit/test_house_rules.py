@@ -21,7 +21,12 @@ MAX_LINES = 320
 LONGER = {"recipe/model.py": 420, "plan/layout.py": 360, "plan/steps.py": 360}
 SAYS_NOTHING = {"utils", "util", "common", "helpers", "helper", "manager", "base", "misc"}
 # Programs of their own, run inside a namespace; what they print is their parent's log.
-CHILDREN = {"build/inside.py", "build/script_room.py", "build/tree_edits.py", "host/lifeline.py"}
+CHILDREN = {
+    "assemble/inside/populate.py",
+    "assemble/inside/script_room.py",
+    "assemble/inside/tree_edits.py",
+    "host/lifeline.py",
+}
 PUBLIC_HOSTS = ("debian.org", "pypi.org", "pythonhosted.org", "ubuntu.com", "localhost", "127.0.0.1")
 # Where sessions work: nothing of the kind belongs into a repository. Put together, so as not to find itself.
 PRIVATE_PATHS = ["/" + "work/" + word for word in ("main", "shared", ".")]

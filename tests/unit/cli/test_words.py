@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from imagebuild import __version__
-from imagebuild.cli.text import duration, printable, size
+from imagebuild.formats.text import duration, printable, size
 from tests.unit.cli.conftest import Runner
 
 VERBS = ("validate", "plan", "build", "verify", "doctor", "schema")

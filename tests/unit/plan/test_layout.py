@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imagebuild.errors import PlanError
-from imagebuild.plan import ext
-from imagebuild.plan.ext import MIB
+from imagebuild.filesystems import ext
+from imagebuild.filesystems.ext import MIB
 from imagebuild.plan.layout import EXTENT_BYTES, arrange
 from imagebuild.recipe.model import Disk
 

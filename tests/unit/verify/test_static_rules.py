@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from imagebuild.bootloaders.loader_rules import RULES, verdict_on
 from imagebuild.formats.superblocks import Superblock
+from imagebuild.image.places import Place, mapper_name
+from imagebuild.image.probe import look, printable
 from imagebuild.verify.kernel_checks import release_numbers
-from imagebuild.verify.loader_rules import RULES, BootLoader, verdict_on
-from imagebuild.verify.places import Place, mapper_name
-from imagebuild.verify.probe import look, printable
 from imagebuild.verify.static import CHECKS
 from imagebuild.verify.view import names_of
+from imagebuild.vocabulary import BootLoader
 
 
 @pytest.mark.parametrize(

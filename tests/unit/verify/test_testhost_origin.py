@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 
 from imagebuild.errors import VerifyError
-from imagebuild.verify.testhost import definition
-from imagebuild.verify.testhost.origin import (
+from imagebuild.testhost import definition
+from imagebuild.testhost.origin import (
     Origin,
     keep_links_inside,
     libraries,
     read_origin,
     remove_dangling_links,
 )
-from imagebuild.verify.testhost.stand_in import memdisk, module_needs
+from imagebuild.testhost.stand_in import memdisk, module_needs
 
 LOADER = "lib/x86_64-linux-gnu/ld-linux-x86-64.so.2"
 
