@@ -1,7 +1,7 @@
 """Which filesystems libguestfs' appliance makes and mounts here: found by asking it once, and kept in the cache.
 
 The appliance runs a kernel of this machine with this machine's programs, so the distribution decides: one whose kernel
-has no ReiserFS, or without the package libguestfs-reiserfs, cannot make one. An answer holds until one of these changes.
+has no ReiserFS, or without libguestfs-reiserfs, cannot make one. An answer holds until one of these changes.
 """
 
 from __future__ import annotations
