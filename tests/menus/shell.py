@@ -18,7 +18,7 @@ from imagebuild.bootloaders.menus.grub_legacy import interpret
 from imagebuild.bootloaders.menus.grub_legacy.dialect import SHELL
 from imagebuild.bootloaders.menus.grub_legacy.lines import config_lines
 from imagebuild.bootloaders.menus.trace import End, Run, Step, Trace
-from imagebuild.verify.testhost.tools import GRUB_SHELL, Tools
+from imagebuild.testhost.tools import GRUB_SHELL, Tools
 from tests.menus.grammar import DEFAULT_FILE_ENTRY, INITRD, KERNEL, NO_KERNEL, OTHER_KERNEL, TEXT
 
 _SILENT = frozenset(("pause", "password", "print"))
@@ -73,7 +73,7 @@ class Ground:
             at = at if at in CONTENT else {"/link": KERNEL}.get(at, at)
             if at == "/loop":
                 return Missing(26)
-            if at not in _DIRECTORIES and at not in CONTENT or not name:
+            if (at not in _DIRECTORIES and at not in CONTENT) or not name:
                 return Missing(15)
             if at in CONTENT and index < len(names) - 1:
                 return Missing(2)

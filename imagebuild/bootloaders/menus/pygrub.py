@@ -50,9 +50,7 @@ class _BrokenError(Exception):
     """The parser raised: pygrub goes on to the next filesystem, and finds no other menu. Never leaves this module."""
 
 
-def interpret(
-    menu: bytes, disk: int, partition: Partition, files: Files, *, terminal: bool = True
-) -> Trace:
+def interpret(menu: bytes, disk: int, partition: Partition, files: Files, *, terminal: bool = True) -> Trace:
     """What pygrub does with the bytes of a menu on a filesystem.
 
     `terminal`: as xl runs it; without one (`-q`) no timeout is read.
@@ -200,7 +198,8 @@ def _image_line(image: _Image, line: Line) -> Step:
             return Step(line, word, "names the initrd", file=FileName(None, None, image.initrd))
         case "chainloader" | "module":
             return Step(line, word, "ignored", ran=False)
-    return Step(line, word, "unknown to pygrub: ignored", ran=False)
+        case _:
+            return Step(line, word, "unknown to pygrub: ignored", ran=False)
 
 
 def _kernel(image: _Image, line: Line, argument: str) -> Step:
