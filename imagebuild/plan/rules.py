@@ -1,6 +1,6 @@
 """The rules that refuse a recipe while planning: what no loader could boot, and what cannot be made.
 
-What each loader reads is data, in loaders.py.
+What each loader reads is data, in bootloaders/.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from imagebuild.bootloaders.loaders import LOADERS, Rule, rules_met
+from imagebuild.bootloaders.model import PlanRule
+from imagebuild.bootloaders.table import LOADERS, rules_met
 from imagebuild.errors import PlanError
 from imagebuild.filesystems.mkfs import Making, making
 from imagebuild.plan.areas import Area, DiskModel
@@ -74,7 +75,7 @@ def _paths(area: Area) -> tuple[str, ...]:
     return tuple(item.path for item in area.mounts)
 
 
-def _unreadable(area: Area, wanted: str, title: str, rules: list[Rule]) -> PlanError:
+def _unreadable(area: Area, wanted: str, title: str, rules: list[PlanRule]) -> PlanError:
     assert area.filesystem is not None
     kind = area.filesystem.type
     given = [rule.setting for rule in rules if rule.setting != kind]

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from imagebuild.assemble.inside.xfs_writer import XfsError, fill_xfs
-from imagebuild.bootloaders.loaders import LOADERS
+from imagebuild.bootloaders.table import LOADERS
 from imagebuild.errors import PlanError
 from imagebuild.filesystems.mkfs import making
 from imagebuild.host import command
