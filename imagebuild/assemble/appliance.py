@@ -163,10 +163,10 @@ def _make_and_fill(guest: Guest, step: MakeAndFill, names: Mapping[str, str]) ->
     labelled = step.device if step.device.startswith("/dev/") else f"/dev/disk/guestfs/{step.device}"
     guest.call("mount_options", _OPTIONS.get(step.type, "noatime"), labelled, "/")
     for fill in step.fills:
-        folder = f"{_ROOT}/{fill.subvolume}" if fill.subvolume else _ROOT
+        directory = f"{_ROOT}/{fill.subvolume}" if fill.subvolume else _ROOT
         if fill.subvolume:
-            guest.shell("btrfs", "subvolume", "create", folder)
+            guest.shell("btrfs", "subvolume", "create", directory)
         archive = guest.device(names[fill.archive])
         guest.shell("blockdev", "--flushbufs", archive)
-        guest.shell(*_UNPACK, f"--file={archive}", f"--directory={folder}")
+        guest.shell(*_UNPACK, f"--file={archive}", f"--directory={directory}")
     guest.call("umount", "/")

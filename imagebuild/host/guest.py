@@ -136,12 +136,12 @@ def _configure(handle: Any, acceleration: Accelerator, scratch: Path) -> None:
     handle.set_autosync(True)
 
 
-def _with_other_cpu(qemu: Path, folder: Path) -> Path:
+def _with_other_cpu(qemu: Path, directory: Path) -> Path:
     """A program for libguestfs to start in QEMU's place, which only exchanges the processor's model.
 
     libguestfs remembers what it has found out about a QEMU by the file's size and time: the time is QEMU's own.
     """
-    script = folder / "appliance-qemu"
+    script = directory / "appliance-qemu"
     script.write_text(
         "#!/bin/sh\n"
         f'for word; do shift; case $word in max|max,*) word={_EMULATED_CPU};; esac; set -- "$@" "$word"; done\n'

@@ -12,7 +12,7 @@ from imagebuild.plan.steps import (
     Edit,
     GenerateInitrd,
     IndexModules,
-    MakeFolder,
+    MakeDirectory,
     MakeLink,
     Plan,
     Remove,
@@ -130,7 +130,7 @@ def _edit(edit: Edit) -> str:
             return f"copy {edit.source} to {edit.path} (mode {edit.mode:04o})"
         case MakeLink():
             return f"link {edit.path} -> {edit.target}"
-        case MakeFolder():
+        case MakeDirectory():
             return f"folder {edit.path}"
         case UnpackPackage():
             return f"unpack {edit.source} (sha256 {edit.sha256})"

@@ -93,13 +93,13 @@ def read_tree(path: Path, digest: str) -> tuple[TreeFacts, PackageRecords]:
 
 def _count(found: _Found, name: str, member: tarfile.TarInfo) -> None:
     parts = name.split("/")[:-1] if not member.isdir() else name.split("/")
-    folder = "/" + "/".join(printable(part) for part in parts[:_DEPTH])
+    directory = "/" + "/".join(printable(part) for part in parts[:_DEPTH])
     if not member.islnk():
-        found.inodes[folder] += 1
+        found.inodes[directory] += 1
     if member.isreg():
-        found.content[folder] += -(-archive.content_bytes(member) // _BLOCK) * _BLOCK
+        found.content[directory] += -(-archive.content_bytes(member) // _BLOCK) * _BLOCK
     elif member.isdir():
-        found.content[folder] += _BLOCK
+        found.content[directory] += _BLOCK
     found.highest_id = max(found.highest_id, member.uid, member.gid)
 
 

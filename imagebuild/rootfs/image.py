@@ -165,7 +165,7 @@ def _mount_others(guest: Guest, disk: GuestDisk, mounts: tuple[Mount, ...], prog
 
 
 def _pack(guest: Guest, mounted: list[str], left_out: tuple[str, ...]) -> None:
-    excluded = [f"./{folder}/*" for folder in _EMPTIED]
+    excluded = [f"./{directory}/*" for directory in _EMPTIED]
     excluded += [f".{path.rstrip('/')}/lost+found" for path in mounted] + [f".{path}" for path in left_out]
     argv = [
         "tar",

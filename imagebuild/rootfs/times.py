@@ -31,9 +31,9 @@ def wanted_epoch() -> int | None:
 
 def clamp_times(tree: Path, epoch: int) -> None:
     """No file in the tree is newer than the moment, and none was read later than it was written."""
-    for folder, folders, files in os.walk(tree, topdown=False):
-        for name in (*files, *folders):
-            _clamp(os.path.join(folder, name), epoch)  # noqa: PTH118 (15,000 times: a Path costs more than the work)
+    for directory, directories, files in os.walk(tree, topdown=False):
+        for name in (*files, *directories):
+            _clamp(os.path.join(directory, name), epoch)  # noqa: PTH118 (15,000 times: a Path costs more than the work)
     _clamp(str(tree), epoch)
 
 

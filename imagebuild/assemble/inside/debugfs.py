@@ -63,8 +63,8 @@ def quoted(text: str) -> str:
 def belongs(step: MakeExt, path: str) -> bool:
     """Whether a path of the tree lies in this filesystem."""
 
-    def below(folder: str) -> bool:
-        return path == folder or path.startswith(folder.rstrip("/") + "/")
+    def below(directory: str) -> bool:
+        return path == directory or path.startswith(directory.rstrip("/") + "/")
 
     return below(step.mountpoint) and not any(below(other) for other in step.excluded)
 

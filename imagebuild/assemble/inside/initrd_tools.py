@@ -94,7 +94,7 @@ def generate_initrd(tree: Path, step: GenerateInitrd) -> None:
 
 def run_depmod(tree: Path, kernel_version: str) -> None:
     """Let the tree's own depmod index a kernel's modules. Raises BuildError when it has none."""
-    if not any((tree / folder / "depmod").is_file() for folder in ("sbin", "usr/sbin", "bin", "usr/bin")):
+    if not any((tree / directory / "depmod").is_file() for directory in ("sbin", "usr/sbin", "bin", "usr/bin")):
         raise BuildError(
             f"boot.kernels: the modules of {kernel_version} cannot be indexed: the tree has no depmod",
             resolution="install kmod in the tree (older releases: module-init-tools)",
@@ -125,7 +125,7 @@ def mount_for_tools(tree: Path) -> None:
     if (tree / "proc/self").exists():
         return
     for name in ("proc", "dev", "run", "tmp"):
-        real_folder(tree, name)
+        real_directory(tree, name)
     command.run(["mount", "-t", "proc", "proc", str(tree / "proc")], doing="mounting /proc in the tree")
     command.run(["mount", "-t", "tmpfs", "-o", "mode=755", "dev", str(tree / "dev")], doing="mounting /dev in the tree")
     for device in DEVICES:
@@ -143,12 +143,12 @@ def unmount_tools(tree: Path) -> None:
         command.run(["umount", str(tree / "dev")], doing="unmounting /dev of the tree")
 
 
-def real_folder(tree: Path, name: str) -> Path:
-    """The tree's own folder of that name, made if need be. Raises BuildError where something else is in its place."""
-    folder = tree / name
-    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+def real_directory(tree: Path, name: str) -> Path:
+    """The tree's own directory of that name, made if need be. Raises BuildError where something else is there."""
+    directory = tree / name
+    if directory.is_symlink() or (directory.exists() and not directory.is_dir()):
         raise BuildError(
             f"/{name} of the tree is no folder", resolution="a root tree has /proc, /dev, /run and /tmp as folders"
         )
-    folder.mkdir(exist_ok=True)
-    return folder
+    directory.mkdir(exist_ok=True)
+    return directory

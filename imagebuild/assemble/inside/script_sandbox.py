@@ -20,7 +20,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from imagebuild.assemble.inside.initrd_tools import DEVICES, real_folder
+from imagebuild.assemble.inside.initrd_tools import DEVICES, real_directory
 from imagebuild.errors import BuildError
 
 _MS_NOSUID, _MS_BIND = 2, 4096  # mount(2)
@@ -75,19 +75,19 @@ def main() -> int:
 def _furnish(libc: ctypes.CDLL, sandbox: Sandbox) -> Path:
     """Mount what a program expects, and put the script there. Returns its path in the tree."""
     socket.sethostname(sandbox.hostname)
-    folders = {name: real_folder(sandbox.tree, name) for name in ("proc", "dev", "run", "tmp")}
-    _mount(libc, "proc", folders["proc"], "proc")
-    _mount(libc, "dev", folders["dev"], "tmpfs", data="mode=755")
+    directories = {name: real_directory(sandbox.tree, name) for name in ("proc", "dev", "run", "tmp")}
+    _mount(libc, "proc", directories["proc"], "proc")
+    _mount(libc, "dev", directories["dev"], "tmpfs", data="mode=755")
     for name in DEVICES:
-        (folders["dev"] / name).touch()
-        _mount(libc, f"/dev/{name}", folders["dev"] / name, "", flags=_MS_BIND)
+        (directories["dev"] / name).touch()
+        _mount(libc, f"/dev/{name}", directories["dev"] / name, "", flags=_MS_BIND)
     for name, target in (("fd", "fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")):
-        (folders["dev"] / name).symlink_to(f"/proc/self/{target}")
-    (folders["dev"] / "pts").mkdir()
-    _mount(libc, "devpts", folders["dev"] / "pts", "devpts", data="newinstance,ptmxmode=0666,mode=620")
-    (folders["dev"] / "ptmx").symlink_to("pts/ptmx")  # apt runs dpkg on a terminal of its own
-    _mount(libc, "run", folders["run"], "tmpfs", flags=_MS_NOSUID, data="mode=755")
-    _mount(libc, "tmp", folders["tmp"], "tmpfs", flags=_MS_NOSUID, data="mode=1777")
+        (directories["dev"] / name).symlink_to(f"/proc/self/{target}")
+    (directories["dev"] / "pts").mkdir()
+    _mount(libc, "devpts", directories["dev"] / "pts", "devpts", data="newinstance,ptmxmode=0666,mode=620")
+    (directories["dev"] / "ptmx").symlink_to("pts/ptmx")  # apt runs dpkg on a terminal of its own
+    _mount(libc, "run", directories["run"], "tmpfs", flags=_MS_NOSUID, data="mode=755")
+    _mount(libc, "tmp", directories["tmp"], "tmpfs", flags=_MS_NOSUID, data="mode=1777")
     content = sandbox.script.read_bytes()
     path = _OURS / sandbox.script.name
     inside = sandbox.tree / str(path).lstrip("/")

@@ -14,14 +14,14 @@ from imagebuild.plan.system_vocabulary import RunScript
 _KILLED = -9
 
 
-def run_script(tree: Path, step: RunScript, recipe_folder: Path, epoch: int) -> None:
+def run_script(tree: Path, step: RunScript, recipe_directory: Path, epoch: int) -> None:
     """Raises BuildError that names the script and how it ended, with the last lines of its output.
 
     Every process that it has started has ended then, too: it was process 2 of a namespace.
     """
     sandbox = Sandbox(
         tree=tree,
-        script=recipe_folder / step.source,
+        script=recipe_directory / step.source,
         arguments=step.arguments,
         environment={"SOURCE_DATE_EPOCH": str(epoch), **step.environment},
         hostname=step.hostname,

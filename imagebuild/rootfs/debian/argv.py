@@ -58,7 +58,7 @@ def bootstrap_argv(
 ) -> list[str]:
     """The whole command. What is in it makes the tree, so it is part of the tree's cache key (rootfs.resolve).
 
-    `tree`: the new folder that the tree grows in. `pins`: a file of apt's preferences; it is read where it lies, and
+    `tree`: the new directory that the tree grows in. `pins`: a file of apt's preferences; it is read where it lies, and
     nothing of it is left in the tree.
     """
     ours = has_layer(step)
@@ -88,7 +88,7 @@ def pack(tree: Path, archive: Path) -> str:
     """Shell words that pack the tree as mmdebstrap packs one, but without its copying of the archive.
 
     No file is newer than SOURCE_DATE_EPOCH. Every kernel mounts devtmpfs over /dev, and an ordinary user's tree could
-    not hold device nodes: it is not packed, and stands in the archive already, as an empty folder.
+    not hold device nodes: it is not packed, and stands in the archive already, as an empty directory.
     """
     options = [
         "--sort=name", "--clamp-mtime", "--numeric-owner", "--one-file-system", "--format=pax",

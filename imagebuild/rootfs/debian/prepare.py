@@ -59,7 +59,7 @@ def wanted_files(packages: list[str], environment: dict[str, str]) -> dict[str, 
 
 
 def save_names(files: dict[str, str], path: Path) -> None:
-    """Write the files' names as sha256sum(1) does. (With kept files in apt's folder it holds others, too.)"""
+    """Write the files' names as sha256sum(1) does. (With kept files in apt's directory it holds others, too.)"""
     path.write_text("".join(f"{sha256}  {name}\n" for name, sha256 in sorted(files.items())), encoding="utf-8")
 
 
@@ -69,35 +69,35 @@ def files_of(layer: Path) -> dict[str, str]:
     return {name: sha256 for sha256, name in (line.split(maxsplit=1) for line in lines)}
 
 
-def find_layer(folders: Iterable[str], wanted: dict[str, str]) -> Path | None:
+def find_layer(directories: Iterable[str], wanted: dict[str, str]) -> Path | None:
     """The layer of just these files."""
-    for folder in map(Path, folders):
+    for directory in map(Path, directories):
         try:
-            if wanted and files_of(folder) == wanted:
-                return folder
+            if wanted and files_of(directory) == wanted:
+                return directory
         except (OSError, ValueError):
             continue  # removed by another process meanwhile
     return None
 
 
-def seed(wanted: dict[str, str], folders: Iterable[Path], archives: Path, marks: Path) -> list[Path]:
-    """Copy the kept files that are wanted, each of the right sha256, and return the folders they came from."""
+def seed(wanted: dict[str, str], directories: Iterable[Path], archives: Path, marks: Path) -> list[Path]:
+    """Copy the kept files that are wanted, each of the right sha256, and return the directories they came from."""
     marks.mkdir()
     archives.mkdir(parents=True, exist_ok=True)
     used = []
-    for folder in folders:
-        names = [name for name in _names(folder) if name in wanted and not (marks / name).exists()]
-        taken = [name for name in names if _copy(folder / name, archives / name, wanted[name])]
+    for directory in directories:
+        names = [name for name in _names(directory) if name in wanted and not (marks / name).exists()]
+        taken = [name for name in names if _copy(directory / name, archives / name, wanted[name])]
         for name in taken:
             (marks / name).touch()
         if taken:
-            used.append(folder)
+            used.append(directory)
     return used
 
 
-def _names(folder: Path) -> list[str]:
+def _names(directory: Path) -> list[str]:
     try:
-        return sorted(path.name for path in folder.iterdir())
+        return sorted(path.name for path in directory.iterdir())
     except OSError:
         return []
 

@@ -40,7 +40,7 @@ _NOT_IN_LAYER = (
 
 @dataclass(frozen=True, slots=True)
 class Reuse:
-    """One bootstrap's dealings with what is kept, in an empty folder `notes` of its workspace.
+    """One bootstrap's dealings with what is kept, in an empty directory `notes` of its workspace.
 
     `layers`: those that may be right. `key`: what a layer is made by. `moment`: no file of the tree is newer.
     """
@@ -89,9 +89,9 @@ class Reuse:
                 self._store(ESSENTIALS, sorted((self.notes / "layer").iterdir()), f"{self.key}\n{names}")
 
     def _store(self, kind: str, files: list[Path], identity: str) -> None:
-        def make(folder: Path) -> None:
+        def make(directory: Path) -> None:
             for path in files:
-                path.rename(folder / path.name)
+                path.rename(directory / path.name)
 
         if files:
             self.cache.get(kind, hashlib.sha256(identity.encode()).hexdigest(), make)
@@ -119,12 +119,12 @@ class Reuse:
         )
 
     def _save(self) -> str:
-        """A hook that saves the tree; not where the packages' files do not come by way of apt's folder (file:)."""
+        """A hook that saves the tree; not where the packages' files do not come by way of apt's directory (file:)."""
         layer, view = (shlex.quote(str(self.notes / name)) for name in ("layer", "view"))
         excluded = shlex.join(f"--exclude={pattern}" for pattern in _NOT_IN_LAYER)
         return (
             'cd "$1/var/cache/apt/archives" && if [ -n "$(find . -maxdepth 1 -name "*.deb")" ]; then '
-            # a mount of its own shows the folders beneath /proc and /sys instead of what is mounted there
+            # a mount of its own shows the directories beneath /proc and /sys instead of what is mounted there
             f'mount --bind "$1" {view} && tar -C {view} --format=posix --one-file-system --numeric-owner --xattrs '
             f'"--xattrs-include=*" {excluded} -cf {layer}/tree.tar . && umount {view} && '
             f"{{ [ -s {layer}/packages ] || sha256sum -- *.deb >{layer}/packages; }} || rm -f {layer}/*; fi"
@@ -139,8 +139,12 @@ def reuse_for(
         (notes / name).mkdir(parents=True)
     # without a moment the tree shows the time at which it was made, a layer another one
     key = _key(step, apt_sources) if moment is not None and debian_argv.has_layer(step) else ""
-    fitting = [folder for folder in _folders(cache, ESSENTIALS) if layers and key and _about(folder).get("key") == key]
-    packages = _folders(cache, PACKAGES)
+    fitting = [
+        directory
+        for directory in _directories(cache, ESSENTIALS)
+        if layers and key and _about(directory).get("key") == key
+    ]
+    packages = _directories(cache, PACKAGES)
     return Reuse(step, cache, notes, moment or 0, int(time.time()), key, tuple(fitting), tuple(packages))
 
 
@@ -150,15 +154,15 @@ def _key(step: BootstrapDebian, apt_sources: tuple[str, ...]) -> str:
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
-def _folders(cache: Cache, kind: str) -> list[Path]:
-    folder = cache.root / kind
-    names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+def _directories(cache: Cache, kind: str) -> list[Path]:
+    directory = cache.root / kind
+    names = sorted(path.name for path in directory.iterdir()) if directory.is_dir() else []
     return [path for name in names if (path := cache.find(kind, name)) is not None]
 
 
-def _about(folder: Path) -> dict[str, str]:
+def _about(directory: Path) -> dict[str, str]:
     try:
-        found = json.loads((folder / "about.json").read_text(encoding="utf-8"))
+        found = json.loads((directory / "about.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
