@@ -6,7 +6,6 @@ identity (UUID, label) and lie nowhere yet: images that differ only in these, or
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from imagebuild.assemble.job import hand_over
 from imagebuild.events import Progress
 from imagebuild.host import command
 from imagebuild.host.cache import Cache
+from imagebuild.host.digest import file_sha256
 from imagebuild.host.namespace import Workspace
 from imagebuild.plan.disk_vocabulary import MakeExt, Region, Runs
 from imagebuild.plan.steps import Edit, Plan, digest_of, sources_of
@@ -67,7 +67,7 @@ def get_laid(plan: Plan, tree: str, recipe_folder: Path, cache: Cache, space: Wo
         tree=tree,
         epoch=plan.epoch or 0,
         edits=plan.edits,
-        sources=tuple((source, _sha256(recipe_folder / source)) for source in sources),
+        sources=tuple((source, file_sha256(recipe_folder / source)) for source in sources),
         filesystems=bare,
     )
     laid, cached = cache.get(KIND, digest_of(inputs), lambda folder: lay(bare, folder))
@@ -87,11 +87,6 @@ def _bare(step: MakeExt, plan: Plan) -> MakeExt:
             "solid": tuple(path for path in step.solid if path not in written),
         }
     )
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def finish_laid(

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imagebuild.errors import HostError
+from imagebuild.host.digest import file_sha256
 
 ENVIRONMENT_VARIABLE = "IMAGEBUILD_CACHE"
 
@@ -241,9 +242,7 @@ def _sums(folder: Path) -> dict[str, list[int | str]]:
     sums: dict[str, list[int | str]] = {}
     for path in sorted(folder.rglob("*")):
         if path.is_file() and not path.is_symlink() and path.name != SUMS:
-            with path.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-            sums[str(path.relative_to(folder))] = [path.stat().st_size, digest]
+            sums[str(path.relative_to(folder))] = [path.stat().st_size, file_sha256(path)]
     return sums
 
 

@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict
 from imagebuild.errors import BuildError
 from imagebuild.events import Progress
 from imagebuild.host import command, lifeline, namespace
+from imagebuild.host.digest import file_sha256
 from imagebuild.host.scratch import scratch_folder
 from imagebuild.rootfs.archive import printable
 
@@ -96,8 +97,7 @@ def _entry(root: Path, path: Path, links: dict[tuple[int, int], str]) -> list[ob
     name = str(path.relative_to(root))
     content = ""
     if stat.S_ISREG(status.st_mode):
-        with path.open("rb") as file:
-            content = hashlib.file_digest(file, "sha256").hexdigest()
+        content = file_sha256(path)
     elif stat.S_ISLNK(status.st_mode):
         content = str(path.readlink())
     same_as = links.setdefault((status.st_dev, status.st_ino), name) if status.st_nlink > 1 else name

@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from imagebuild.errors import BuildError
 from imagebuild.formats.kernel_file import unwrap
 from imagebuild.host.cache import Cache
+from imagebuild.host.digest import file_sha256
 from imagebuild.plan.facts import KernelInTree, OwnKernel, TreeFacts, Usage
 from imagebuild.recipe.load import LoadedRecipe
 from imagebuild.recipe.model import Kernel
@@ -105,7 +106,6 @@ def _content(path: Path) -> bytes:
 
 def _sha256(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return file_sha256(path)
     except OSError as error:
         raise BuildError(f"boot.kernels: {path} cannot be read: {error.strerror}") from error

@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives.padding import PKCS7
 
 from imagebuild import __version__
 from imagebuild.errors import PublishError
+from imagebuild.host.sparse import aligned_extents
 from imagebuild.publish.ec2 import gzip_stream, tar_stream
-from imagebuild.publish.ec2.holes import data_extents
 from imagebuild.publish.ec2.keys import BundleKeys, SessionKey, encrypt_hex, new_session_key, sign
 from imagebuild.publish.ec2.manifest import (
     MOST_IMAGE_BYTES,
@@ -140,7 +140,7 @@ def _write_parts(
                 f"{image} has {before.st_size} bytes: an instance-store image has at least 1 and at most 10 GiB",
                 resolution="make a smaller image, or publish it as an EBS snapshot",
             )
-        extents = data_extents(descriptor, before.st_size)
+        extents = aligned_extents(descriptor, before.st_size)
         total = tar_stream.stream_length(before.st_size, extents)
         pieces = tar_stream.tar_pieces(descriptor, prefix, before.st_size, extents, gzip_stream.PIECE_BYTES)
         digest = hashlib.sha1()  # the format's

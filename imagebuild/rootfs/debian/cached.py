@@ -23,6 +23,7 @@ from pathlib import Path
 from imagebuild.errors import HostError
 from imagebuild.host import command
 from imagebuild.host.cache import Cache
+from imagebuild.host.digest import file_sha256
 from imagebuild.plan.steps import BootstrapDebian
 from imagebuild.rootfs.debian import argv as debian_words
 from imagebuild.rootfs.debian import prepare as debian_prepare
@@ -81,7 +82,7 @@ class Kept:
                 with contextlib.suppress(FileNotFoundError):
                     os.utime(line)
             new = sorted((self.notes / "new").iterdir())
-            self._keep(PACKAGES, new, "".join(f"{_sha256(path)} {path.name}\n" for path in new))
+            self._keep(PACKAGES, new, "".join(f"{file_sha256(path)} {path.name}\n" for path in new))
             if (self.notes / "layer/packages").exists():
                 about = {"key": self.key, "moment": self.moment, "began": self.began}
                 (self.notes / "layer/about.json").write_text(json.dumps(about), encoding="utf-8")
@@ -162,8 +163,3 @@ def _about(folder: Path) -> dict[str, str]:
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

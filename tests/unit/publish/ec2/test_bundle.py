@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from imagebuild.errors import PublishError
+from imagebuild.host.sparse import aligned_extents
 from imagebuild.publish.ec2 import gzip_stream, tar_stream
 from imagebuild.publish.ec2.bundle import Bundle, BundleRequest, write_bundle
-from imagebuild.publish.ec2.holes import data_extents
 from imagebuild.publish.ec2.keys import load_keys, load_private_key, new_session_key, sign
 from imagebuild.publish.ec2.manifest import Machine, read_manifest
 from imagebuild.publish.ec2.unbundle import read_bundle
@@ -75,7 +75,7 @@ def test_the_archive_is_one_that_tarfile_reads(case: str, tmp_path: Path, sparse
     image = sparse_image(size, *stretches)
     archive = tmp_path / "archive.tar"
     with image.open("rb") as file:
-        extents = data_extents(file.fileno(), size)
+        extents = aligned_extents(file.fileno(), size)
         archive.write_bytes(b"".join(tar_stream.tar_pieces(file.fileno(), "disk.img", size, extents, 65536)))
     assert archive.stat().st_size == tar_stream.stream_length(size, extents)
     with tarfile.open(archive) as tar:
@@ -91,7 +91,7 @@ def test_sizes_beyond_eight_gib(sparse_image: Callable[..., Path]) -> None:
     """9 GiB, all but 4 KiB a hole: costs what it holds, and the numbers no longer fit into octal."""
     image = sparse_image(9 * 2**30, (9 * 2**30 - 4096, noise(4096)))
     with image.open("rb") as file:
-        extents = data_extents(file.fileno(), 9 * 2**30)
+        extents = aligned_extents(file.fileno(), 9 * 2**30)
         archive = b"".join(tar_stream.tar_pieces(file.fileno(), "disk.img", 9 * 2**30, extents, MIB))
     assert len(archive) == tar_stream.RECORD
     info = tarfile.TarInfo.frombuf(archive[:512], "utf-8", "strict")
