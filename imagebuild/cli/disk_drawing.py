@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape, quoteattr
 
-from imagebuild.formats.text import size
-from imagebuild.image.probe import printable
+from imagebuild.formats.text import excerpt, size
 
 if TYPE_CHECKING:
     from imagebuild.verify.inspection import Inspection, Part
@@ -108,4 +107,4 @@ def _text(left: float, base: float, text: str, points: int, colour: str) -> str:
 
 def _safe(text: str) -> str:
     """XML allows no control characters, and a name may hold any."""
-    return escape(printable(text))
+    return escape(excerpt(text))

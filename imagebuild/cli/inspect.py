@@ -12,10 +12,9 @@ from imagebuild.cli.terminal import Segment, Watcher, choose_display, say, showi
 from imagebuild.cli.verify import check_file
 from imagebuild.errors import OK
 from imagebuild.events import stage
-from imagebuild.formats.text import size
+from imagebuild.formats.text import excerpt, size
 from imagebuild.host.cache import Cache
 from imagebuild.host.scratch import scratch_folder
-from imagebuild.image.probe import printable
 from imagebuild.report import Outcome
 
 if TYPE_CHECKING:
@@ -70,8 +69,8 @@ def look_into(image: Path, loader: BootLoader) -> Inspection:
 def words(found: Inspection) -> Iterator[Line]:
     """All of it, for people."""
     table = _TABLES.get(found.table or "", found.table or "")
-    layout = f"{found.layout}, {printable(table)}" if table else f"{found.layout}, no partition table"
-    yield [(printable(Path(found.image).name), "bold"), (f": {found.format}, {size(found.size_bytes)}, {layout}", "")]
+    layout = f"{found.layout}, {excerpt(table)}" if table else f"{found.layout}, no partition table"
+    yield [(excerpt(Path(found.image).name), "bold"), (f": {found.format}, {size(found.size_bytes)}, {layout}", "")]
     yield []
     yield [("Disk", "bold")]
     for part in found.parts:
@@ -137,7 +136,7 @@ def _entry(entry: Entry) -> Iterator[Line]:
         if file is not None:
             yield [(f"     {name:<8} ", "dim"), *_file(file)]
         if name == "kernel" and entry.arguments:
-            yield [("              ", ""), (printable(entry.arguments, 2000), "dim")]
+            yield [("              ", ""), (excerpt(entry.arguments, 2000), "dim")]
     for line in entry.others:
         yield [("              ", ""), (_name(line), "dim")]
 
@@ -145,7 +144,7 @@ def _entry(entry: Entry) -> Iterator[Line]:
 def _file(file: BootFile) -> Line:
     shown = f"{_name(file.written)}  "
     if file.problem:
-        return [(shown, ""), (printable(file.problem, 1000), "bold red")]
+        return [(shown, ""), (excerpt(file.problem, 1000), "bold red")]
     facts = [size(file.size_bytes)]
     if kernel := file.kernel:
         facts += [f"{kernel.format} {_name(kernel.release) or 'of unknown release'}", kernel.architecture]
@@ -187,4 +186,4 @@ def _findings(found: Inspection) -> Iterator[Line]:
 
 def _name(text: str) -> str:
     """A name out of the image, with its control characters as escapes."""
-    return printable(text, _LONGEST_NAME)
+    return excerpt(text, _LONGEST_NAME)

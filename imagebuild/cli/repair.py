@@ -11,10 +11,10 @@ from imagebuild.cli.terminal import Segment, Watcher, choose_display, say, showi
 from imagebuild.cli.verify import check_file
 from imagebuild.errors import BAD_IMAGE, OK, Problem, RecipeError, VerifyError
 from imagebuild.events import Progress, stage
+from imagebuild.formats.text import excerpt
 from imagebuild.host import command
 from imagebuild.host.cache import Cache
 from imagebuild.host.scratch import scratch_folder
-from imagebuild.image.probe import printable
 from imagebuild.report import Check, Outcome
 
 if TYPE_CHECKING:
@@ -112,10 +112,10 @@ def _failures(image: Path, tools: Tools, loader: BootLoader, progress: Progress)
 
 
 def _words(image: Path, final: Path, repair: Repair, failed: Sequence[Check]) -> list[list[Segment]]:
-    lines: list[list[Segment]] = [[(printable(image.name), "bold"), (" was not changed; the copy:", "")]]
-    lines += [[("  changed  ", "green"), (printable(change, 1000), "")] for change in repair.changes]
+    lines: list[list[Segment]] = [[(excerpt(image.name), "bold"), (" was not changed; the copy:", "")]]
+    lines += [[("  changed  ", "green"), (excerpt(change, 1000), "")] for change in repair.changes]
     lines += [] if repair.changes else [[("  nothing had to be changed", "")]]
-    lines += [[("  left     ", "bold red"), (printable(text, 1000), "")] for text in repair.beyond]
+    lines += [[("  left     ", "bold red"), (excerpt(text, 1000), "")] for text in repair.beyond]
     lines += [[("  failed   ", "bold red"), (check.name, "bold"), (f": {check.detail}", "")] for check in failed]
     lines.append([])
     if failed:

@@ -15,10 +15,10 @@ from pathlib import Path
 
 from imagebuild.bootloaders.menu_choice import LoaderName, choice
 from imagebuild.errors import VerifyError
+from imagebuild.formats.text import excerpt
 from imagebuild.host import command
 from imagebuild.host.sparse import data_extents
 from imagebuild.image.boot_files import EntryFiles, FileAt, NoEntry, entry_files, locate
-from imagebuild.image.probe import printable
 from imagebuild.image.subject import Subject
 from imagebuild.report import Boot, BootEnd, Loader
 
@@ -104,9 +104,9 @@ def judged(boot: Boot, case: Case, console: bytes) -> str:
     assert boot.end is BootEnd.REACHED
     titles = [match[1].decode("utf-8", "replace") for match in _NAMED.finditer(console)]
     if case.fallback_title not in titles:
-        said = ", ".join(map(printable, titles)) or "no entry at all"
-        raise VerifyError(f"the loader was to fall back to {printable(case.fallback_title)}, but it named {said}")
+        said = ", ".join(map(excerpt, titles)) or "no entry at all"
+        raise VerifyError(f"the loader was to fall back to {excerpt(case.fallback_title)}, but it named {said}")
     return (
-        f"with the kernel of entry {case.default} broken, entry {case.fallback} ({printable(case.fallback_title)}) "
+        f"with the kernel of entry {case.default} broken, entry {case.fallback} ({excerpt(case.fallback_title)}) "
         f"came up: {boot.detail}"
     )

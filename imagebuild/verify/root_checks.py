@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from imagebuild.formats.text import excerpt
 from imagebuild.image.places import Place
-from imagebuild.image.probe import printable
 from imagebuild.image.readers import ReadError
 from imagebuild.verify.view import Finding, ReachedEntry, View, failed, passed, skipped, warned
 
@@ -28,7 +28,7 @@ def _judge_root(view: View, reached: ReachedEntry) -> Finding:
     device = view.argument(reached.entry, "root")
     if not device:
         return failed(f"{reached.shown}: the kernel line has no root=")
-    shown = f"{reached.shown}: root={printable(device)}"
+    shown = f"{reached.shown}: root={excerpt(device)}"
     if _SHIFTING.match(device):
         return warned(f"{shown}: device names shift (sda1, xvda1, xvde1): use UUID= or LABEL=")
     place = view.named(device)
@@ -48,7 +48,7 @@ def _known(view: View) -> str:
     for place in view.subject.places:
         if place.contents and place.type not in _NO_ROOT:
             names += [f"UUID={place.contents.uuid}"] if place.contents.uuid else []
-            names += [f"LABEL={printable(place.contents.label)}"] if place.contents.label else []
+            names += [f"LABEL={excerpt(place.contents.label)}"] if place.contents.label else []
     return ", ".join(names) or "no names at all"
 
 
@@ -62,7 +62,7 @@ def console(view: View) -> Iterator[Finding]:
     if any(word.split(",")[0] == "console=hvc0" for word in consoles):
         yield passed(f"{reached.shown}: console=hvc0")
     else:
-        found = ", ".join(map(printable, consoles)) or "no console="
+        found = ", ".join(map(excerpt, consoles)) or "no console="
         yield warned(f"{reached.shown}: {found}; without console=hvc0 GetConsoleOutput may stay empty")
 
 
@@ -100,7 +100,7 @@ def fstab(view: View) -> Iterator[Finding]:
 
 
 def _judge_line(view: View, root: Place, fields: list[str]) -> str:
-    device, mount = printable(fields[0]), printable(fields[1])
+    device, mount = excerpt(fields[0]), excerpt(fields[1])
     if _SHIFTING.match(fields[0]):
         return f"{device} for {mount}: device names shift, use UUID= or LABEL="
     volume = re.match(r"^/dev/(?!disk/)[^/]+/[^/]+$", fields[0]) is not None

@@ -10,9 +10,9 @@ from imagebuild.bootloaders.menu import MenuEntry
 from imagebuild.bootloaders.menu_choice import Choice, choice
 from imagebuild.formats.bzimage import KernelFacts
 from imagebuild.formats.kernel_file import unwrap
+from imagebuild.formats.text import excerpt
 from imagebuild.image.boot_files import MOST_INITRD_BYTES, MOST_KERNEL_BYTES, FileAt, NoEntry, locate
 from imagebuild.image.places import Place, mapper_name
-from imagebuild.image.probe import printable
 from imagebuild.image.readers import ReadError
 from imagebuild.image.subject import Subject
 from imagebuild.report import Outcome
@@ -32,7 +32,7 @@ class Finding:
 
 def _finding(outcome: Outcome, detail: str) -> Finding:
     """Names out of a hostile image may hold anything: no control character leaves here."""
-    return Finding(outcome, printable(detail, _MOST_DETAIL))
+    return Finding(outcome, excerpt(detail, _MOST_DETAIL))
 
 
 def passed(detail: str) -> Finding:
@@ -61,7 +61,7 @@ class BootFile:
 
     @property
     def shown(self) -> str:
-        return f"{self.at.place.name}{printable(self.at.path)}"
+        return f"{self.at.place.name}{excerpt(self.at.path)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class ReachedEntry:
 
     @property
     def shown(self) -> str:
-        return f"{self.role} entry {self.number} ({printable(self.entry.title, 80)})"
+        return f"{self.role} entry {self.number} ({excerpt(self.entry.title, 80)})"
 
 
 class View:
