@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from imagebuild.host.cache_kinds import MOST_LAID_BYTES, Kind
 from imagebuild.assemble.inside.finish.inside import FinishJob
 from imagebuild.assemble.job import hand_over
 from imagebuild.events import Progress
@@ -21,12 +22,9 @@ from imagebuild.host.namespace import Workspace
 from imagebuild.plan.disk_vocabulary import MakeExt, Region, Runs
 from imagebuild.plan.steps import Edit, Plan, digest_of, sources_of
 
-KIND = "laid"
+KIND: Kind = "laid"
 # The filesystem's UUID, and the seed of its folders' hashes, before it has an identity.
 _NOBODY = "6b0f1d5e-94f3-5c38-8a53-1f6a2f6d1c11"
-
-# They come from trees that are kept anyway, and each change of a script makes others: the cache holds so much at most.
-MOST_BYTES = 8 * 2**30
 
 # Lays these filesystems, after these edits of the tree, each as a file of its own into the folder.
 Lay = Callable[[tuple[MakeExt, ...], Path], None]
@@ -72,7 +70,7 @@ def get_laid(plan: Plan, tree: str, recipe_folder: Path, cache: Cache, space: Wo
     )
     laid, cached = cache.get(KIND, digest_of(inputs), lambda folder: lay(bare, folder))
     if not cached:
-        cache.prune(MOST_BYTES, kind=KIND, wanted=laid)
+        cache.prune(MOST_LAID_BYTES, kind=KIND, wanted=laid)
     return laid, cached
 
 

@@ -14,7 +14,7 @@ from imagebuild.host.scratch import scratch_folder
 if TYPE_CHECKING:
     from imagebuild.cli.ec2_output import Teller
     from imagebuild.publish.ec2.aki import Aki, ImageKind
-    from imagebuild.publish.ec2.first_sectors import TableKind
+    from imagebuild.formats.first_sectors import TableKind
     from imagebuild.vocabulary import Architecture
 
 
@@ -75,7 +75,7 @@ def _print_rows(rows: Sequence[Aki], *, as_json: bool) -> None:
 def _show_choice(question: AkiQuestion, rows: Sequence[Aki]) -> int:
     from imagebuild.cli.ec2_output import Teller
     from imagebuild.publish.ec2 import aki
-    from imagebuild.publish.ec2.families import who_starts
+    from imagebuild.publish.ec2.instance_families import who_starts
 
     assert question.image is not None
     if question.region is None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from imagebuild.cli.ec2_output import Teller
     from imagebuild.publish.ec2.keys import BundleKeys
     from imagebuild.publish.ec2.publication import Published
-    from imagebuild.publish.ec2.wishes import Plan, Wishes
+    from imagebuild.publish.ec2.plan import Plan, Wishes
     from imagebuild.recipe.ec2 import Ec2
     from imagebuild.recipe.load import LoadedRecipe
 
@@ -63,7 +63,7 @@ def publish_image(words: PublishWords) -> int:
     from imagebuild.publish.ec2 import gate
     from imagebuild.publish.ec2.aws import connect
     from imagebuild.publish.ec2.publication import publish
-    from imagebuild.publish.ec2.wishes import prepare
+    from imagebuild.publish.ec2.plan import prepare
 
     teller = Teller()
     loaded, section = _section(words)
@@ -118,7 +118,7 @@ def _architecture(words: PublishWords, loaded: LoadedRecipe | None, teller: Tell
 def _wishes(words: PublishWords, loaded: LoadedRecipe | None, section: Ec2 | None, architecture: str) -> Wishes:
     """The words before the recipe's section before the defaults."""
     from imagebuild.publish.ec2.requests import parse_mapping
-    from imagebuild.publish.ec2.wishes import Wishes
+    from imagebuild.publish.ec2.plan import Wishes
 
     given: dict[str, Any] = {"architecture": architecture, "stem": _stem(words, loaded)}
     if section is not None:
@@ -178,7 +178,7 @@ def _beside(loaded: LoadedRecipe | None, path: str | None) -> Path | None:
 
 
 def _print_calls(plan: Plan, words: PublishWords) -> int:
-    from imagebuild.publish.ec2.wishes import calls
+    from imagebuild.publish.ec2.plan import calls
 
     listed = calls(plan, words.image, words.image.stat().st_size)
     if words.as_json:

@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from imagebuild.host.cache_kinds import KINDS, Kind
 from imagebuild.errors import HostError
 from imagebuild.host.digest import file_sha256
 
@@ -38,7 +39,6 @@ def default_root() -> Path:
 
 
 SUMS = ".sums.json"
-_NO_ENTRIES = ("partial", "locks", "work")
 _PAUSE_SECONDS = 0.1
 
 
@@ -59,23 +59,23 @@ class Cache:
     def __init__(self, root: Path | None = None) -> None:
         self.root = root or default_root()
 
-    def path(self, kind: str, digest: str) -> Path:
+    def path(self, kind: Kind, digest: str) -> Path:
         """Where the entry is, or would be."""
         return self.root / kind / digest
 
-    def find(self, kind: str, digest: str) -> Path | None:
+    def find(self, kind: Kind, digest: str) -> Path | None:
         """The finished entry, or None; one whose files do not have their sizes counts as not there."""
         path = self.path(kind, digest)
         return path if path.is_dir() and _sizes_agree(path) else None
 
-    def content_digest(self, kind: str, digest: str) -> str:
+    def content_digest(self, kind: Kind, digest: str) -> str:
         """sha256 of a finished entry's list of digests: of what it holds, where its key says only where that is from.
 
         Raises OSError when there is no such entry.
         """
         return hashlib.sha256((self.path(kind, digest) / SUMS).read_bytes()).hexdigest()
 
-    def get(self, kind: str, digest: str, make: Callable[[Path], None]) -> tuple[Path, bool]:
+    def get(self, kind: Kind, digest: str, make: Callable[[Path], None]) -> tuple[Path, bool]:
         """The entry's folder, and whether it was there already; else `make(folder)` fills a new one.
 
         A `make` that raises leaves nothing behind. Another process that wants the same entry waits. Until this process
@@ -102,7 +102,7 @@ class Cache:
             _keep(final, handle)
             return final, False
 
-    def _make(self, kind: str, digest: str, make: Callable[[Path], None]) -> Path:
+    def _make(self, kind: Kind, digest: str, make: Callable[[Path], None]) -> Path:
         partial = self.root / "partial" / f"{kind}-{digest}"
         shutil.rmtree(partial, ignore_errors=True)  # what a killed process left; we hold the lock
         partial.mkdir(parents=True)
@@ -119,16 +119,16 @@ class Cache:
         return final
 
     def entries(self) -> list[Entry]:
-        """Every finished entry, the one that was not wanted for the longest time first."""
+        """Every finished entry, the one that was not wanted for the longest time first; an older imagebuild's, too."""
         found = []
         for folder in self.root.glob("*/*"):
-            if folder.is_dir() and folder.parent.name not in _NO_ENTRIES:
+            if folder.is_dir() and (folder.parent.name in KINDS or (folder / SUMS).exists()):
                 with contextlib.suppress(FileNotFoundError):  # another process may prune at the same time
                     size = sum(path.lstat().st_blocks * 512 for path in folder.rglob("*"))
                     found.append(Entry(folder.parent.name, folder.name, folder, size, folder.stat().st_mtime))
         return sorted(found, key=lambda entry: entry.used)
 
-    def prune(self, max_size_bytes: int, *, kind: str | None = None, wanted: Path | None = None) -> list[Entry]:
+    def prune(self, max_size_bytes: int, *, kind: Kind | None = None, wanted: Path | None = None) -> list[Entry]:
         """Remove the entries that were not wanted for the longest time until the rest fits; returns the removed ones.
 
         `kind`: only among these. One that is being made or looked for at this moment stays, and so does `wanted`.

@@ -11,6 +11,7 @@ import tarfile
 from collections import defaultdict
 from pathlib import Path, PurePosixPath
 
+from imagebuild.host.cache_kinds import Kind
 from imagebuild.errors import BuildError
 from imagebuild.formats.kernel_file import unwrap
 from imagebuild.host.cache import Cache
@@ -22,7 +23,7 @@ from imagebuild.rootfs.archive import clean_name
 from imagebuild.rootfs.kernels_found import KernelsFound, initrd_facts
 from imagebuild.rootfs.package_file import opened
 
-KIND = "kernels"
+KIND: Kind = "kernels"
 _BLOCK = 4096
 _DEPTH = 3
 _MOST_BYTES = 512 * 2**20

@@ -15,6 +15,7 @@ from typing import assert_never
 
 from pydantic import BaseModel, ConfigDict
 
+from imagebuild.host.cache_kinds import Kind
 from imagebuild.errors import BuildError
 from imagebuild.events import Progress
 from imagebuild.host.acceleration import accelerator
@@ -33,7 +34,7 @@ from imagebuild.rootfs.rpm_database import rpm_packages
 from imagebuild.rootfs.times import wanted_epoch
 from imagebuild.rootfs.tree_facts import PackageRecords, read_tree
 
-KIND = "trees"
+KIND: Kind = "trees"
 
 
 class ResolvedTree(BaseModel):

@@ -9,6 +9,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from imagebuild.host.cache_kinds import Kind
 from imagebuild.errors import HostError, VerifyError
 from imagebuild.events import Progress
 from imagebuild.host import command
@@ -18,7 +19,7 @@ from imagebuild.testhost import definition, initramfs
 from imagebuild.testhost.tools import Tools
 from imagebuild.vocabulary import Layout
 
-KIND = "testhost"
+KIND: Kind = "testhost"
 # apt gives up on a mirror that is silent for so long; without it a dead mirror holds a build for minutes.
 _APT_TIMEOUT_SECONDS = 30
 _BUILD_TIMEOUT_SECONDS = 1800

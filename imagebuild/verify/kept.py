@@ -19,6 +19,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 import imagebuild
+from imagebuild.host.cache_kinds import Kind
 from imagebuild.errors import HostError
 from imagebuild.events import Progress, stage
 from imagebuild.host.cache import Cache, Entry, damage
@@ -29,7 +30,7 @@ from imagebuild.verify import runner
 from imagebuild.verify.loaders import find_pv_grub
 from imagebuild.verify.request import BootSettings, Request, Verification
 
-KIND = "verdicts"
+KIND: Kind = "verdicts"
 _FILE = "verdict.json"
 # What else judges beside this package: it reads menus, kernels, initrds and superblocks.
 _JUDGES = ("verify", "formats")

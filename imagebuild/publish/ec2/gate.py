@@ -9,12 +9,12 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from imagebuild.errors import PublishError
+from imagebuild.formats.qcow2 import disk_format
 from imagebuild.host.digest import image_sha256
 from imagebuild.publish.ec2.bundle import Meter
-from imagebuild.publish.ec2.first_sectors import NEEDED_BYTES, FirstSectors, read_first_sectors
+from imagebuild.formats.first_sectors import NEEDED_BYTES, FirstSectors, read_first_sectors
 from imagebuild.report import Report, Verdict
 
-_QCOW2_MAGIC = b"QFI\xfb"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ def look_at(path: Path) -> tuple[FirstSectors, int]:
             size = os.fstat(file.fileno()).st_size
     except OSError as error:
         raise PublishError(f"{path} cannot be read: {error.strerror}", resolution="check the path") from error
-    if head[:4] == _QCOW2_MAGIC:
+    if disk_format(head) == "qcow2":
         raise PublishError(
             f"{path} is a qcow2 image: EC2 takes raw ones",
             resolution=f"convert it (qemu-img convert -O raw {path} IMAGE.raw), verify and publish that one",

@@ -65,7 +65,7 @@ def make(folder):
     print("making", flush=True)
     time.sleep(0.5)
     (folder / "file").write_text("made once")
-Cache(Path(sys.argv[1])).get("kind", "1", make)
+Cache(Path(sys.argv[1])).get("trees", "1", make)
 sys.stdin.read()
 """
 
@@ -75,7 +75,7 @@ def test_who_waits_for_the_maker_does_not_wait_for_its_end(tmp_path: Path) -> No
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as maker:
         assert maker.stdout is not None
         assert maker.stdout.readline() == b"making\n"
-        path, cached = Cache(tmp_path).get("kind", "1", lambda folder: pytest.fail("made twice"))
+        path, cached = Cache(tmp_path).get("trees", "1", lambda folder: pytest.fail("made twice"))
         assert cached
         assert (path / "file").read_text() == "made once"
         assert maker.poll() is None  # it still keeps what it has made
@@ -114,8 +114,9 @@ def test_prune_removes_what_was_not_wanted_for_the_longest_time(tmp_path: Path) 
 
 def test_prune_of_one_kind_leaves_what_is_wanted(tmp_path: Path) -> None:
     cache = Cache(tmp_path)
-    for kind, name in (("trees", "a"), ("laid", "b"), ("laid", "c")):
-        cache.get(kind, name, fill)
+    cache.get("trees", "a", fill)
+    for name in "bc":
+        cache.get("laid", name, fill)
     assert [entry.digest for entry in cache.prune(0, kind="laid", wanted=cache.path("laid", "b"))] == ["c"]
     assert {entry.digest for entry in cache.entries()} == {"a", "b"}
 
