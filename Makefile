@@ -46,6 +46,7 @@ check: setup
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+	.ci/check-texts
 	.venv/bin/python -m pytest tests/unit
 
 docs: setup

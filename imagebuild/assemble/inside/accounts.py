@@ -92,11 +92,11 @@ def authorize_keys(step: AuthorizeKeys, contents: Sequence[bytes]) -> None:
     path.chmod(0o600)
 
 
-def _set_password(user: str, crypted: str) -> None:
+def _set_password(user: str, encrypted: str) -> None:
     """The second field of the user's line in /etc/shadow. Raises OSError when there is none."""
     if not _SHADOW.is_file():
         raise OSError(2, "there is no such file", str(_SHADOW))
-    if not _change_line(_SHADOW, user, lambda fields: [user, crypted, *fields[2:]]):
+    if not _change_line(_SHADOW, user, lambda fields: [user, encrypted, *fields[2:]]):
         raise OSError(2, f"no user {user} in it", str(_SHADOW))
 
 
