@@ -11,12 +11,12 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from imagebuild.host.cache_kinds import MOST_LAID_BYTES, Kind
 from imagebuild.assemble.inside.finish.inside import FinishJob
 from imagebuild.assemble.job import hand_over
 from imagebuild.events import Progress
 from imagebuild.host import command
 from imagebuild.host.cache import Cache
+from imagebuild.host.cache_kinds import MOST_LAID_BYTES, Kind
 from imagebuild.host.digest import file_sha256
 from imagebuild.host.namespace import Workspace
 from imagebuild.plan.disk_vocabulary import MakeExt, Region, Runs

@@ -10,9 +10,9 @@ import hashlib
 import os
 from pathlib import Path
 
-from imagebuild.host.cache_kinds import Kind
 from imagebuild.host import command
 from imagebuild.host.cache import Cache
+from imagebuild.host.cache_kinds import Kind
 from imagebuild.host.scratch import scratch_folder
 from imagebuild.vocabulary import Accelerator
 

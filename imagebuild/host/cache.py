@@ -23,8 +23,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from imagebuild.host.cache_kinds import KINDS, Kind
 from imagebuild.errors import HostError
+from imagebuild.host.cache_kinds import KINDS, Kind
 from imagebuild.host.digest import file_sha256
 
 ENVIRONMENT_VARIABLE = "IMAGEBUILD_CACHE"
@@ -177,8 +177,8 @@ class Cache:
 
     @contextlib.contextmanager
     def lock(self, kind: str, digest: str) -> Iterator[None]:
-        """Hold the entry's lock alone. Raises HostError when the cache cannot be written."""
-        _release(self.path(kind, digest))
+        """Hold a lock alone, an entry's or one of any other name. Raises HostError when the cache cannot be written."""
+        _release(self.root / kind / digest)
         with self._lock(kind, digest) as handle:
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield

@@ -1,4 +1,4 @@
-"""Every kind of thing that is cached between builds, in one table: what it is, what its key says, what it is limited to.
+"""Every kind of thing that is cached between builds, in one table: what it is, what its key says, its limit.
 
 A kind is a folder of the cache (cache.py). Nothing is cached under another name: `Cache` takes these names only.
 """

@@ -16,8 +16,8 @@ import threading
 import time
 from pathlib import Path
 
-from imagebuild.host.cache_kinds import MOST_STAMPS, FileKind
 from imagebuild.host.cache import Cache
+from imagebuild.host.cache_kinds import MOST_STAMPS, FileKind
 from imagebuild.host.digest import image_sha256
 
 _FOLDER: FileKind = "stamps"

@@ -92,9 +92,7 @@ def _answers(request: InitRequest, ask: Ask) -> Answers:
     name = request.name or ask("Name of the image", "my-image" if path == _STDOUT else stem, ())
     suite = request.suite or ask("Debian release", "bookworm", SUITES)
     layout = request.layout or ("hd00" if request.lvm else None)
-    layout = layout or cast(
-        Layout, ask("Layout: one filesystem, or a partition table", "hd0", get_args(Layout))
-    )
+    layout = layout or cast(Layout, ask("Layout: one filesystem, or a partition table", "hd0", get_args(Layout)))
     lvm = request.lvm
     if lvm is None:
         lvm = layout == "hd00" and ask("LVM", "no", ("yes", "no")) == "yes"

@@ -73,14 +73,10 @@ def publish_image(
     plan = plan_publication(publication, image.sha256, image.size_bytes, image.sectors, connect_to)
     if request.dry_run:
         return _dry_run(plan, image)
-    return publish(
-        plan, image, cache=cache, progress=progress, meter_for=meter_for, keys=keys, workers=request.workers
-    )
+    return publish(plan, image, cache=cache, progress=progress, meter_for=meter_for, keys=keys, workers=request.workers)
 
 
-def _publication(
-    request: PublishRequest, loaded: LoadedRecipe | None, cache: Cache, progress: Progress
-) -> Publication:
+def _publication(request: PublishRequest, loaded: LoadedRecipe | None, cache: Cache, progress: Progress) -> Publication:
     """The options before the recipe's section before the defaults."""
     given = {**_of_section(loaded), **{key: value for key, value in request.options.items() if value}}
     architecture = request.options.get("architecture") or (loaded.recipe.architecture if loaded else None)

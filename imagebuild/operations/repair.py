@@ -18,7 +18,7 @@ from imagebuild.testhost import Tools, prepare
 from imagebuild.vocabulary import BootLoader
 
 if TYPE_CHECKING:
-    from imagebuild.repair.boot_volume import BootVolume
+    from imagebuild.repair.facts import BootVolume
     from imagebuild.repair.steps import Repair
 
 _REJECTED = ".rejected"
@@ -36,7 +36,7 @@ class RepairRequest:
 
 @dataclass(frozen=True, slots=True)
 class Repaired:
-    """`path`: the copy; it has another name than was asked for where checks failed. `beyond`: what was left as it is."""
+    """`path`: the copy, under another name than was asked for where checks `failed`. `beyond`: what was left."""
 
     path: Path
     changes: tuple[str, ...]
@@ -115,5 +115,5 @@ def _failures(image: Path, tools: Tools, loader: BootLoader, progress: Progress)
         scratch_folder() as folder,
         open_subject(image, tools, folder) as subject,
     ):
-        checks = run_static(subject, tools, progress, loader)
+        checks = run_static(subject, progress, loader)
     return [check for check in checks if check.outcome is Outcome.FAILED]

@@ -21,7 +21,7 @@ class ShellRequest:
 
 
 def open_shell(request: ShellRequest, cache: Cache) -> None:
-    """guestfish with what is in the image mounted, until it ends. Raises HostError without it, BuildError if it fails."""
+    """guestfish with the image's filesystems mounted, until it ends. Raises HostError, BuildError when it fails."""
     command.require("guestfish", "guestfish")
     settings = {"LIBGUESTFS_BACKEND": "direct"}
     if accelerator(cache) == "tcg":

@@ -11,10 +11,10 @@ import tarfile
 from collections import defaultdict
 from pathlib import Path, PurePosixPath
 
-from imagebuild.host.cache_kinds import Kind
 from imagebuild.errors import BuildError
 from imagebuild.formats.kernel_file import unwrap
 from imagebuild.host.cache import Cache
+from imagebuild.host.cache_kinds import Kind
 from imagebuild.host.digest import file_sha256
 from imagebuild.plan.facts import KernelInTree, OwnKernel, TreeFacts, Usage
 from imagebuild.recipe.load import LoadedRecipe

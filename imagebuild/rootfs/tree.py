@@ -15,11 +15,11 @@ from typing import assert_never
 
 from pydantic import BaseModel, ConfigDict
 
-from imagebuild.host.cache_kinds import Kind
 from imagebuild.errors import BuildError
 from imagebuild.events import Progress
 from imagebuild.host.acceleration import accelerator
 from imagebuild.host.cache import Cache
+from imagebuild.host.cache_kinds import Kind
 from imagebuild.host.known_digest import known_sha256
 from imagebuild.plan.facts import TreeFacts
 from imagebuild.plan.steps import BootstrapDebian, TakeDirectory, TakeImage, TakeOci, TreeSource, UnpackTar, digest_of

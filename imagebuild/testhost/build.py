@@ -9,12 +9,12 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from imagebuild.host.cache_kinds import Kind
 from imagebuild.errors import HostError, VerifyError
 from imagebuild.events import Progress
 from imagebuild.host import command
 from imagebuild.host.apt_sources import debian_mirrors
 from imagebuild.host.cache import Cache
+from imagebuild.host.cache_kinds import Kind
 from imagebuild.testhost import definition, initramfs
 from imagebuild.testhost.tools import Tools
 from imagebuild.vocabulary import Layout

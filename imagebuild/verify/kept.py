@@ -19,10 +19,10 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 import imagebuild
-from imagebuild.host.cache_kinds import Kind
 from imagebuild.errors import HostError
 from imagebuild.events import Progress, stage
 from imagebuild.host.cache import Cache, Entry, damage
+from imagebuild.host.cache_kinds import Kind
 from imagebuild.host.known_digest import known_sha256
 from imagebuild.report import Boot, Check, ImageFacts, Verdict
 from imagebuild.testhost import definition

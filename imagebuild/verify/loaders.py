@@ -13,9 +13,9 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from imagebuild.host.cache_kinds import Kind
 from imagebuild.errors import HostError
 from imagebuild.host.cache import Cache
+from imagebuild.host.cache_kinds import Kind
 from imagebuild.report import Loader
 from imagebuild.testhost import TestHost
 from imagebuild.vocabulary import Layout

@@ -17,9 +17,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from imagebuild.host.cache_kinds import Kind
 from imagebuild.errors import Interrupted, VerifyError
 from imagebuild.host.cache import Cache, Entry
+from imagebuild.host.cache_kinds import Kind
 from imagebuild.verify.machine import Machine
 
 KIND: Kind = "dom0-state"

@@ -9,12 +9,11 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from imagebuild.errors import PublishError
+from imagebuild.formats.first_sectors import NEEDED_BYTES, FirstSectors, read_first_sectors
 from imagebuild.formats.qcow2 import disk_format
 from imagebuild.host.digest import image_sha256
 from imagebuild.publish.ec2.bundle import Meter
-from imagebuild.formats.first_sectors import NEEDED_BYTES, FirstSectors, read_first_sectors
 from imagebuild.report import Report, Verdict
-
 
 
 @dataclass(frozen=True, slots=True)

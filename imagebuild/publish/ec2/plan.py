@@ -1,6 +1,6 @@
 """What is to be published, and the plan that follows from it: every decision, before anything is done.
 
-`plan_publication` is pure but for asking AWS about AKIs where `ask_aws` says so; `calls` is what a run would ask of AWS.
+`plan_publication` is pure but for asking AWS about AKIs where `ask_aws` says so. `calls`: what a run would ask of AWS.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from imagebuild.errors import PublishError
+from imagebuild.formats.first_sectors import FirstSectors
 from imagebuild.publish.ec2 import aki, register, requests, snapshot
 from imagebuild.publish.ec2.aki import Aki, ImageKind
 from imagebuild.publish.ec2.aws import Clients
 from imagebuild.publish.ec2.instance_families import Virtualization, who_starts
-from imagebuild.formats.first_sectors import FirstSectors
 from imagebuild.publish.ec2.manifest import MOST_IMAGE_BYTES, check_account, check_prefix
 from imagebuild.publish.ec2.requests import Registration, Store
 from imagebuild.publish.ec2.upload import split_bucket
@@ -27,10 +27,10 @@ Connect = Callable[[str], Clients]
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """Where an image goes, as what and for whom. `regions`: the first is written to, the others get copies. `name` None: computed.
+    """Where an image goes, as what and for whom. `regions`: the first is written to, the others get copies.
 
-    `kernel_id`: a wanted AKI, for one region; `pv_grub` and `loader` (hd0, hd00) narrow the choice otherwise.
-    `bucket` may hold `{region}`. `account` is for instance-store, as the keys given to `publish` are.
+    `name` None: computed. `kernel_id`: a wanted AKI, for one region; `pv_grub` and `loader` (hd0, hd00) narrow the
+    choice otherwise. `bucket` may hold `{region}`. `account` is for instance-store, as the keys given to `publish` are.
     """
 
     regions: tuple[str, ...]
@@ -63,7 +63,9 @@ class PublicationPlan:
     notes: tuple[str, ...]
 
 
-def plan_publication(publication: Publication, sha256: str, size_bytes: int, sectors: FirstSectors, connect_to: Connect) -> PublicationPlan:
+def plan_publication(
+    publication: Publication, sha256: str, size_bytes: int, sectors: FirstSectors, connect_to: Connect
+) -> PublicationPlan:
     """Decide everything; AWS is asked only for AKIs, and only where `ask_aws` says so.
 
     Raises PublishError for what cannot be registered, or what could not start.

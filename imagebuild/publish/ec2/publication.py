@@ -22,10 +22,10 @@ from imagebuild.publish.ec2.bundle import Bundle, BundleContent, Meter, write_bu
 from imagebuild.publish.ec2.gate import RawImage
 from imagebuild.publish.ec2.keys import BundleKeys
 from imagebuild.publish.ec2.manifest import Machine, check_account
+from imagebuild.publish.ec2.plan import Connect, PublicationPlan, bucket_of, bundle_prefix
 from imagebuild.publish.ec2.register import Registered
 from imagebuild.publish.ec2.unbundle import open_manifest
 from imagebuild.publish.ec2.upload import upload_bundle
-from imagebuild.publish.ec2.plan import Connect, PublicationPlan, bucket_of, bundle_prefix
 
 MeterFor = Callable[[str], Meter]
 """A progress display for one named piece of work."""

@@ -20,10 +20,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from imagebuild.host.cache_kinds import Kind
 from imagebuild.errors import HostError
 from imagebuild.host import command
 from imagebuild.host.cache import Cache
+from imagebuild.host.cache_kinds import Kind
 from imagebuild.host.digest import file_sha256
 from imagebuild.plan.steps import BootstrapDebian
 from imagebuild.rootfs.debian import argv as debian_words

@@ -1,25 +1,17 @@
-"""`inspect`: what is in an image, as words for a terminal, as JSON, or drawn."""
+"""What is in an image, as lines for a terminal."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imagebuild.cli.disk_drawing import drawing
-from imagebuild.cli.terminal import Segment, Watcher, choose_display, say, showing
-from imagebuild.cli.verify import check_file
-from imagebuild.errors import OK
-from imagebuild.events import stage
+from imagebuild.cli.terminal import Segment
 from imagebuild.formats.text import excerpt, size
-from imagebuild.host.cache import Cache
-from imagebuild.host.scratch import scratch_folder
 from imagebuild.report import Outcome
 
 if TYPE_CHECKING:
     from imagebuild.verify.inspection import BootFile, Entry, Filesystem, Inspection, Menu, Part
-    from imagebuild.vocabulary import BootLoader
 
 Line = list[Segment]
 _OUTCOME_STYLE = {Outcome.FAILED: "bold red", Outcome.WARNED: "yellow"}
@@ -33,40 +25,7 @@ _USUAL = frozenset((
 _LONGEST_NAME = 200
 
 
-def inspect_image(image: Path, *, loader: BootLoader, as_json: bool, svg: Path | None) -> int:
-    """Look at one image and show it. Raises VerifyError or HostError when it cannot be looked at."""
-    check_file(image, "image")
-    found = look_into(image, loader)
-    if svg is not None:
-        svg.write_text(drawing(found), encoding="utf-8")
-    if as_json:
-        print(found.model_dump_json(indent=2))
-    else:
-        say(words(found))
-        if svg is not None:
-            say([[], [(f"The disk is drawn in {svg}.", "")]])
-    return OK
-
-
-def look_into(image: Path, loader: BootLoader) -> Inspection:
-    """Progress goes to stderr: stdout is for the result."""
-    from imagebuild.image.subject import open_subject
-    from imagebuild.testhost import prepare
-    from imagebuild.verify.inspection import inspect_subject
-
-    with showing(choose_display(sys.stderr, transient=True)) as display:
-        watcher = Watcher(display)
-        with stage(watcher, "Xen test host") as mark:
-            host, mark.cached = prepare(Cache(), watcher)
-        with (
-            stage(watcher, "looking into the image"),
-            scratch_folder() as folder,
-            open_subject(image, host.tools, folder) as subject,
-        ):
-            return inspect_subject(subject, watcher, loader)
-
-
-def words(found: Inspection) -> Iterator[Line]:
+def lines(found: Inspection) -> Iterator[Line]:
     """All of it, for people."""
     table = _TABLES.get(found.table or "", found.table or "")
     layout = f"{found.layout}, {excerpt(table)}" if table else f"{found.layout}, no partition table"

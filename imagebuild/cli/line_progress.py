@@ -1,4 +1,4 @@
-"""How the EC2 verbs speak: what happens goes to stderr, results to stdout."""
+"""Progress as plain lines on stderr, without times, and a meter for what takes minutes: the EC2 verbs'."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from imagebuild.report import Stage
 _STEP_PERCENT = 10
 
 
-class Teller:
+class LineProgress:
     """A Progress for verbs without a log file; safe to call from several threads."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
