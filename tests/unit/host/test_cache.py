@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from imagebuild.host import known_digest
 from imagebuild.host.cache import Cache, damage
+from imagebuild.host.cache_kinds import KINDS, FileKind, Kind
+from imagebuild.operations.cache import prune_cache
 
 
 def fill(folder: Path) -> None:
@@ -134,3 +139,40 @@ def test_prune_leaves_what_another_process_uses(tmp_path: Path) -> None:
         assert Cache(tmp_path).prune(0) == []
         user.communicate(timeout=10)
     assert [entry.digest for entry in Cache(tmp_path).prune(0)] == ["a"]
+
+
+def test_every_kind_is_in_the_table() -> None:
+    assert set(KINDS) == {*get_args(Kind), *get_args(FileKind)}, "and mypy lets nothing be cached under another name"
+    assert all(about.what and about.key for about in KINDS.values())
+
+
+def test_what_is_no_entry_is_not_listed(tmp_path: Path) -> None:
+    cache = Cache(tmp_path)
+    cache.get("trees", "a", fill)
+    shutil.copytree(tmp_path / "trees", tmp_path / "of-an-older-version")
+    (tmp_path / "dask/worker-1").mkdir(parents=True)
+    assert {entry.kind for entry in cache.entries()} == {"trees", "of-an-older-version"}
+
+
+def test_the_oldest_stamps_are_forgotten(tmp_path: Path) -> None:
+    images = [tmp_path / name for name in "abc"]
+    cache = Cache(tmp_path / "cache")
+    for number, image in enumerate(images):
+        image.write_bytes(b"one")
+        os.utime(image, (1000, 1000))
+        known_digest.known_sha256(image, cache)
+        stamp = max((cache.root / "stamps").iterdir(), key=lambda path: path.stat().st_mtime_ns)
+        os.utime(stamp, (number, number))
+    assert known_digest.forget_stamps(cache.root, 2) == 1
+    assert len(list((cache.root / "stamps").iterdir())) == 2
+    assert prune_cache(cache, 0).stamps == 2, "a cache that is emptied forgets them all"
+
+
+def test_a_stamp_that_is_written_makes_the_oldest_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(known_digest, "MOST_STAMPS", 2)
+    cache = Cache(tmp_path / "cache")
+    for name in "abcd":
+        (tmp_path / name).write_bytes(b"one")
+        os.utime(tmp_path / name, (1000, 1000))
+        known_digest.known_sha256(tmp_path / name, cache)
+    assert len(list((cache.root / "stamps").iterdir())) == 2
