@@ -9,7 +9,10 @@
     ├── PublishError           7  bundling, uploading or registering failed
     └── Interrupted          130  Ctrl-C or SIGTERM
 
-A bad image is no exception: it is a verdict (exit code 10, `BAD_IMAGE`).
+    RecipeError has one subclass: UsageError, for the command line.
+
+A bad image is no exception: it is a verdict (exit code 10, `BAD_IMAGE`); nor are two images that differ (11,
+`DIFFERENT`). `EXIT_CODES` is the whole list, for `--help`, the man page and the reference.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from dataclasses import dataclass
 OK = 0
 INTERNAL = 1
 BAD_IMAGE = 10
+DIFFERENT = 11
 
 
 class ImagebuildError(Exception):
@@ -46,9 +50,12 @@ class Problem:
     key: str
     message: str
 
+    @property
+    def place(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+
     def __str__(self) -> str:
-        place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
-        return f"{place}: {self.key}: {self.message}" if self.key else f"{place}: {self.message}"
+        return ": ".join(part for part in (self.place, self.key, self.message) if part)
 
 
 class RecipeError(ImagebuildError):
@@ -62,18 +69,37 @@ class RecipeError(ImagebuildError):
         super().__init__(f"{count} problem{'s' if count != 1 else ''} in the recipe")
 
 
+class UsageError(RecipeError):
+    """The command line is wrong: `what` is the option or file, `message` what was found and what to write."""
+
+    def __init__(self, what: str, message: str) -> None:
+        super().__init__([Problem(what, 0, 0, "", message)])
+
+
 class PlanError(ImagebuildError):
     """The recipe is well formed but asks for what cannot be made, or what the boot loader cannot boot.
 
-    `brief` begins with the recipe's key. `others`: more refusals of the same recipe, each complete in itself.
+    `key` is the recipe's that asks for it ("disk.partitions.0.size"; empty: the recipe as a whole), `place` where that
+    stands (file:line:column), once somebody has looked it up. `brief` is all of them as one line. `others`: more
+    refusals of the same recipe, each complete in itself.
     """
 
     exit_code = 3
 
     def __init__(
-        self, brief: str, *, details: str = "", resolution: str = "", others: tuple[PlanError, ...] = ()
+        self,
+        key: str,
+        message: str,
+        *,
+        details: str = "",
+        resolution: str = "",
+        others: tuple[PlanError, ...] = (),
+        place: str = "",
     ) -> None:
+        brief = ": ".join(part for part in (place, key, message) if part)
         super().__init__(brief, details=details, resolution=resolution)
+        self.key = key
+        self.message = message
         self.others = others
 
 
@@ -105,3 +131,19 @@ class Interrupted(ImagebuildError):  # noqa: N818 (the shell's word for it)
     """The user (Ctrl-C) or the machine (SIGTERM) asked to stop."""
 
     exit_code = 130
+
+
+# In the order of the numbers. `code` marks in these texts are Markdown's; --help and the man page leave them out.
+EXIT_CODES: dict[int, str] = {
+    OK: "done, and verified where a verification was asked for",
+    INTERNAL: "internal error (please report it)",
+    RecipeError.exit_code: "the command line or the recipe is wrong",
+    PlanError.exit_code: "the recipe cannot be made, or a boot loader could not boot it",
+    HostError.exit_code: "this machine lacks something, to build or to verify; the message says what to install",
+    BuildError.exit_code: "a step of the build failed",
+    VerifyError.exit_code: "the image could not be verified (it may be good)",
+    PublishError.exit_code: "bundling, uploading or registering failed (safe to run again)",
+    BAD_IMAGE: "the image was verified, and it is bad",
+    DIFFERENT: "`diff --exit-code`: the two differ",
+    Interrupted.exit_code: "interrupted by Ctrl-C or SIGTERM",
+}

@@ -23,6 +23,7 @@ from imagebuild.cli.desk import add_desk_verbs
 from imagebuild.cli.ec2 import add_ec2_verbs
 from imagebuild.cli.image_verbs import add_image_verbs
 from imagebuild.cli.machine_verbs import add_machine_verbs
+from imagebuild.errors import EXIT_CODES
 
 Work = Callable[[], int]
 
@@ -36,21 +37,13 @@ A first image:
   imagebuild plan recipes/debian-12-hd0.yaml         what will be built, without building it
   imagebuild build recipes/debian-12-hd0.yaml -o out
 """
-_EXIT_CODES = """\
-\b
-Exit codes:
-    0  done, and verified where a verification was asked for
-    1  internal error (please report it)
-    2  the command line or the recipe is wrong
-    3  the recipe cannot be made, or a boot loader could not boot it
-    4  this machine lacks something, to build or to verify; the message says what to install
-    5  a step of the build failed
-    6  the image could not be verified (it may be good)
-    7  bundling, uploading or registering failed (safe to run again)
-   10  the image was verified, and it is bad
-  130  interrupted by Ctrl-C or SIGTERM
-With several recipes: the highest of them.
-"""
+_EXIT_CODES = "\n".join(
+    [
+        "\b\nExit codes:",
+        *(f"  {code:>3}  {meaning.replace('`', '')}" for code, meaning in EXIT_CODES.items()),
+        "With several recipes: the highest of them.\n",
+    ]
+)
 
 app = typer.Typer(
     help=_ABOUT,

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from imagebuild.cli.options import boot_settings
 from imagebuild.cli.terminal import Watcher, choose_display, showing
-from imagebuild.cli.verify import boot_settings, check_file
 from imagebuild.errors import OK, BuildError, VerifyError
 from imagebuild.host import command
 from imagebuild.host.cache import Cache
 from imagebuild.host.scratch import scratch_folder
+from imagebuild.operations.input_file import check_file
 
 if TYPE_CHECKING:
     from imagebuild.image.subject import Subject

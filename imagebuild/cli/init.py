@@ -120,10 +120,10 @@ def wants_questions(yes: bool) -> bool:
 def look_at(image: Path, recipe: Path) -> FoundImage:
     """What the image is like. Raises RecipeError and VerifyError."""
     from imagebuild.cli.terminal import Watcher, choose_display, showing
-    from imagebuild.cli.verify import check_file
     from imagebuild.host.cache import Cache
     from imagebuild.host.scratch import scratch_folder
     from imagebuild.image.opened import open_any
+    from imagebuild.operations.input_file import check_file
 
     check_file(image, "image")
     folder = Path.cwd() if str(recipe) == "-" else recipe.absolute().parent

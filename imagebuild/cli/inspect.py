@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from imagebuild.cli.disk_drawing import drawing
 from imagebuild.cli.terminal import Segment, Watcher, choose_display, say, showing
-from imagebuild.cli.verify import check_file
 from imagebuild.errors import OK
 from imagebuild.events import stage
 from imagebuild.formats.text import size
 from imagebuild.host.cache import Cache
 from imagebuild.host.scratch import scratch_folder
 from imagebuild.image.probe import printable
+from imagebuild.operations.input_file import check_file
 from imagebuild.report import Outcome
 
 if TYPE_CHECKING:

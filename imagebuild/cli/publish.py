@@ -101,7 +101,7 @@ def publish_image(words: PublishWords) -> int:
 def _section(words: PublishWords) -> tuple[LoadedRecipe | None, Ec2 | None]:
     if words.recipe is None:
         return None, None
-    from imagebuild.cli.validate import parse_settings
+    from imagebuild.operations.recipes import parse_settings
     from imagebuild.recipe.load import load_recipe
 
     loaded = load_recipe(words.recipe, parse_settings(list(words.settings)))

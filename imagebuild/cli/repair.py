@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imagebuild.cli.terminal import Segment, Watcher, choose_display, say, showing
-from imagebuild.cli.verify import check_file
 from imagebuild.errors import BAD_IMAGE, OK, Problem, RecipeError, VerifyError
 from imagebuild.events import Progress, stage
 from imagebuild.host import command
 from imagebuild.host.cache import Cache
 from imagebuild.host.scratch import scratch_folder
 from imagebuild.image.probe import printable
+from imagebuild.operations.input_file import check_file
 from imagebuild.report import Check, Outcome
 
 if TYPE_CHECKING:

@@ -15,7 +15,6 @@ from imagebuild.vocabulary import MACHINES, MachineName
 
 # XML 1.0, production [2] Char: nothing else may stand in a document, not even as a character reference.
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-NOT_ASKED_FOR = "--no-verify"
 
 
 def junit_text(report: Report) -> str:
@@ -98,7 +97,7 @@ def _case(report: Report, check: Check, name: str) -> ElementTree.Element:
 
 
 def _unverified(report: Report) -> ElementTree.Element:
-    asked_for = report.unverified_because == NOT_ASKED_FOR
+    asked_for = not report.verify_asked
     suite = ElementTree.Element(
         "testsuite",
         name=clean(f"{report.name}.verification"),

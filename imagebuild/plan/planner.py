@@ -121,7 +121,7 @@ def root_argument(recipe: Recipe) -> str:
             if item.path == "/":
                 flags = f" rootflags=subvol={item.subvolume}" if item.subvolume else ""
                 return _device(recipe, area) + flags
-    raise PlanError("disk: no filesystem is mounted at /")
+    raise PlanError("disk", "no filesystem is mounted at /")
 
 
 def _all_areas(disk: Disk) -> tuple[Area, ...]:
@@ -208,7 +208,8 @@ def _check_paths(edits: list[Edit]) -> None:
         if isinstance(edit, (WriteFile, CopyFile, MakeLink)):
             if edit.path in seen:
                 raise PlanError(
-                    f"files: {edit.path} would be written twice",
+                    "files",
+                    f"{edit.path} would be written twice",
                     resolution="imagebuild writes the hostname, fstab, menu.lst and the kernels itself: "
                     "say it there, or take one of the two out",
                 )

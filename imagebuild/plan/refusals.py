@@ -19,8 +19,9 @@ def all_at_once(*checks: Callable[[], object]) -> None:
     if found:
         first, *others = found.values()
         raise PlanError(
-            first.brief,
+            first.key,
+            first.message,
             details=first.details,
             resolution=first.resolution,
-            others=tuple(PlanError(e.brief, details=e.details, resolution=e.resolution) for e in others),
+            others=tuple(PlanError(e.key, e.message, details=e.details, resolution=e.resolution) for e in others),
         )

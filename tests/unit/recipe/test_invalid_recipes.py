@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from imagebuild.cli.validate import validate_recipes
+from imagebuild.cli.run import run
 
 CASES = Path(__file__).parents[2] / "recipes" / "invalid"
 
@@ -19,7 +19,7 @@ CASES = Path(__file__).parents[2] / "recipes" / "invalid"
 @pytest.mark.parametrize("case", sorted(path.name for path in CASES.iterdir()))
 def test_whole_message(case: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(CASES / case)
-    code = validate_recipes([Path("recipe.yaml")], [])
+    code = run(["validate", "recipe.yaml"])
     found = f"exit code {code}\n{capsys.readouterr().err}"
     expected = CASES / case / "error.txt"
     if os.environ.get("UPDATE_GOLDEN"):
