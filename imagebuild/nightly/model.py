@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from imagebuild.operations.build import BuildRequest
+from imagebuild.operations.jobs import BuildRequest
 from imagebuild.operations.judge import LoaderDemand
 from imagebuild.operations.recipes import parse_settings
 from imagebuild.report import Report, Verdict

@@ -6,7 +6,6 @@ Several recipes at once: side_by_side.py.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,15 +28,14 @@ from imagebuild.events import Screen, stage
 from imagebuild.host.cache import Cache
 from imagebuild.operations.failures import Failure, failure_of
 from imagebuild.operations.input_file import check_file
-from imagebuild.operations.jobs import Job, Prepared, prepare_jobs
+from imagebuild.operations.jobs import BuildRequest, Job, Prepared, prepare_jobs
 from imagebuild.operations.journal import Journal, LogFile, log_file
-from imagebuild.operations.judge import Judgement, LoaderDemand, exit_code, judge
+from imagebuild.operations.judge import Judgement, exit_code, judge
 from imagebuild.operations.recipes import placed, reader
 from imagebuild.operations.toolbox import Made, Toolbox
 from imagebuild.operations.unchanged import inputs_digest, still_good
 from imagebuild.pages.junit import junit_text
 from imagebuild.report import Report, Verdict
-from imagebuild.vocabulary import MachineName
 
 if TYPE_CHECKING:
     from imagebuild.recipe.model import Machine
@@ -45,29 +43,6 @@ if TYPE_CHECKING:
 
 _SUFFIX = {Verdict.PASSED: ".raw", Verdict.FAILED: ".raw.rejected", Verdict.UNVERIFIED: ".raw.unverified"}
 _NOT_ASKED_FOR = "--no-verify"  # what the report says for it
-
-
-@dataclass(frozen=True, slots=True)
-class BuildRequest:
-    """What `build` is asked for; child.py makes a command line of it again.
-
-    `machines`: those that verify; None: all that each recipe has. `verify` False: none. `jobs`: recipes side by side;
-    0: as cores and memory allow. `force`: build even where an unchanged result is there. `debug`: tracebacks.
-    """
-
-    recipes: tuple[Path, ...]
-    output: Path
-    settings: Mapping[str, str]
-    machines: tuple[MachineName, ...] | None = None
-    verify: bool = True
-    force: bool = False
-    keep_going: bool = False
-    locked: bool = False
-    pv_grub: Path | None = None
-    demand: LoaderDemand = None
-    sign_key: Path | None = None
-    jobs: int = 0
-    debug: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from pydantic import ValidationError
 
 from imagebuild.events import EVENTS_VARIABLE, Event, Failed, StageFinished, StageStarted, read_event
 from imagebuild.host import command
-from imagebuild.operations.build import BuildRequest
+from imagebuild.operations.jobs import BuildRequest
 from imagebuild.operations.journal import event_lines
 from imagebuild.report import Report
 

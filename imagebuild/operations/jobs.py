@@ -1,4 +1,4 @@
-"""What a `build` is going to do, known before it does anything: every recipe read, planned and its passwords found."""
+"""What a build is asked for, and what it is going to do: every recipe read, planned and its passwords found."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imagebuild.errors import ImagebuildError, RecipeError
+from imagebuild.operations.judge import LoaderDemand
 from imagebuild.operations.recipes import named, preliminary_plan
 from imagebuild.operations.toolbox import Load
 from imagebuild.vocabulary import MachineName
@@ -19,6 +20,29 @@ if TYPE_CHECKING:
 
 # A crypt(5) hash has some hundred bytes; a larger file is another file.
 _SECRET_BYTES = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class BuildRequest:
+    """What `build` is asked for; child.py makes a command line of it again.
+
+    `machines`: those that verify; None: all that each recipe has. `verify` False: none. `jobs`: recipes side by side;
+    0: as cores and memory allow. `force`: build even where an unchanged result is there. `debug`: tracebacks.
+    """
+
+    recipes: tuple[Path, ...]
+    output: Path
+    settings: Mapping[str, str]
+    machines: tuple[MachineName, ...] | None = None
+    verify: bool = True
+    force: bool = False
+    keep_going: bool = False
+    locked: bool = False
+    pv_grub: Path | None = None
+    demand: LoaderDemand = None
+    sign_key: Path | None = None
+    jobs: int = 0
+    debug: bool = False
 
 
 @dataclass(frozen=True, slots=True)

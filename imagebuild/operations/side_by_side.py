@@ -18,10 +18,10 @@ from typing import Protocol
 from imagebuild.artifacts.output_directory import REPORT
 from imagebuild.errors import OK, Interrupted
 from imagebuild.host.memory import available_bytes
-from imagebuild.operations.build import BuildRequest, BuildResult
+from imagebuild.operations.build import BuildResult
 from imagebuild.operations.child import OWN_PROGRAM, build_argv, mark_of, read_report, run_build
 from imagebuild.operations.failures import known
-from imagebuild.operations.jobs import Job
+from imagebuild.operations.jobs import BuildRequest, Job
 
 # Two boots (QEMU and Xen), the appliance and a tree in memory: what one recipe wants at its widest.
 JOB_MEMORY_BYTES = 4 * 2**30

@@ -15,12 +15,11 @@ from typing import TYPE_CHECKING
 from imagebuild import __version__
 from imagebuild.artifacts.output_directory import REPORT
 from imagebuild.host.cache import Cache
-from imagebuild.operations.jobs import Job
+from imagebuild.operations.jobs import BuildRequest, Job
 from imagebuild.operations.recipes import final_plan
 from imagebuild.report import Report, Verdict
 
 if TYPE_CHECKING:
-    from imagebuild.operations.build import BuildRequest
     from imagebuild.plan.steps import Plan
 
 

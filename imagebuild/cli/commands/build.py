@@ -22,8 +22,8 @@ from imagebuild.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from imagebuild.operations.build import BuildRequest, BuildResult
-    from imagebuild.operations.jobs import Job
+    from imagebuild.operations.build import BuildResult
+    from imagebuild.operations.jobs import BuildRequest, Job
     from imagebuild.operations.toolbox import Toolbox
 
 
@@ -69,7 +69,7 @@ def build(
     if no_verify and (machines is not None or demand is not None):
         raise typer.BadParameter("--no-verify goes neither with --with nor with --require")
 
-    from imagebuild.operations.build import BuildRequest
+    from imagebuild.operations.jobs import BuildRequest
     from imagebuild.operations.recipes import parse_settings
 
     request = BuildRequest(
