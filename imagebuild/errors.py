@@ -11,18 +11,32 @@
 
     RecipeError has one subclass: UsageError, for the command line.
 
-A bad image is no exception: it is a verdict (exit code 10, `BAD_IMAGE`); nor are two images that differ (11,
-`DIFFERENT`). `EXIT_CODES` is the whole list, for `--help`, the man page and the reference.
+A bad image is no exception: it is a verdict (exit code 10, `BAD_IMAGE`). Neither is a difference (11, `DIFFERENT`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 OK = 0
 INTERNAL = 1
 BAD_IMAGE = 10
 DIFFERENT = 11
+EXIT_CODES: Mapping[int, str] = {
+    OK: "done, and verified where a verification was asked for",
+    INTERNAL: "internal error (please report it)",
+    2: "the command line or the recipe is wrong",
+    3: "the recipe cannot be made, or a boot loader could not boot it",
+    4: "this machine lacks something, to build or to verify; the message says what to install",
+    5: "a step of the build failed",
+    6: "the image could not be verified (it may be good)",
+    7: "bundling, uploading or registering failed (safe to run again)",
+    BAD_IMAGE: "the image was verified, and it is bad",
+    DIFFERENT: "`diff --exit-code`: the two differ",
+    130: "interrupted by Ctrl-C or SIGTERM",
+}
+"""What --help, the man page and the reference say of each."""
 
 
 class ImagebuildError(Exception):
@@ -131,19 +145,3 @@ class Interrupted(ImagebuildError):  # noqa: N818 (the shell's word for it)
     """The user (Ctrl-C) or the machine (SIGTERM) asked to stop."""
 
     exit_code = 130
-
-
-# In the order of the numbers. `code` marks in these texts are Markdown's; --help and the man page leave them out.
-EXIT_CODES: dict[int, str] = {
-    OK: "done, and verified where a verification was asked for",
-    INTERNAL: "internal error (please report it)",
-    RecipeError.exit_code: "the command line or the recipe is wrong",
-    PlanError.exit_code: "the recipe cannot be made, or a boot loader could not boot it",
-    HostError.exit_code: "this machine lacks something, to build or to verify; the message says what to install",
-    BuildError.exit_code: "a step of the build failed",
-    VerifyError.exit_code: "the image could not be verified (it may be good)",
-    PublishError.exit_code: "bundling, uploading or registering failed (safe to run again)",
-    BAD_IMAGE: "the image was verified, and it is bad",
-    DIFFERENT: "`diff --exit-code`: the two differ",
-    Interrupted.exit_code: "interrupted by Ctrl-C or SIGTERM",
-}

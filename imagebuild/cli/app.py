@@ -10,22 +10,29 @@ from typing import Annotated
 
 import typer
 
-from imagebuild.cli.cache_verbs import add_cache_verbs
+from imagebuild.cli.commands.aki import aki
+from imagebuild.cli.commands.boot import boot
 from imagebuild.cli.commands.build import build
+from imagebuild.cli.commands.bundle import bundle
+from imagebuild.cli.commands.cache import cache
+from imagebuild.cli.commands.completion import completion
+from imagebuild.cli.commands.diff import diff
+from imagebuild.cli.commands.doctor import doctor
+from imagebuild.cli.commands.init import init
+from imagebuild.cli.commands.inspect import inspect
 from imagebuild.cli.commands.lock import lock
 from imagebuild.cli.commands.nightly import nightly
 from imagebuild.cli.commands.plan import plan
+from imagebuild.cli.commands.publish import publish
+from imagebuild.cli.commands.repair import repair
 from imagebuild.cli.commands.reproduce import reproduce
+from imagebuild.cli.commands.schema import schema
+from imagebuild.cli.commands.shell import shell
+from imagebuild.cli.commands.unbundle import unbundle
 from imagebuild.cli.commands.validate import validate
 from imagebuild.cli.commands.verify import verify
 from imagebuild.cli.commands.worker import worker
-from imagebuild.cli.desk import add_desk_verbs
-from imagebuild.cli.ec2 import add_ec2_verbs
-from imagebuild.cli.image_verbs import add_image_verbs
-from imagebuild.cli.machine_verbs import add_machine_verbs
 from imagebuild.errors import EXIT_CODES
-
-Work = Callable[[], int]
 
 _ABOUT = """\
 Builds bootable disk images from declarative recipes, and boots every one under Xen and QEMU before anybody sees it.
@@ -39,9 +46,10 @@ A first image:
 """
 _EXIT_CODES = "\n".join(
     [
-        "\b\nExit codes:",
-        *(f"  {code:>3}  {meaning.replace('`', '')}" for code, meaning in EXIT_CODES.items()),
-        "With several recipes: the highest of them.\n",
+        "\b",
+        "Exit codes:",
+        *(f"{code:>5}  {meaning.replace('`', '')}" for code, meaning in EXIT_CODES.items()),
+        "With several recipes: the highest of them.",
     ]
 )
 
@@ -77,32 +85,25 @@ _VERBS: tuple[tuple[Callable[..., int], str], ...] = (
     (plan, "Show what will be built, without building it."),
     (build, "Build images, and verify each to its login prompt."),
     (verify, "Verify any image that has a menu.lst."),
-)
-_REPRODUCIBLE: tuple[tuple[Callable[..., int], str], ...] = (
+    (doctor, "Say what this machine can do, and what to install."),
+    (schema, "Print the JSON Schema of recipes, for editors."),
+    (inspect, "Show what is in an image, and what each boot loader would do with it."),
+    (repair, "Make a bootable copy of an image that a boot loader cannot read."),
     (lock, "Write down the exact packages that a recipe's tree is made of."),
     (reproduce, "Build an output folder's image again, and tell whether it is the same."),
-)
-_NIGHTLY: tuple[tuple[Callable[..., int], str], ...] = (
     (nightly, "Build and verify a folder of recipes, what has changed, with one summary."),
     (worker, "Offer this machine to the scheduler of a nightly run."),
+    (aki, "List the PV-GRUB AKIs of EC2, or choose the right one."),
+    (bundle, "Make an EC2 bundle (instance store) of an image."),
+    (unbundle, "Get the image back out of an EC2 bundle."),
+    (publish, "Upload an image to EC2 and register it as an AMI."),
+    (init, "Write a commented recipe to begin with."),
+    (diff, "Tell what differs between two images."),
+    (boot, "Sit at an image's console."),
+    (shell, "Look into an image (guestfish)."),
+    (completion, "Print the completion script of a shell."),
 )
 
-
-def _add(verbs: tuple[tuple[Callable[..., int], str], ...]) -> None:
-    for verb, brief in verbs:
-        app.command(short_help=brief)(verb)
-
-
-def _do(context: typer.Context, work: Work, *, debug: bool = False) -> None:
-    """For the verbs that are not yet a module of commands/ each."""
-    context.obj.code = work()
-
-
-_add(_VERBS)
-add_machine_verbs(app, _do)
-add_image_verbs(app, _do)
-_add(_REPRODUCIBLE)
-add_cache_verbs(app, _do)
-_add(_NIGHTLY)
-add_ec2_verbs(app, _do)
-add_desk_verbs(app, _do)
+for verb, brief in _VERBS:
+    app.command(short_help=brief)(verb)
+app.add_typer(cache, name="cache", short_help="See, shrink and check what is kept between builds.")

@@ -24,9 +24,6 @@ class Display(Screen, Protocol):
     def close(self) -> None: ...
 
 
-Watcher = Journal  # for verbs without a log file
-
-
 class PlainDisplay:
     """Timestamped lines: for pipes, CI logs and files."""
 
@@ -172,6 +169,13 @@ def showing(display: Display) -> Iterator[Display]:
     finally:
         with contextlib.suppress(OSError):  # a terminal that went away
             display.close()
+
+
+@contextlib.contextmanager
+def watching(stream: TextIO | None = None, *, transient: bool = False) -> Iterator[Journal]:
+    """The Progress for a block that has no log file."""
+    with showing(choose_display(stream, transient=transient)) as display:
+        yield Journal(display)
 
 
 Segment = tuple[str, str]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from imagebuild import __version__
 from imagebuild.artifacts.output_directory import REPORT
 from imagebuild.errors import PlanError
 from imagebuild.host.cache import Cache
+from imagebuild.host.digest import image_sha256
 from imagebuild.nightly.model import Options, Result
 from imagebuild.nightly.store import CURRENT, Store
 from imagebuild.operations.recipes import final_plan
@@ -111,7 +111,6 @@ def _report(content: bytes | None) -> Report | None:
 
 def _sha256(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return image_sha256(path)
     except OSError:
         return ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import platform
 import time
 import uuid
@@ -14,6 +13,7 @@ from pathlib import Path
 from imagebuild.artifacts.output_directory import REPORT
 from imagebuild.errors import BAD_IMAGE, OK, BuildError, HostError, ImagebuildError, VerifyError
 from imagebuild.host.cache import Cache
+from imagebuild.host.digest import file_sha256
 from imagebuild.host.scratch import scratch_folder
 from imagebuild.nightly import shared
 from imagebuild.nightly.model import STATE_OF_VERDICT, Done, Result, State, Task
@@ -63,7 +63,7 @@ def _in_store(job: _Job) -> Done:
         files = {}
         for path in _to_publish(folder / "out" / task.name, done.report):
             store.upload(path, f"{task.name}/{stored}/{path.name}")
-            files[path.name] = (path.stat().st_size, _sha256(path))
+            files[path.name] = (path.stat().st_size, file_sha256(path))
     return Done(done.result, done.report, stored, files)
 
 
@@ -148,8 +148,3 @@ def _broken(task: Task, code: int, message: str, attempts: int = 0) -> Result:
     return Result(
         name=task.name, recipe=task.recipe, state=State.BROKEN, exit_code=code, message=message, attempts=attempts
     )
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

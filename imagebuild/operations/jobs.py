@@ -83,9 +83,10 @@ def prepare_jobs(
 
 
 def _prepare(loaded: LoadedRecipe, machines: tuple[MachineName, ...] | None) -> Job:
+    from imagebuild.assemble.this_machine import check_machine
     from imagebuild.plan.accounts import passwords
 
-    preliminary_plan(loaded)
+    check_machine(preliminary_plan(loaded))
     secrets = {item.secret: find_hash(item.password, item.key, loaded) for item in passwords(loaded.recipe)}
     return Job(loaded, _machines(loaded, machines), secrets)
 

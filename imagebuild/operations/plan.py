@@ -24,7 +24,14 @@ class PlanRequest:
 
 
 def plan_recipe(request: PlanRequest) -> Plan:
-    """The final plan where the tree is in the cache, else the preliminary one. Raises RecipeError, PlanError."""
+    """The final plan where the tree is in the cache, else the preliminary one.
+
+    Raises RecipeError, PlanError, and HostError for what this machine could not carry out.
+    """
+    from imagebuild.assemble.this_machine import check_machine
+
     loaded = reader(locked=request.locked)(request.recipe, request.settings)
     preliminary = preliminary_plan(loaded)  # first: what the recipe alone tells is refused as it is by `validate`
-    return final_plan(loaded, Cache()) or preliminary
+    plan = final_plan(loaded, Cache()) or preliminary
+    check_machine(plan)
+    return plan

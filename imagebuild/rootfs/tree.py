@@ -19,6 +19,7 @@ from imagebuild.errors import BuildError
 from imagebuild.events import Progress
 from imagebuild.host.acceleration import accelerator
 from imagebuild.host.cache import Cache
+from imagebuild.host.cache_kinds import Kind
 from imagebuild.host.known_digest import known_sha256
 from imagebuild.plan.facts import TreeFacts
 from imagebuild.plan.steps import BootstrapDebian, TakeDirectory, TakeImage, TakeOci, TreeSource, UnpackTar, digest_of
@@ -33,7 +34,7 @@ from imagebuild.rootfs.rpm_database import rpm_packages
 from imagebuild.rootfs.times import wanted_epoch
 from imagebuild.rootfs.tree_facts import PackageRecords, read_tree
 
-KIND = "trees"
+KIND: Kind = "trees"
 
 
 class ResolvedTree(BaseModel):
@@ -153,7 +154,7 @@ def get_tree(
             case _:
                 assert_never(source)
         facts, records = read_tree(archive, resolved.digest)
-        packages = _packages(resolved.digest, records, index)
+        packages = _packages(resolved.digest, facts.family, records, index)
         if lock and isinstance(source, BootstrapDebian):
             check_packages(lock, packages)
         _keep_facts(folder, facts)
@@ -221,14 +222,14 @@ def _load(folder: Path, resolved: ResolvedTree, source: TreeSource, recipe_folde
     return Tree(archive, facts, Packages.model_validate_json((folder / "packages.json").read_bytes()))
 
 
-def _packages(digest: str, records: PackageRecords, index: str) -> Packages:
+def _packages(digest: str, family: str, records: PackageRecords, index: str) -> Packages:
     """What dpkg's and rpm's records list; a tree has one or the other."""
     found, note = installed_packages(records.dpkg_status, index), ""
     if not found and records.rpm_database is not None:
         found, note = rpm_packages(records.rpm_database)
     elif not found and records.older_rpm_database:
         note = f"the rpm database {records.older_rpm_database} is of an older form, which is not read"
-    return Packages(tree=digest, packages=found, note=note)
+    return Packages(tree=digest, packages=found, note=note, family=family)
 
 
 def _keep_facts(folder: Path, facts: TreeFacts) -> None:
