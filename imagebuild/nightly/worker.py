@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,8 +66,7 @@ class WorkerRequest:
 
 def serve(request: WorkerRequest, resources: dict[str, float]) -> None:
     """Work for the scheduler until it closes or we are interrupted. Raises HostError when it cannot be reached."""
-    with contextlib.ExitStack() as stack:
-        folder = request.folder or stack.enter_context(scratch_folder(_work_folder(Cache())))
+    with own_folder(Cache()) if request.folder is None else contextlib.nullcontext(request.folder) as folder:
         folder.mkdir(parents=True, exist_ok=True)
         try:
             asyncio.run(_serve(request.scheduler, request.jobs, resources, request.name, folder))
@@ -77,11 +77,13 @@ def serve(request: WorkerRequest, resources: dict[str, float]) -> None:
             ) from error
 
 
-def _work_folder(cache: Cache) -> Path:
-    """In the cache, but no entry of it: `cache verify` reads entries only."""
-    folder = cache.root / "work"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+@contextlib.contextmanager
+def own_folder(cache: Cache) -> Iterator[Path]:
+    """A scratch directory in the cache that is no entry of it: `cache verify` and `cache prune` leave it alone."""
+    work = cache.root / "work"
+    work.mkdir(parents=True, exist_ok=True)
+    with scratch_folder(work) as folder:
+        yield folder
 
 
 async def _serve(scheduler: str, jobs: int, resources: dict[str, float], name: str, folder: Path) -> None:

@@ -87,10 +87,10 @@ def build(
         jobs=jobs,
         debug=debug,
     )
-    return _build(request, context.obj.toolbox())
+    return carry_out(request, context.obj.toolbox())
 
 
-def _build(request: BuildRequest, toolbox: Toolbox) -> int:
+def carry_out(request: BuildRequest, toolbox: Toolbox) -> int:
     """All recipes, or none: nothing begins unless all of them are right."""
     from imagebuild.cli import summary
     from imagebuild.cli.ending import report, worst
