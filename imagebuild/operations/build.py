@@ -1,5 +1,10 @@
 """Recipes in, verified images out. Start at `build_job`: one recipe from its output directory's lock to its result.
 
+    unchanged?  still_good: nothing is to be done      (unchanged.py)
+    build       toolbox.build: tree, plan, assembly    (image.py)
+    verify      toolbox.verify, and what is said of it (judge.py)
+    put         the output directory, replaced at once (output_files.py, report_page.py)
+
 Several recipes at once: side_by_side.py.
 """
 

@@ -1,4 +1,7 @@
-"""build_image: a recipe in, a finished raw image and what is known about it out."""
+"""The way of a recipe to a raw image: the tree, the plan, the assembly. The one place that plans for a build.
+
+What comes before (is it unchanged?) and behind it (verification, the output directory) is in build.py.
+"""
 
 from __future__ import annotations
 
