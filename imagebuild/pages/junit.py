@@ -13,8 +13,6 @@ from imagebuild.formats.text import xml_text
 from imagebuild.report import Boot, Check, Outcome, Report
 from imagebuild.vocabulary import MACHINES, MachineName
 
-NOT_ASKED_FOR = "--no-verify"
-
 
 def junit_text(report: Report) -> str:
     """The whole document."""
@@ -96,7 +94,7 @@ def _case(report: Report, check: Check, name: str) -> ElementTree.Element:
 
 
 def _unverified(report: Report) -> ElementTree.Element:
-    asked_for = report.unverified_because == NOT_ASKED_FOR
+    asked_for = not report.verify_asked
     suite = ElementTree.Element(
         "testsuite",
         name=xml_text(f"{report.name}.verification"),
