@@ -11,11 +11,15 @@ from imagebuild.host.cache import Cache
 from imagebuild.host.cache_kinds import KINDS
 
 
+def fill(folder: Path) -> None:
+    (folder / "facts.json").write_text("{}")
+
+
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cache:
     monkeypatch.setenv("IMAGEBUILD_CACHE", str(tmp_path))
     store = Cache()
-    store.get("kernels", "a" * 64, lambda folder: (folder / "facts.json").write_text("{}") and None)
+    store.get("kernels", "a" * 64, fill)
     return store
 
 
