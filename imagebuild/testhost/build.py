@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
 import json
 import shutil
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from imagebuild.host import command
 from imagebuild.host.apt_sources import debian_mirrors
 from imagebuild.host.cache import Cache
 from imagebuild.host.cache_kinds import Kind
+from imagebuild.host.digest import file_sha256
 from imagebuild.testhost import definition, initramfs
 from imagebuild.testhost.tools import Tools
 from imagebuild.vocabulary import Layout
@@ -217,5 +217,5 @@ def _make_loaders(tools: Tools, folder: Path, progress: Progress) -> None:
         embed = f"boot/grub/grub.cfg={configuration}"
         options = [f"--install-modules={modules}", f"--modules={modules}", "-o", str(output), embed]
         _run([*tools.grub_mkstandalone(), *options], f"making the {layout} loader", progress)
-        facts[output.name] = hashlib.sha256(output.read_bytes()).hexdigest()
+        facts[output.name] = file_sha256(output)
     (folder / "facts.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
