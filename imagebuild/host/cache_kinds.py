@@ -11,6 +11,7 @@ from typing import Literal
 
 Kind = Literal[
     "acceleration",
+    "appliance",
     "bundles",
     "dom0-state",
     "essentials",
@@ -42,6 +43,7 @@ MOST_STAMPS = 1000  # some 200 bytes each; nothing says that an image is gone
 
 KINDS: Mapping[Kind | FileKind, CacheKind] = {
     "acceleration": CacheKind("whether KVM works here", "this boot of the machine, QEMU's version, the user"),
+    "appliance": CacheKind("which filesystems the appliance makes", "this machine's kernels, modules and appliance"),
     "bundles": CacheKind("EC2 bundles on their way", "the image's sha256, account, name, machine, public keys"),
     "dom0-state": CacheKind("a booted dom0", "the machine's arguments, the test host, QEMU's version"),
     "essentials": CacheKind(

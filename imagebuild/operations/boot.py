@@ -86,7 +86,7 @@ def _xen_machine(request: BootRequest, subject: Subject, host: TestHost, scratch
     from imagebuild.verify import xen
     from imagebuild.verify.loaders import choose_loader
 
-    known = subject.menu_at is not None and subject.menu_at.place in ("(hd0)", "(hd0,0)")
+    known = subject.menu_at is not None and subject.menu_at.is_first
     loader = choose_loader(host, subject.layout, menu_path=subject.menu_path if known else None,
                            asked=request.pv_grub, cache=cache)  # fmt: skip
     task = xen.XenBoot(image=subject.raw, loader=loader, memory_bytes=request.memory_bytes, timeout_seconds=0,

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 from imagebuild.diff.take import mounts_of_subject
 from imagebuild.errors import VerifyError
 from imagebuild.recipe.starter import FoundFilesystem, FoundImage
-from imagebuild.verify.view import names_of
 from imagebuild.vocabulary import FilesystemType
 
 if TYPE_CHECKING:
@@ -80,9 +79,9 @@ def _filesystem(place: Place, mounts: dict[str, str]) -> FoundFilesystem | None:
     if place.contents is None or place.contents.type not in get_args(FilesystemType):
         return None
     label = place.contents.label if re.fullmatch(r"[A-Za-z0-9_.-]*", place.contents.label) else ""
-    mount = next((mounts[name] for name in names_of(place) if name in mounts), None)
+    mount = mounts.get(place.name)
     if place.type != "swap" and mount is None:
-        mount = "/" if len(mounts) < 2 else f"/mnt/{place.name.strip('()').replace(',', '-').replace('/', '-')}"
+        mount = "/" if not mounts else f"/mnt/{place.name.strip('()').replace(',', '-').replace('/', '-')}"
     return FoundFilesystem(
         cast(Any, place.type), _size(place.size_bytes), None if place.type == "swap" else mount, label
     )

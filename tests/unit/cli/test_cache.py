@@ -11,16 +11,16 @@ from imagebuild.host.cache import Cache
 from imagebuild.host.cache_kinds import KINDS
 
 
-def fill(folder: Path) -> None:
-    (folder / "facts.json").write_text("{}")
-
-
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cache:
     monkeypatch.setenv("IMAGEBUILD_CACHE", str(tmp_path))
     store = Cache()
-    store.get("kernels", "a" * 64, fill)
+    store.get("kernels", "a" * 64, _make)
     return store
+
+
+def _make(folder: Path) -> None:
+    (folder / "facts.json").write_text("{}")
 
 
 def test_ls_shows_the_whole_table(cache: Cache, capsys: pytest.CaptureFixture[str]) -> None:
