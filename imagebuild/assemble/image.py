@@ -34,7 +34,7 @@ def build_image(
     """
     source = tree_source(loaded.recipe)
     with stage(progress, "root tree") as mark:
-        resolved = rootfs.resolve(source, loaded.folder, cache, loaded.lock)
+        resolved = rootfs.resolve(source, loaded.folder, cache, loaded.lock, loaded.epoch)
         tree, mark.cached = rootfs.get_tree(resolved, source, loaded.folder, cache, progress, loaded.lock)
         facts = with_own_kernels(tree.facts, loaded, cache)
         digest = cache.content_digest(rootfs.KIND, resolved.digest)

@@ -13,7 +13,6 @@ from imagebuild.formats.text import xml_text
 from imagebuild.report import Boot, Check, Outcome, Report
 from imagebuild.vocabulary import MACHINES, MachineName
 
-NOT_ASKED_FOR = "--no-verify"
 TOTALS = ("tests", "failures", "errors", "skipped")
 
 
@@ -102,7 +101,7 @@ def _case(report: Report, check: Check, name: str) -> ElementTree.Element:
 
 
 def _unverified(report: Report) -> ElementTree.Element:
-    asked_for = report.unverified_because == NOT_ASKED_FOR
+    asked_for = not report.verify_asked
     suite = ElementTree.Element(
         "testsuite",
         name=xml_text(f"{report.name}.verification"),

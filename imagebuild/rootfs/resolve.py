@@ -15,7 +15,7 @@ def facts_in_cache(loaded: LoadedRecipe, cache: Cache) -> TreeFacts | None:
     """What the tree told when it was made, or None when it is not in the cache (or its archive is missing)."""
     source = tree_source(loaded.recipe)
     try:
-        resolved = rootfs.resolve(source, loaded.folder, cache, loaded.lock)
+        resolved = rootfs.resolve(source, loaded.folder, cache, loaded.lock, loaded.epoch)
     except BuildError:
         return None
     tree = rootfs.find_tree(resolved, source, loaded.folder, cache)
