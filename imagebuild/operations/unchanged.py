@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from imagebuild import __version__
 from imagebuild.artifacts.output_directory import REPORT
 from imagebuild.host.cache import Cache
+from imagebuild.host.digest import file_sha256
 from imagebuild.operations.jobs import BuildRequest, Job
 from imagebuild.operations.recipes import final_plan
 from imagebuild.report import Report, Verdict
@@ -74,10 +75,7 @@ def _read_report(path: Path) -> Report | None:
 
 
 def _file_digest(path: Path | None) -> str | None:
-    if path is None:
-        return None
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return None if path is None else file_sha256(path)
 
 
 def _digest(data: bytes) -> str:

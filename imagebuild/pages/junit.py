@@ -13,6 +13,8 @@ from imagebuild.formats.text import xml_text
 from imagebuild.report import Boot, Check, Outcome, Report
 from imagebuild.vocabulary import MACHINES, MachineName
 
+TOTALS = ("tests", "failures", "errors", "skipped")
+
 
 def junit_text(report: Report) -> str:
     """The whole document."""
@@ -24,9 +26,14 @@ def junit_text(report: Report) -> str:
             root.append(_suite(report, machine, checks, boots))
     if report.unverified_because:
         root.append(_unverified(report))
-    for total in ("tests", "failures", "errors", "skipped"):
+    return document(root, sum(float(suite.get("time", "0")) for suite in root))
+
+
+def document(root: ElementTree.Element, seconds: float) -> str:
+    """The text of a `testsuites` element, with the totals of its suites."""
+    for total in TOTALS:
         root.set(total, str(sum(int(suite.get(total, "0")) for suite in root)))
-    root.set("time", f"{sum(float(suite.get('time', '0')) for suite in root):.3f}")
+    root.set("time", f"{seconds:.3f}")
     ElementTree.indent(root)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
 
