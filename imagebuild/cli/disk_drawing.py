@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape, quoteattr
 
+from imagebuild.filesystems.table import KNOWN
 from imagebuild.formats.text import size
 from imagebuild.image.probe import printable
 
@@ -19,10 +20,7 @@ if TYPE_CHECKING:
 _WIDTH, _MARGIN, _BAR_HEIGHT, _GAP, _LINE = 960, 20, 64, 28, 22
 _TOP = 56
 # Readable on white, told apart by people who see few colours too (Okabe and Ito's set, lightened).
-_COLOURS = {
-    "ext2": "#8fc7e8", "ext3": "#6db5e0", "ext4": "#56a3d9", "xfs": "#f0c26b", "btrfs": "#7cc9a8",
-    "reiserfs": "#d9a3c4", "swap": "#c9c9c9", "vfat": "#f2e38b", "LVM2_member": "#e8d9c5",
-}  # fmt: skip
+_COLOURS = {"LVM2_member": "#e8d9c5", **{name: item.colour for name, item in KNOWN.items()}}
 _UNKNOWN, _FREE = "#ffffff", "#f4f4f4"
 # Pixels that a character takes at this size; what has less room goes without words.
 _CHARACTER = 8

@@ -97,7 +97,7 @@ def _default(_question: str, default: str, _choices: tuple[str, ...]) -> str:
 
 
 def _terminal(question: str, default: str, choices: tuple[str, ...]) -> str:
-    """Ask on stderr, so that stdout is the recipe's (`init -`). An answer may be begun (`x` for xfs)."""
+    """Ask on stderr, so that stdout is the recipe's (`init -`). The first letters of an answer are enough."""
     shown = f" ({', '.join(choices)})" if choices else ""
     while True:
         print(f"{question}{shown} [{default}]: ", end="", file=sys.stderr, flush=True)

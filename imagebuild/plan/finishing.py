@@ -45,7 +45,7 @@ class Parted:
 def part_edits(edits: Sequence[Edit], disk: Sequence[DiskStep]) -> Parted:
     """Part the edits where the order of their effects stays the same.
 
-    Only ext2 to ext4 can be finished: debugfs writes into them. While the disk is not known, nothing is parted.
+    Only ext can be finished: debugfs writes into them. While the disk is not known, nothing is parted.
     """
     laid = [step for step in disk if isinstance(step, (MakeExt, MakeBtrfs, MakeXfs, PackTree))]
     if not laid or not all(isinstance(step, MakeExt) for step in laid):

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from imagebuild.bootloaders.model import PlanRule
 from imagebuild.bootloaders.table import LOADERS, rules_met
 from imagebuild.errors import PlanError
-from imagebuild.filesystems.mkfs import making
+from imagebuild.filesystems.table import making
 from imagebuild.plan.areas import Area, partition_areas, volume_areas
 from imagebuild.plan.refusals import all_at_once
 from imagebuild.recipe.model import Disk

@@ -9,7 +9,7 @@ from urllib.parse import unquote_to_bytes
 
 from imagebuild.errors import BuildError
 from imagebuild.host import command
-from imagebuild.plan.disk_vocabulary import MakeExt
+from imagebuild.plan.disk_vocabulary import LaidStep, MakeExt
 from imagebuild.rootfs import times
 from imagebuild.rootfs.archive import printable
 
@@ -60,7 +60,7 @@ def quoted(text: str) -> str:
     return '"' + text.replace('"', '""') + '"'
 
 
-def belongs(step: MakeExt, path: str) -> bool:
+def belongs(step: LaidStep, path: str) -> bool:
     """Whether a path of the tree lies in this filesystem."""
 
     def below(folder: str) -> bool:

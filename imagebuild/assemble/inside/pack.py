@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from imagebuild.assemble.inside.btrfs import check_left
-from imagebuild.assemble.inside.privileged import Left
+from imagebuild.assemble.inside.privileged import Left, check_left
 from imagebuild.host import command
 from imagebuild.plan.disk_vocabulary import PackTree
 
@@ -15,7 +14,7 @@ _SECTOR_BYTES = 512
 
 def pack_tree(step: PackTree, folder: Path, archive: Path, left: Left) -> None:
     """Everything that tar keeps; files with holes keep them. Raises BuildError."""
-    check_left(step.mountpoint, step.excluded, left)
+    check_left(step, left)
     words = ["tar", "--create", f"--file={archive}", f"--directory={folder}", "--format=pax", "--sort=name"]
     words += ["--numeric-owner", "--xattrs", "--xattrs-include=*", "--acls", "--sparse", "--blocking-factor=2048"]
     words += ["--pax-option=delete=atime,delete=ctime"]

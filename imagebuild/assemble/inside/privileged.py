@@ -18,7 +18,8 @@ from pathlib import Path
 
 from imagebuild.assemble.inside import debugfs
 from imagebuild.assemble.inside.debugfs import belongs, decoded, quoted, within
-from imagebuild.plan.disk_vocabulary import MakeExt
+from imagebuild.errors import BuildError
+from imagebuild.plan.disk_vocabulary import LaidStep, MakeExt
 from imagebuild.plan.facts import Attribute, DeviceNode
 
 # What Linux says of an attribute or a device node that it does not permit here.
@@ -124,3 +125,19 @@ def _make(step: MakeExt, device: DeviceNode) -> list[str]:
 
 def _inside(step: MakeExt, path: str) -> str:
     return within(step, decoded(path))
+
+
+def check_left(step: LaidStep, left: Left) -> None:
+    """Raises BuildError for what an ordinary user cannot put into a filesystem that is not ext.
+
+    Nodes in /dev are no loss: every kernel that boots here mounts its own /dev over it (devtmpfs).
+    """
+    names = [device.path for device in left.devices if not device.path.startswith("/dev/")]
+    names += [attribute.path for attribute in left.attributes if not attribute.path.startswith("/dev/")]
+    if lost := [name for name in names if belongs(step, name)]:
+        raise BuildError(
+            f"{step.mountpoint}: a device node or an attribute for root only cannot be made by an ordinary user in a "
+            "filesystem that is not ext",
+            details="\n".join(lost[:10]),
+            resolution="build as root, use ext4 there, or take it out of the tree",
+        )

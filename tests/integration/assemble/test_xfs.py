@@ -16,7 +16,7 @@ from imagebuild.assemble.inside.xfs.fill import fill
 from imagebuild.assemble.inside.xfs.geometry import XfsError
 from imagebuild.bootloaders.table import LOADERS
 from imagebuild.errors import PlanError
-from imagebuild.filesystems.mkfs import making
+from imagebuild.filesystems.table import making
 from imagebuild.host import command
 from imagebuild.recipe.model import FilesystemSpec
 
@@ -144,7 +144,7 @@ def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_size_that_is_planned_is_enough(folder: Path, tmp_path: Path) -> None:
-    from imagebuild.filesystems.sizes import capacity_bytes
+    from imagebuild.filesystems.table import capacity_bytes
 
     used = [(Path(top) / name).lstat() for top, folders, files in os.walk(folder) for name in (*folders, *files)]
     content = sum(-(-status.st_size // 4096) * 4096 for status in used)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from imagebuild.assemble.inside import spread
-from imagebuild.assemble.inside.btrfs import check_left
-from imagebuild.assemble.inside.privileged import Left
+from imagebuild.assemble.inside.privileged import Left, check_left
 from imagebuild.assemble.inside.xfs.fill import fill
 from imagebuild.assemble.inside.xfs.geometry import XfsError
 from imagebuild.errors import BuildError
@@ -19,7 +18,7 @@ def make_xfs(step: MakeXfs, folder: Path, image: Path, scratch: Path, left: Left
 
     Raises BuildError.
     """
-    check_left(step.mountpoint, step.excluded, left)
+    check_left(step, left)
     command.require("mkfs.xfs", "xfsprogs")
     words = ["mkfs.xfs", "-q", "-f", *step.options, "-m", f"uuid={step.uuid}"]
     words += ["-L", step.label] if step.label else []
