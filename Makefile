@@ -46,6 +46,7 @@ check: setup
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+	.ci/check-texts
 	.venv/bin/python -m pytest tests/unit
 
 docs: setup
@@ -53,6 +54,7 @@ docs: setup
 	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict --quiet
 
 proof: setup
+	.venv/bin/python -m tests.proof.fstabs
 	.venv/bin/python -m tests.proof
 
 format: setup

@@ -53,6 +53,9 @@ _IMAGE_SUFFIXES = (
 )  # fmt: skip
 
 
+# Without its report, nothing that lies in the directory claims anything.
+_CLAIMS = (REPORT, PAGE)
+_ABOUT_THE_IMAGE = (SUMS, SIGNATURE, SPDX, CYCLONEDX, PROVENANCE, RECIPE, LOCK)
 _NONE: Mapping[str, str] = {}
 
 
@@ -106,39 +109,28 @@ class OutputFolder:
 
         `texts`: contents by file name. `image`: the name that the partial image gets; None: there is none. `others`:
         names of more files that have been made (`partial`).
-        Everything is on the disk before the first older file goes, so that a full disk changes nothing.
+        Everything is on the disk before the first older file goes, so that a full disk changes nothing. Killed at any
+        step, a whole image stays: what claims something goes first, then the image changes by one rename(2), then the
+        rest; the report comes last.
         """
         for name, text in texts.items():
-            (self.path / f"{name}{_PARTIAL}").write_text(text, encoding="utf-8")
-        self._remove_older(image)
+            self.partial(name).write_text(text, encoding="utf-8")
+        consoles = _consoles_of(self.path / REPORT)
+        self._remove(_CLAIMS if image is None else (*_CLAIMS, *_ABOUT_THE_IMAGE))
         if image is not None:
             self.partial_image.rename(self.path / image)
+            self._remove(name for suffix in _IMAGE_SUFFIXES if (name := self.name + suffix) != image)
+        self._remove(consoles)
         for other in others:
             self.partial(other).rename(self.path / other)
         for console in sorted(self.consoles.glob("*")):
             console.rename(self.path / console.name)
-        for name in texts:
-            (self.path / f"{name}{_PARTIAL}").rename(self.path / name)
+        for name in sorted(texts, key=lambda name: name == REPORT):
+            self.partial(name).rename(self.path / name)
 
-    def _remove_older(self, image: str | None) -> None:
-        """The report goes first: without it, nothing that lies here claims anything."""
-        consoles = _consoles_of(self.path / REPORT)
-        (self.path / REPORT).unlink(missing_ok=True)
-        (self.path / PAGE).unlink(missing_ok=True)
-        if image is not None:
-            for name in (
-                SUMS,
-                SIGNATURE,
-                SPDX,
-                CYCLONEDX,
-                PROVENANCE,
-                RECIPE,
-                LOCK,
-                *(self.name + suffix for suffix in _IMAGE_SUFFIXES),
-            ):
-                (self.path / name).unlink(missing_ok=True)
-        for console in consoles:
-            (self.path / console).unlink(missing_ok=True)
+    def _remove(self, names: Iterable[str]) -> None:
+        for name in names:
+            (self.path / name).unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

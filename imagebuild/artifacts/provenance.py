@@ -46,7 +46,7 @@ def _dependencies(contents: Contents) -> list[dict[str, Any]]:
     """The tree's source, and every package with the digest of its .deb."""
     found: list[dict[str, Any]] = [{"name": "root tree", "digest": {"sha256": contents.packages.tree}}]
     for package in contents.packages.packages:
-        uri = package_url(package, contents.suite).to_string()
+        uri = package_url(package, contents).to_string()
         found.append({"uri": uri} | ({"digest": {"sha256": package.sha256}} if package.sha256 else {}))
     return found
 

@@ -26,7 +26,7 @@ _NAMESPACE = uuid.UUID("6f1d8f0e-6f0e-5f43-9d0c-3a3a6f3c9a55")  # ours, once dra
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What both documents tell. `suite`: the Debian release, where it is known."""
+    """What both documents say. `suite`: the Debian release, where it is known."""
 
     name: str
     version: str | None
@@ -41,12 +41,17 @@ class Contents:
         return uuid.uuid5(_NAMESPACE, self.image.sha256)
 
 
-def package_url(package: Package, suite: str | None) -> PackageURL:
-    """pkg:deb/debian/NAME@VERSION?arch=…&distro=… (the purl specification's type deb)."""
+def package_url(package: Package, contents: Contents) -> PackageURL:
+    """pkg:deb/debian/NAME@VERSION?arch=…&distro=…, pkg:rpm/fedora/NAME@VERSION?arch=…&epoch=… (purl-spec's types)."""
     from packageurl import PackageURL
 
-    qualifiers = {"arch": package.architecture} | ({"distro": suite} if suite else {})
-    return PackageURL("deb", "debian", package.name, package.version, qualifiers)
+    family = contents.packages.family
+    vendor = None if family == "unknown" else family
+    qualifiers = {"arch": package.architecture} | ({"distro": contents.suite} if contents.suite else {})
+    version = package.version
+    if package.ecosystem == "rpm" and ":" in version:  # an rpm's epoch is a qualifier, a .deb's a part of the version
+        qualifiers["epoch"], _, version = version.partition(":")
+    return PackageURL(package.ecosystem, vendor, package.name, version, qualifiers)
 
 
 def cyclonedx_text(contents: Contents) -> str:
@@ -69,7 +74,7 @@ def cyclonedx_text(contents: Contents) -> str:
     metadata.tools.components.add(tool)
     components = []
     for package in contents.packages.packages:
-        url = package_url(package, contents.suite)
+        url = package_url(package, contents)
         hashes = [digest(package.sha256)] if package.sha256 else []
         components.append(
             Component(name=package.name, version=package.version, purl=url, bom_ref=str(url), hashes=hashes)
@@ -106,7 +111,7 @@ def spdx_text(contents: Contents) -> str:
     packages = [image]
     relations = [Relationship("SPDXRef-DOCUMENT", RelationshipType.DESCRIBES, "SPDXRef-Image")]
     for number, package in enumerate(contents.packages.packages):
-        url = package_url(package, contents.suite).to_string()
+        url = package_url(package, contents).to_string()
         reference = ExternalPackageRef(ExternalPackageRefCategory.PACKAGE_MANAGER, "purl", url)
         identity = f"SPDXRef-Package-{number}"
         packages.append(

@@ -107,7 +107,7 @@ def _failures(image: Path, tools: Tools, loader: BootLoader, progress: Progress)
         scratch_folder() as folder,
         open_subject(image, tools, folder) as subject,
     ):
-        checks = run_static(subject, tools, progress, loader)
+        checks = run_static(subject, progress, loader)
     return [check for check in checks if check.outcome is Outcome.FAILED]
 
 

@@ -144,13 +144,14 @@ def _make(spec: FilesystemSpec, given: Given, reader: Loader | None) -> Making:
     return Making(flat(options), frozenset({spec.type, *features}), "mke2fs", features, block, inode_bytes, inodes)
 
 
-def _type(name: ExtType, colour: str, drivers: tuple[str, ...]) -> Filesystem:
+def _type(name: ExtType, colour: str, drivers: tuple[str, ...], mounted_as: tuple[ExtType, ...]) -> Filesystem:
     return Filesystem(
         name=name,
         read=_read,
         reader="debugfs",
         checker=Checker("e2fsck", "e2fsprogs", ("e2fsck", "-f", "-n"), knows_offset=True),
         colour=colour,
+        mounted_as=mounted_as,
         make=_make,
         capacity_bytes=capacity_bytes,
         drivers=drivers,
@@ -162,7 +163,8 @@ def _type(name: ExtType, colour: str, drivers: tuple[str, ...]) -> Filesystem:
     )
 
 
-# Debian and others build no drivers for ext2 and ext3 (ext3's left Linux in 4.3): ext4's mounts both.
-EXT2 = _type("ext2", "#8fc7e8", ("ext2", "ext4"))
-EXT3 = _type("ext3", "#6db5e0", ("ext3", "ext4"))
-EXT4 = _type("ext4", "#56a3d9", ("ext4",))
+# Debian and others build no drivers for ext2 and ext3 (ext3's left Linux in 4.3): ext4's mounts both. Each driver takes
+# what holds none of its newer features.
+EXT2 = _type("ext2", "#8fc7e8", ("ext2", "ext4"), ("ext2", "ext4"))
+EXT3 = _type("ext3", "#6db5e0", ("ext3", "ext4"), ("ext2", "ext3", "ext4"))
+EXT4 = _type("ext4", "#56a3d9", ("ext4",), ("ext4",))

@@ -69,7 +69,8 @@ class Known:
 
     `read`: its superblock, or None where there is none of this type. `reader`: which program reads single files.
     `checker` is None where there is nothing to check. `colour`: in the drawing of a disk. `show_all`: mount options
-    with which a kernel shows everything that is in it. `subvolume_prefix`: of libguestfs' names for its subvolumes.
+    with which a kernel shows everything that is in it. `mounted_as`: the types that fstab may give it (empty: its own
+    name only). `subvolume_prefix`: of libguestfs' names for its subvolumes.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Known:
     checker: Checker | None
     colour: str
     show_all: str = ""
+    mounted_as: tuple[str, ...] = ()
     subvolume_prefix: str = ""
 
 

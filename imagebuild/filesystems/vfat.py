@@ -25,4 +25,5 @@ VFAT = Known(
     reader="grub-fstest",
     checker=Checker("fsck.fat", "dosfstools", ("fsck.fat", "-n")),
     colour="#f2e38b",
+    mounted_as=("vfat", "msdos", "umsdos"),
 )

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from imagebuild.errors import PlanError
 from imagebuild.filesystems.table import FILESYSTEMS
-from imagebuild.plan.areas import Area, partition_areas, volume_areas
+from imagebuild.plan.areas import Area, DiskModel
 from imagebuild.plan.facts import TreeFacts
 from imagebuild.plan.steps import Edit, MakeLink, WriteFile
 from imagebuild.plan.tools import (
@@ -25,7 +25,6 @@ from imagebuild.plan.tools import (
     package_of,
     place_of,
 )
-from imagebuild.recipe.model import Disk
 
 KEY = "system.grow_root"
 SCRIPT_PATH = "/usr/lib/imagebuild/grow-root"
@@ -78,9 +77,10 @@ partx --update --nr "$(cat "/sys/class/block/$name/partition")" "$disk"
 """
 
 
-def grow_edits(disk: Disk, facts: TreeFacts | None) -> list[Edit]:
+def grow_edits(disk: DiskModel, facts: TreeFacts | None) -> list[Edit]:
     """The unit, its link, and the script. Raises PlanError where the root cannot grow, or the tree lacks a tool."""
-    root = next(area for area in (*partition_areas(disk), *volume_areas(disk)) if _holds_root(area))
+    root = disk.root
+    assert root is not None
     assert root.filesystem is not None
     growing = FILESYSTEMS[root.filesystem.type].grow
     if growing is None:
@@ -98,15 +98,11 @@ def grow_edits(disk: Disk, facts: TreeFacts | None) -> list[Edit]:
     ]
 
 
-def _holds_root(area: Area) -> bool:
-    return any(item.path == "/" for item in area.mounts)
-
-
-def _before_filesystem(disk: Disk, root: Area) -> tuple[str, tuple[Tool, ...]]:
+def _before_filesystem(disk: DiskModel, root: Area) -> tuple[str, tuple[Tool, ...]]:
     """The script until the root's device has grown, and the tools that it needs."""
-    if disk.layout == "hd0":
+    if disk.spec.layout == "hd0":
         return _MOUNTED_FROM, (FINDMNT,)
-    last = partition_areas(disk)[-1]
+    last = disk.partitions[-1]
     if root.volume is None:
         if root.place != last.place:
             raise _not_last(root, last)
@@ -119,7 +115,7 @@ def _before_filesystem(disk: Disk, root: Area) -> tuple[str, tuple[Tool, ...]]:
             f"{KEY}: {root.place} is striped, and only the last physical volume grows with the disk",
             resolution="make it linear, or leave grow_root out",
         )
-    return _grow_volume(group, root.place, len(partition_areas(disk))), (SFDISK, PARTX, LVM)
+    return _grow_volume(group, root.place, len(disk.partitions)), (SFDISK, PARTX, LVM)
 
 
 def _grow_volume(group: str, volume: str, number: int) -> str:

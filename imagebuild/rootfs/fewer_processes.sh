@@ -2,6 +2,7 @@
 # mkinitramfs asks readlink, realpath and mkdir nine thousand times for what the shell itself can tell, and starts cp and
 # modinfo for each of its modules. The answers are the same, so the initrd is, bit for bit. Whatever is not certain is
 # left to the programs, and to mkinitramfs's own functions.
+# shellcheck shell=sh disable=SC2154  # verbose is mkinitramfs's own variable
 
 # A kernel's package asks for an initrd before everything is configured, and dpkg's trigger asks for it again at the end
 # of the same run. The first is not made: an empty file stands for it, and none is left in the end (quick_initrd.py).

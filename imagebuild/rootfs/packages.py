@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -10,7 +11,10 @@ DPKG_STATUS = "var/lib/dpkg/status"
 
 
 class Package(BaseModel):
-    """One installed package. `sha256` and `size_bytes` are its .deb file's; None when no index was at hand."""
+    """One installed package. `sha256` and `size_bytes` are its file's; None when no index was at hand.
+
+    `ecosystem`: whose database lists it, dpkg's or rpm's.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -19,12 +23,14 @@ class Package(BaseModel):
     architecture: str
     sha256: str | None = None
     size_bytes: int | None = None
+    ecosystem: Literal["deb", "rpm"] = "deb"
 
 
 class Packages(BaseModel):
     """packages.json. `tree` is the digest of the root tree's source, `packages` sorted by name.
 
-    `note`: why the list is empty, when the tree has packages that cannot be listed.
+    `note`: why the list is empty, when the tree has packages that cannot be listed. `family`: the distribution's, as
+    families/ names it; "unknown" where the tree does not say.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -32,6 +38,7 @@ class Packages(BaseModel):
     tree: str
     packages: tuple[Package, ...]
     note: str = ""
+    family: str = "debian"
 
 
 def installed_packages(status: str, index: str = "") -> tuple[Package, ...]:

@@ -36,5 +36,5 @@ def rpm_packages(database: bytes) -> tuple[tuple[Package, ...], str]:
     for facts in found:
         if facts.name != _KEYS:
             version = f"{facts.epoch}:" * bool(facts.epoch) + f"{facts.version}-{facts.release}"
-            packages.append(Package(name=facts.name, version=version, architecture=facts.architecture))
+            packages.append(Package(name=facts.name, version=version, architecture=facts.architecture, ecosystem="rpm"))
     return tuple(sorted(packages, key=lambda package: (package.name, package.architecture, package.version))), ""

@@ -147,7 +147,7 @@ def get_tree(
             case _:
                 assert_never(source)
         facts, records = read_tree(archive, resolved.digest)
-        packages = _packages(resolved.digest, records, index)
+        packages = _packages(resolved.digest, facts.family, records, index)
         if lock and isinstance(source, BootstrapDebian):
             check_packages(lock, packages)
         _keep_facts(folder, facts)
@@ -215,14 +215,14 @@ def _load(folder: Path, resolved: ResolvedTree, source: TreeSource, recipe_folde
     return Tree(archive, facts, Packages.model_validate_json((folder / "packages.json").read_bytes()))
 
 
-def _packages(digest: str, records: PackageRecords, index: str) -> Packages:
+def _packages(digest: str, family: str, records: PackageRecords, index: str) -> Packages:
     """What dpkg's and rpm's records list; a tree has one or the other."""
     found, note = installed_packages(records.dpkg_status, index), ""
     if not found and records.rpm_database is not None:
         found, note = rpm_packages(records.rpm_database)
     elif not found and records.older_rpm_database:
         note = f"the rpm database {records.older_rpm_database} is of an older form, which is not read"
-    return Packages(tree=digest, packages=found, note=note)
+    return Packages(tree=digest, packages=found, note=note, family=family)
 
 
 def _keep_facts(folder: Path, facts: TreeFacts) -> None:

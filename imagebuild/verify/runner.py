@@ -138,7 +138,7 @@ def _fit_side_by_side(request: Request) -> bool:
 
 def _static(run: _Run) -> None:
     with stage(_Recorder(run.progress, run.stages), "static checks"):
-        checks = run_static(run.subject, run.host.tools, run.progress, run.request.loader)
+        checks = run_static(run.subject, run.progress, run.request.loader)
         run.checks["static"] = checks
     for check in checks:
         if check.outcome in (Outcome.FAILED, Outcome.WARNED):

@@ -9,6 +9,7 @@ import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import assert_never
 
 from imagebuild.errors import BuildError
 from imagebuild.plan.steps import SetPassword
@@ -32,6 +33,8 @@ def apply(step: AddUser | JoinGroups | SetPassword, secrets: Mapping[str, str]) 
             _join_groups(step)
         case SetPassword():
             _set_password(step.user, secrets[step.secret])
+        case _:
+            assert_never(step)
 
 
 def _add_user(step: AddUser) -> None:
@@ -92,11 +95,11 @@ def authorize_keys(step: AuthorizeKeys, contents: Sequence[bytes]) -> None:
     path.chmod(0o600)
 
 
-def _set_password(user: str, crypted: str) -> None:
+def _set_password(user: str, encrypted: str) -> None:
     """The second field of the user's line in /etc/shadow. Raises OSError when there is none."""
     if not _SHADOW.is_file():
         raise OSError(2, "there is no such file", str(_SHADOW))
-    if not _change_line(_SHADOW, user, lambda fields: [user, crypted, *fields[2:]]):
+    if not _change_line(_SHADOW, user, lambda fields: [user, encrypted, *fields[2:]]):
         raise OSError(2, f"no user {user} in it", str(_SHADOW))
 
 

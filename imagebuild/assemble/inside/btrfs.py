@@ -1,26 +1,26 @@
-"""Btrfs laid in user space: mkfs.btrfs fills the filesystem from a folder, files whole and without holes."""
+"""Btrfs made in user space: mkfs.btrfs fills the filesystem from a directory, files whole and without holes."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from imagebuild.assemble.inside import spread
-from imagebuild.assemble.inside.privileged import Left, check_left
+from imagebuild.assemble.inside import placement
+from imagebuild.assemble.inside.privileged import Deferred, check_deferred
 from imagebuild.errors import BuildError
 from imagebuild.filesystems import btrfs_size
 from imagebuild.host import command
 from imagebuild.plan.disk_vocabulary import MakeBtrfs
 
 
-def make_btrfs(step: MakeBtrfs, folder: Path, image: Path, scratch: Path, left: Left) -> None:
+def make_btrfs(step: MakeBtrfs, folder: Path, image: Path, scratch: Path, deferred: Deferred) -> None:
     """Make the filesystem from `folder` at the step's place in `image`. `scratch`: a folder, best in memory.
 
     mkfs.btrfs syncs what it writes, which costs nothing in memory. Raises BuildError.
     """
-    check_left(step, left)
+    check_deferred(step, deferred)
     command.require("mkfs.btrfs", "btrfs-progs")
     words = ["mkfs.btrfs", "-q", "-f", "-U", step.uuid, *(["-L", step.label] if step.label else [])]
-    with spread.staged(step.where, image, scratch) as path:
+    with placement.staged(step.where, image, scratch) as path:
         # mkfs.btrfs makes the file as large as it thinks the folder may need, which is much too large: it is shrunk to
         # what is really taken, and then grown to its place.
         words += [*step.options, "--shrink", "--rootdir", str(folder), str(path)]

@@ -9,7 +9,7 @@ from urllib.parse import unquote_to_bytes
 
 from imagebuild.errors import BuildError
 from imagebuild.host import command
-from imagebuild.plan.disk_vocabulary import LaidStep, MakeExt
+from imagebuild.plan.disk_vocabulary import MakeExt, PopulateStep
 from imagebuild.rootfs import times
 from imagebuild.rootfs.archive import printable
 
@@ -28,7 +28,7 @@ def take_out(source: Path, files: Sequence[tuple[str, Path]]) -> None:
     """Copy the content of files of the filesystem in `source` to where the second of each pair says."""
     script = [f"dump {quoted(name)} {quoted(str(path))}" for name, path in files]
     if script:
-        _attend(["-f", "-", str(source)], script, doing="reading files of the laid filesystem", epoch=0)
+        _attend(["-f", "-", str(source)], script, doing="reading files of the populated filesystem", epoch=0)
 
 
 def _attend(words: list[str], script: Sequence[str], *, doing: str, epoch: int) -> None:
@@ -60,7 +60,7 @@ def quoted(text: str) -> str:
     return '"' + text.replace('"', '""') + '"'
 
 
-def belongs(step: LaidStep, path: str) -> bool:
+def belongs(step: PopulateStep, path: str) -> bool:
     """Whether a path of the tree lies in this filesystem."""
 
     def below(folder: str) -> bool:

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from imagebuild.assemble.image import build_image
-from imagebuild.assemble.inside.spread import data_runs
+from imagebuild.assemble.inside.placement import data_runs
 from imagebuild.events import Quiet
 from imagebuild.host import command
 from imagebuild.host.cache import Cache

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import subprocess
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -98,6 +99,20 @@ def test_cyclonedx() -> None:
     except ImportError:
         pytest.skip("the library's validator is not installed")
     assert cyclonedx_text(CONTENTS) == text
+
+
+@pytest.mark.parametrize(
+    ("family", "expected"),
+    [
+        ("fedora", "pkg:rpm/fedora/bash@6.1-3.fc99?arch=x86_64&epoch=2"),
+        ("unknown", "pkg:rpm/bash@6.1-3.fc99?arch=x86_64&epoch=2"),
+    ],
+)
+def test_an_rpm_is_no_deb(family: str, expected: str) -> None:
+    package = Package(name="bash", version="2:6.1-3.fc99", architecture="x86_64", ecosystem="rpm")
+    packages = Packages(tree="12" * 32, packages=(package,), family=family)
+    contents = replace(CONTENTS, packages=packages, suite=None)
+    assert json.loads(cyclonedx_text(contents))["components"][0]["purl"] == expected
 
 
 def test_spdx(tmp_path: Path) -> None:

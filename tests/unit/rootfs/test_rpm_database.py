@@ -36,6 +36,7 @@ def test_names_versions_and_architectures(tmp_path: Path) -> None:
         ("zlib", "6.1-3.fc99", "x86_64"),
     ]
     assert note == ""
+    assert {package.ecosystem for package in packages} == {"rpm"}
 
 
 @pytest.mark.parametrize("data", [b"", b"no database", b"SQLite format 3\0" + bytes(200)])
