@@ -7,5 +7,6 @@ pygrub.py       Xen's pygrub
 grub2.py        GRUB 2's Xen port
 menu.py         menu.lst, read and written
 menu_choice.py  which entry each loader starts
+menus/          a menu.lst run as each loader does: start at menus/trace.py
 grub_shell.py   commands for GRUB 0.97's shell
 """

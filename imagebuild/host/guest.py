@@ -20,7 +20,9 @@ from imagebuild.host.scratch import scratch_folder
 from imagebuild.vocabulary import Accelerator
 
 # The filesystems that imagebuild makes or reads through the appliance, and the Debian package that brings each.
-FILESYSTEMS = {item.name: item.appliance_package for item in filesystems.FILESYSTEMS.values() if item.appliance_package}
+FILESYSTEMS: dict[str, str] = {
+    item.name: item.appliance_package for item in filesystems.FILESYSTEMS.values() if item.appliance_package
+}
 # QEMU's emulator carries `rep movsb` out byte by byte, and a kernel that sees "erms" copies with nothing else: without
 # it, data moves two to three times as fast (tried: reading a disk took 7.1 s of processor time, now 2.6 s). The others
 # make each entry into its kernel dearer, and guard a machine that runs for seconds and sees nobody else's code.

@@ -77,15 +77,6 @@ def write_recipe(folder: Path, source: str, more: str = "") -> Path:
     return recipe
 
 
-def ordinary_user() -> str | None:
-    """A user with sub-uids on this machine, to build as when we are root."""
-    try:
-        lines = Path("/etc/subuid").read_text().splitlines()
-    except OSError:
-        return None
-    return next((line.split(":")[0] for line in lines if not line.startswith("root:")), None)
-
-
 def build(recipe: Path, target: Path, cache: Path, user: str | None = None) -> str:
     """Build in a process of its own, as `user` if given; returns what the build complained of, or nothing."""
     words = [sys.executable, "-c", _BUILD, str(recipe), str(target), str(cache)]
