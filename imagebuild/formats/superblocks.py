@@ -39,7 +39,8 @@ class Superblock:
 
     `uuid` and `label` may be empty. `features`: ext's by their mke2fs names, for the others a few words (`v4`, `v5`,
     `ftype`, `devices=2`). `unclean` says why the filesystem wants a check or a journal replay; empty when it does not
-    or when the superblock cannot tell. `block_bytes` is 0 where there are no blocks.
+    or when the superblock cannot tell. `block_bytes` is 0 where there are no blocks. `size_bytes`: how much of its
+    device the filesystem says it uses, 0 where it does not say.
     """
 
     type: str
@@ -48,6 +49,7 @@ class Superblock:
     features: frozenset[str] = frozenset()
     unclean: str = ""
     block_bytes: int = 0
+    size_bytes: int = 0
 
 
 def identify(data: bytes) -> Superblock | None:
@@ -87,7 +89,11 @@ def _ext(data: bytes) -> Superblock | None:
     elif not state & 1:
         unclean = "it is marked as not cleanly unmounted"
     size = 1024 << min(struct.unpack_from("<I", block, 0x18)[0], 16)
-    return Superblock(kind, _uuid(block[0x68:0x78]), _text(block[0x78:0x88]), frozenset(features), unclean, size)
+    count = struct.unpack_from("<I", block, 4)[0]
+    if "64bit" in features:
+        count |= struct.unpack_from("<I", block, 0x150)[0] << 32
+    uuid_, label = _uuid(block[0x68:0x78]), _text(block[0x78:0x88])
+    return Superblock(kind, uuid_, label, frozenset(features), unclean, size, count * size)
 
 
 def _xfs(data: bytes) -> Superblock | None:
@@ -99,7 +105,8 @@ def _xfs(data: bytes) -> Superblock | None:
     if has_ftype:
         features.add("ftype")
     size = struct.unpack_from(">I", data, 4)[0]
-    return Superblock("xfs", _uuid(data[32:48]), _text(data[108:120]), frozenset(features), "", size)
+    count = struct.unpack_from(">Q", data, 8)[0]
+    return Superblock("xfs", _uuid(data[32:48]), _text(data[108:120]), frozenset(features), "", size, count * size)
 
 
 def _btrfs(data: bytes) -> Superblock | None:
@@ -111,7 +118,9 @@ def _btrfs(data: bytes) -> Superblock | None:
     unclean = "its log tree waits for a replay: it was not unmounted" if log_root else ""
     size = struct.unpack_from("<I", block, 0x90)[0]
     features = frozenset({f"devices={devices}"})
-    return Superblock("btrfs", _uuid(block[0x20:0x30]), _text(block[0x12B:0x22B]), features, unclean, size)
+    # Of the device that this is, not of the whole filesystem: dev_item.total_bytes.
+    total = struct.unpack_from("<Q", block, 0xC9 + 8)[0]
+    return Superblock("btrfs", _uuid(block[0x20:0x30]), _text(block[0x12B:0x22B]), features, unclean, size, total)
 
 
 def _reiserfs(data: bytes) -> Superblock | None:
@@ -122,13 +131,16 @@ def _reiserfs(data: bytes) -> Superblock | None:
     state = struct.unpack_from("<H", block, 50)[0]
     unclean = "" if state == 1 else "it is marked as not cleanly unmounted"
     size = struct.unpack_from("<H", block, 44)[0]
-    return Superblock("reiserfs", _uuid(block[84:100]), _text(block[100:116]), frozenset({version}), unclean, size)
+    count = struct.unpack_from("<I", block, 0)[0]
+    uuid_, label = _uuid(block[84:100]), _text(block[100:116])
+    return Superblock("reiserfs", uuid_, label, frozenset({version}), unclean, size, count * size)
 
 
 def _swap(data: bytes) -> Superblock | None:
     if data[4086:4096] != b"SWAPSPACE2":
         return None
-    return Superblock("swap", _uuid(data[0x40C:0x41C]), _text(data[0x41C:0x42C]))
+    last_page = struct.unpack_from("<I", data, 0x404)[0]
+    return Superblock("swap", _uuid(data[0x40C:0x41C]), _text(data[0x41C:0x42C]), size_bytes=(last_page + 1) * 4096)
 
 
 def _lvm(data: bytes) -> Superblock | None:
@@ -145,7 +157,8 @@ def _vfat(data: bytes) -> Superblock | None:
     for at, offset in ((0x52, 0x43), (0x36, 0x27)):
         if data[at : at + 3] == b"FAT":
             serial = struct.unpack_from("<I", data, offset)[0]
-            return Superblock(
-                "vfat", f"{serial >> 16:04X}-{serial & 0xFFFF:04X}", _text(data[offset + 4 : offset + 15])
-            )
+            sectors = struct.unpack_from("<H", data, 0x13)[0] or struct.unpack_from("<I", data, 0x20)[0]
+            size_bytes = sectors * struct.unpack_from("<H", data, 0x0B)[0]
+            uuid_, label = f"{serial >> 16:04X}-{serial & 0xFFFF:04X}", _text(data[offset + 4 : offset + 15])
+            return Superblock("vfat", uuid_, label, size_bytes=size_bytes)
     return None
