@@ -206,7 +206,14 @@ def build(
 @app.command(short_help="Verify any image that has a menu.lst.")
 def verify(
     context: typer.Context,
-    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="A raw or qcow2 image.", show_default=False)],
+    image: Annotated[
+        Path,
+        typer.Argument(
+            metavar="IMAGE",
+            help="A disk image: raw, qcow2, vmdk, vhd, vdi, or one of them compressed.",
+            show_default=False,
+        ),
+    ],
     machines: With = None,
     output: Annotated[
         Path | None,

@@ -52,7 +52,14 @@ def _add_boot(app: typer.Typer, do: Do) -> None:
     @app.command(short_help="Sit at an image's console.")
     def boot(
         context: typer.Context,
-        image: Annotated[Path, typer.Argument(metavar="IMAGE", help="A raw or qcow2 image.", show_default=False)],
+        image: Annotated[
+            Path,
+            typer.Argument(
+                metavar="IMAGE",
+                help="A disk image: raw, qcow2, vmdk, vhd, vdi, or one of them compressed.",
+                show_default=False,
+            ),
+        ],
         xen: Annotated[bool, typer.Option("--xen", help="As a Xen PV guest, through PV-GRUB or the stand-in.")] = False,
         keep: Annotated[
             bool, typer.Option("--keep", help="Write into the image; without it changes are lost.")
@@ -84,7 +91,14 @@ def _add_shell(app: typer.Typer, do: Do) -> None:
     @app.command(short_help="Look into an image (guestfish).")
     def shell(
         context: typer.Context,
-        image: Annotated[Path, typer.Argument(metavar="IMAGE", help="A raw or qcow2 image.", show_default=False)],
+        image: Annotated[
+            Path,
+            typer.Argument(
+                metavar="IMAGE",
+                help="A disk image: raw, qcow2, vmdk, vhd, vdi, or one of them compressed.",
+                show_default=False,
+            ),
+        ],
         write: Annotated[bool, typer.Option("--write", help="Allow changes; without it nothing is written.")] = False,
         debug: Debug = False,
     ) -> None:

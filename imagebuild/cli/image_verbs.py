@@ -12,7 +12,12 @@ import typer
 from imagebuild.cli.options import AsJson, Debug, ForLoader
 
 Work = Callable[[], int]
-AnyImage = Annotated[Path, typer.Argument(metavar="IMAGE", help="A raw or qcow2 image.", show_default=False)]
+AnyImage = Annotated[
+    Path,
+    typer.Argument(
+        metavar="IMAGE", help="A disk image: raw, qcow2, vmdk, vhd, vdi, or one of them compressed.", show_default=False
+    ),
+]
 
 
 class Do(Protocol):
