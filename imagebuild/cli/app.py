@@ -210,7 +210,7 @@ def verify(
         Path,
         typer.Argument(
             metavar="IMAGE",
-            help="A disk image: raw, qcow2, vmdk, vhd, vdi, or one of them compressed.",
+            help="A disk image of any usual format.",
             show_default=False,
         ),
     ],

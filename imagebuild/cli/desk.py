@@ -56,7 +56,7 @@ def _add_boot(app: typer.Typer, do: Do) -> None:
             Path,
             typer.Argument(
                 metavar="IMAGE",
-                help="A disk image: raw, qcow2, vmdk, vhd, vdi, or one of them compressed.",
+                help="A disk image of any usual format.",
                 show_default=False,
             ),
         ],
@@ -95,7 +95,7 @@ def _add_shell(app: typer.Typer, do: Do) -> None:
             Path,
             typer.Argument(
                 metavar="IMAGE",
-                help="A disk image: raw, qcow2, vmdk, vhd, vdi, or one of them compressed.",
+                help="A disk image of any usual format.",
                 show_default=False,
             ),
         ],

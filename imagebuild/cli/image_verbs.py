@@ -14,9 +14,7 @@ from imagebuild.cli.options import AsJson, Debug, ForLoader
 Work = Callable[[], int]
 AnyImage = Annotated[
     Path,
-    typer.Argument(
-        metavar="IMAGE", help="A disk image: raw, qcow2, vmdk, vhd, vdi, or one of them compressed.", show_default=False
-    ),
+    typer.Argument(metavar="IMAGE", help="A disk image of any usual format.", show_default=False),
 ]
 
 
