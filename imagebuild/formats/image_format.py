@@ -48,6 +48,16 @@ class ImageFormat:
     refused: str = ""
     resolution: str = ""
 
+    @property
+    def name(self) -> str:
+        """One word for it, as people call it: raw, qcow2, vmdk, vhd, gzip …"""
+        return {"vpc": "vhd"}.get(self.driver, self.driver) or self.packing or "unknown"
+
+    @property
+    def shown(self) -> str:
+        """What the image is, in words that follow "is"."""
+        return self.refused or (f"compressed with {self.packing}" if self.packing else f"a {self.name} image")
+
 
 def image_format(front: bytes, back: bytes, size_bytes: int) -> ImageFormat:
     """By the first FRONT_BYTES and the last BACK_BYTES of a file of `size_bytes`. Total."""

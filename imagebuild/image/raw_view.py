@@ -44,7 +44,7 @@ def raw_view(image: Path, folder: Path) -> Path:
     """
     current = image
     for layer in range(_MOST_LAYERS):
-        found = _format_of(current)
+        found = format_of(current)
         if found.refused:
             raise VerifyError(f"{image} is {found.refused}", resolution=found.resolution)
         if found.packing is None:
@@ -53,12 +53,21 @@ def raw_view(image: Path, folder: Path) -> Path:
     raise VerifyError(f"{image} is compressed more than {_MOST_LAYERS - 1} times", resolution="unpack it")
 
 
-def _format_of(path: Path) -> ImageFormat:
+def format_of(path: Path) -> ImageFormat:
+    """What kind of file an image is. Raises OSError."""
     size_bytes = path.stat().st_size
     with path.open("rb") as file:
         front = file.read(FRONT_BYTES)
         file.seek(max(0, size_bytes - BACK_BYTES))
         return image_format(front, file.read(BACK_BYTES), size_bytes)
+
+
+def disk_format_of(image: Path) -> str:
+    """QEMU's name for the format of an image that is opened as it lies there. Raises VerifyError when QEMU has none."""
+    found = format_of(image)
+    if found.refused or not found.driver:
+        raise VerifyError(f"{image} is {found.shown}", resolution=found.resolution or "unpack it first")
+    return found.driver
 
 
 def _converted(image: Path, current: Path, found: ImageFormat, folder: Path) -> Path:

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from imagebuild.bootloaders.loader_rules import RULES, verdict_on
+from imagebuild.bootloaders.table import LOADERS, verdict_on
 from imagebuild.formats.device_name import read_device_name
 from imagebuild.formats.superblocks import Superblock
+from imagebuild.formats.text import excerpt
 from imagebuild.image.device_names import NotThere, resolve
 from imagebuild.image.places import Place, mapper_name
-from imagebuild.image.probe import look, printable
+from imagebuild.image.probe import look
 from imagebuild.verify.kernel_checks import release_numbers
 from imagebuild.verify.static import CHECKS
 from imagebuild.vocabulary import BootLoader
@@ -40,7 +41,7 @@ def test_rules(loader: BootLoader, kind: str, features: set[str], refused: list[
 
 
 def test_every_rule_has_a_reason_and_a_source() -> None:
-    assert all(rule.reason and rule.source for rules in RULES.values() for rule in rules)
+    assert all(rule.reason and rule.source for loader in LOADERS.values() for rule in loader.image_rules)
 
 
 def test_large_blocks_are_refused() -> None:
@@ -108,8 +109,8 @@ def test_mapper_names() -> None:
 
 
 def test_control_characters_do_not_get_through() -> None:
-    assert printable("a\x1b[31m\n\x07b") == "a\\x1b[31m\\n\\x07b"
-    assert len(printable("x" * 999, 50)) == 50
+    assert excerpt("a\x1b[31m\n\x07b") == "a\\x1b[31m\\n\\x07b"
+    assert len(excerpt("x" * 999, 50)) == 50
 
 
 def test_programs_are_limited_in_time_output_and_writing() -> None:
