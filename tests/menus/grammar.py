@@ -83,7 +83,7 @@ class Grammar:
         return self.random.randrange(times * self._calm) == 0
 
     def _blank(self) -> str:
-        return self.random.choice(_BLANKS)
+        return self.random.choice(_BLANKS) if self._once(1) else " "
 
     def _number(self) -> str:
         return self.random.choice(_NUMBERS)

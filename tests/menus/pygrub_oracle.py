@@ -17,7 +17,7 @@ from imagebuild.verify.testhost.tools import Tools
 from tests.menus.grammar import FILES
 
 # Runs inside the tree's Python. What pygrub calls a filesystem is this class; the image itself is an empty file.
-_DRIVER = '''
+_DRIVER = """
 import contextlib, io, json, os, re, runpy, sys, types
 
 program, image, files = sys.argv[1], sys.argv[2], set(json.loads(sys.argv[3]))
@@ -59,7 +59,7 @@ for line in sys.stdin:
     answers.append({"end": end, "kernel": chosen.get("kernel"), "initrd": chosen.get("ramdisk"), "args": chosen.get("args"),
                     "images": images})
 print(json.dumps(answers))
-'''
+"""
 
 
 @dataclass(frozen=True)

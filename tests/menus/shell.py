@@ -73,7 +73,7 @@ class Ground:
             at = at if at in CONTENT else {"/link": KERNEL}.get(at, at)
             if at == "/loop":
                 return Missing(26)
-            if at not in _DIRECTORIES and at not in CONTENT or not name:
+            if (at not in _DIRECTORIES and at not in CONTENT) or not name:
                 return Missing(15)
             if at in CONTENT and index < len(names) - 1:
                 return Missing(2)
