@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from imagebuild.bootloaders.menus.grub2_legacy import read_config
 from imagebuild.bootloaders.menus.grub2_words import COMMANDS, adjust, kernel_words, rest_words, split_line
-from imagebuild.bootloaders.menus.trace import Entry, Line
+from imagebuild.bootloaders.menus.trace import Line
 from imagebuild.verify.testhost.tools import Tools
 
 _ENTRY = re.compile(r"menuentry '(.*)' \{")
@@ -46,9 +46,7 @@ def _read(text: str) -> Script:
         line = raw.strip(" \t\v\f")
         if match := _ENTRY.fullmatch(line):
             script.entries.append((match[1].replace("'\\''", "'"), []))
-        elif not line or line.startswith(("#", "}")):
-            continue
-        elif line.startswith("set color_normal"):  # one that it refuses leaves nothing
+        elif not line or line.startswith(("#", "}", "set color_normal")):
             continue
         elif script.entries and raw.startswith("  "):
             script.entries[-1][1].append(_command(line))
@@ -61,7 +59,10 @@ def _variable(script: Script, line: str) -> None:
     for name in ("default", "timeout", "fallback"):
         if line.startswith(f"set {name}="):
             value = line.split("; if [", 1)[0].removeprefix(f"set {name}=")
-            setattr(script, name, shlex.split(value)[0] if shlex.split(value) else "")
+            words = shlex.split(value)
+            setattr(script, name, words[0] if words else "")
+            if name == "timeout":
+                script.timeout = str(int(script.timeout, 8 if re.fullmatch("0[0-7]+", script.timeout) else 0))
 
 
 def _command(line: str) -> tuple[str, ...]:
@@ -83,24 +84,12 @@ def expected(menu: bytes) -> Script:
         assert step.line is not None
         word, argument = split_line(step.line.text)
         if word == "timeout":
-            script.timeout = "" if config.timeout is None else argument
+            script.timeout = str(config.timeout)
         elif word in ("default", "fallback"):
             setattr(script, word, argument.rstrip())
     for entry in config.entries:
-        script.entries.append((entry.title, _own_commands(entry)))
+        script.entries.append((entry.title, [command for line in entry.lines if (command := _own(line)) is not None]))
     return script
-
-
-def _own_commands(entry: Entry) -> list[tuple[str, ...]]:
-    """Behind `lock` the program forgets the end of the line: what follows stands on the same."""
-    commands: list[tuple[str, ...]] = []
-    glued = False
-    for line in entry.lines:
-        command = _own(line)
-        if command is not None and not glued:
-            commands.append(command)
-        glued = split_line(line.text)[0] == "lock" or (glued and command is None)
-    return commands
 
 
 def _own(line: Line) -> tuple[str, ...] | None:
@@ -114,7 +103,7 @@ def _own(line: Line) -> tuple[str, ...] | None:
         return ("root", adjust(words[0]).text if words else "")
     if word == "kernel":
         kernel = kernel_words(argument)
-        plain = words[len(kernel.options) :]
+        plain = words[len(kernel.options) :] if kernel.file.text else []
         return ("kernel", *kernel.options, kernel.file.text, *plain)
     if word in ("initrd", "module", "modulenounzip"):
         name = "legacy_initrd_nounzip" if word == "modulenounzip" else "legacy_initrd"
@@ -123,8 +112,10 @@ def _own(line: Line) -> tuple[str, ...] | None:
 
 
 def is_odd(menu: bytes) -> bool:
-    """Whether the program itself is at a loss somewhere: a partition that is no number (it reads what was never set)."""
+    """Where the program itself is at a loss: a partition that is no number (it reads what was never set), a quote in a
+    device's file, and `lock`, behind which it forgets the end of the line.
+    """
     for line in re.split(rb"[\r\n]+", menu):
-        if re.search(rb"\([^),\s]*,(?![ \t\v\f]*\d)|\([^\s]*['\\]", line):
+        if re.search(rb"\([^),\s]*,(?!\d)|\([^\s]*['\\]|,0x(?![0-9a-fA-F])|^\s*lock\b", line):
             return True
     return False

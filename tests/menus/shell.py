@@ -139,7 +139,7 @@ class Shell:
         ]  # fmt: skip
 
     def run(self, number: int, *, enter: bool) -> bytes:
-        """What it says about the image's menu /m/NUMBER.lst. `enter`: it will wait or count down, and Enter is pressed."""
+        """What it says about the image's menu /m/NUMBER.lst. `enter`: press Enter once, for a countdown."""
         argv = [*self._argv, f"--config-file={name_of(number)}"]
         done = subprocess.run(
             argv, input=(b"\n" if enter else b"") + _KEYS, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=30

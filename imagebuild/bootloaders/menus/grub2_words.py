@@ -66,7 +66,7 @@ def number_text(text: str) -> str:
 def unsigned(text: str) -> tuple[int, str] | None:
     """grub_strtoul with base 0, and what follows; None for no number."""
     text = text.lstrip(_BLANKS)
-    match = re.match("0[xX]([0-9a-fA-F]+)|0([0-7]+)|([0-9]+)", text)
+    match = re.match("0x([0-9a-fA-F]+)|(?!0x)0([0-7]+)|(?!0x)([0-9]+)", text)
     if match is None:
         return None
     base = 16 if match[1] else 8 if match[2] else 10

@@ -198,7 +198,8 @@ def _image_line(image: _Image, line: Line) -> Step:
             return Step(line, word, "names the initrd", file=FileName(None, None, image.initrd))
         case "chainloader" | "module":
             return Step(line, word, "ignored", ran=False)
-    return Step(line, word, "unknown to pygrub: ignored", ran=False)
+        case _:
+            return Step(line, word, "unknown to pygrub: ignored", ran=False)
 
 
 def _kernel(image: _Image, line: Line, argument: str) -> Step:
