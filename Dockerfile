@@ -37,7 +37,7 @@ COPY --chown=builder:builder pyproject.toml README.md ./
 COPY --chown=builder:builder imagebuild/__init__.py imagebuild/
 RUN PIP_NO_CACHE_DIR=1 PYTHONDONTWRITEBYTECODE=1 .ci/setup
 
-COPY --chown=builder:builder Makefile CONTRIBUTING.md CHANGELOG.md ./
+COPY --chown=builder:builder Makefile LICENSE SECURITY.md CONTRIBUTING.md CHANGELOG.md ./
 COPY --chown=builder:builder recipes recipes
 COPY --chown=builder:builder imagebuild imagebuild
 ENV PATH=/home/builder/imagebuild/.venv/bin:$PATH

@@ -7,7 +7,7 @@ CI ?= true
 # Files of tests that run side by side (a boot takes one processor and a GiB), the long ones, in tests/boot, first.
 TEST_JOBS ?= 2
 
-.PHONY: help image test bench matrix proof container-test check setup format clean
+.PHONY: help image test bench matrix proof container-test check docs setup setup-build format clean
 
 # `make` alone says what there is.
 help:
@@ -26,7 +26,11 @@ help:
 setup:
 	@.ci/setup
 
-image: setup
+# What building and verifying needs, without what the tests need; `make test` adds the rest later.
+setup-build:
+	@IMAGEBUILD_EXTRAS="$${IMAGEBUILD_EXTRAS-}" .ci/setup
+
+image: setup-build
 	.venv/bin/imagebuild build $(RECIPE) -o $(OUTPUT)
 
 test: setup
@@ -46,6 +50,7 @@ check: setup
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+	.ci/check-texts
 	.venv/bin/python -m pytest tests/unit
 
 docs: setup
@@ -54,6 +59,7 @@ docs: setup
 
 proof: setup
 	.venv/bin/python -m tests.proof.menus
+	.venv/bin/python -m tests.proof.fstabs
 	.venv/bin/python -m tests.proof
 
 format: setup

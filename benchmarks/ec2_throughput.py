@@ -31,14 +31,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from imagebuild.publish.bundle import BundleRequest, write_bundle
-from imagebuild.publish.gate import take_sha256
-from imagebuild.publish.keys import load_keys, load_private_key
-from imagebuild.publish.manifest import Machine
-from imagebuild.publish.requests import Registration
-from imagebuild.publish.snapshot import ensure_snapshot
-from imagebuild.publish.unbundle import read_bundle
-from imagebuild.report import Quiet
+from imagebuild.events import Quiet
+from imagebuild.publish.ec2.bundle import BundleRequest, write_bundle
+from imagebuild.publish.ec2.gate import take_sha256
+from imagebuild.publish.ec2.keys import load_keys, load_private_key
+from imagebuild.publish.ec2.manifest import Machine
+from imagebuild.publish.ec2.requests import Registration
+from imagebuild.publish.ec2.snapshot import ensure_snapshot
+from imagebuild.publish.ec2.unbundle import read_bundle
 
 MIB = 2**20
 KEY, IV = "00" * 16, "11" * 16
@@ -181,7 +181,7 @@ class Sink(BaseHTTPRequestHandler):
 
 
 def measure_snapshot(image: Path, folder: Path, rounds: int) -> dict[str, Any]:
-    from imagebuild.publish.aws import connect
+    from imagebuild.publish.ec2.aws import connect
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Sink)
     process = multiprocessing.get_context("fork").Process(target=server.serve_forever, daemon=True)

@@ -135,8 +135,8 @@ def _growth(place: Place, options: argparse.Namespace) -> Iterator[tuple[Task, i
     for gib in _SIZES_GIB[: 2 if options.quick else None]:
         archive = trees.tree_of(place, gib)
         recipe = imagebuild.archive_recipe(place, archive)
-        task = imagebuild.build(recipe, place, f"size {gib} GiB", kept)
-        first = imagebuild.build(recipe, place, f"size {gib} GiB", kept, first=True)
+        task = imagebuild.assemble(recipe, place, f"size {gib} GiB", kept)
+        first = imagebuild.assemble(recipe, place, f"size {gib} GiB", kept, first=True)
         peer = virt_make_fs.of_archive(place, archive, f"size {gib} GiB", int(gib * 1024 * 1.3) + 64)
         for one, number in ((task, -1), (first, -1), (first, 0), (task, 0), (task, 1), (peer, 0)):
             if options.only in one.tool:

@@ -10,15 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imagebuild import __version__
-from imagebuild.cli import summary
-from imagebuild.cli.ending import report as say_error
-from imagebuild.cli.ending import worst
-from imagebuild.cli.hands import Hands, Made
-from imagebuild.cli.jobs import Job, prepare_jobs
-from imagebuild.cli.judge import Judgement, LoaderDemand, exit_code, judge
-from imagebuild.cli.junit import NOT_ASKED_FOR, junit_text
-from imagebuild.cli.lock import bound_to_lock
-from imagebuild.cli.output import (
+from imagebuild.artifacts.output_directory import (
     JUNIT,
     PACKAGES,
     PAGE,
@@ -29,13 +21,23 @@ from imagebuild.cli.output import (
     open_folder,
     report_text,
 )
+from imagebuild.cli import summary
+from imagebuild.cli.ending import report as say_error
+from imagebuild.cli.ending import worst
+from imagebuild.cli.hands import Hands, Made
+from imagebuild.cli.jobs import Job, prepare_jobs
+from imagebuild.cli.judge import Judgement, LoaderDemand, exit_code, judge
+from imagebuild.cli.lock import bound_to_lock
 from imagebuild.cli.terminal import LogFile, Watcher, choose_display, say, showing
 from imagebuild.cli.unchanged import inputs_digest, still_good
 from imagebuild.cli.validate import parse_settings, placed
 from imagebuild.cli.verify import check_file
 from imagebuild.errors import OK, ImagebuildError, Interrupted, PlanError
+from imagebuild.events import stage
 from imagebuild.host.cache import Cache
-from imagebuild.report import MachineName, Report, Verdict, stage
+from imagebuild.pages.junit import NOT_ASKED_FOR, junit_text
+from imagebuild.report import Report, Verdict
+from imagebuild.vocabulary import MachineName
 
 if TYPE_CHECKING:
     from imagebuild.recipe.model import Machine
@@ -70,7 +72,7 @@ def build_recipes(paths: Sequence[Path], settings: Sequence[str], options: Build
     if options.pv_grub:
         check_file(options.pv_grub, "PV-GRUB")
     if options.sign_key:
-        from imagebuild.build.signature import check_key
+        from imagebuild.artifacts.signature import check_key
 
         check_key(options.sign_key)
     load = bound_to_lock(hands.load) if options.locked else hands.load

@@ -14,8 +14,8 @@ import traceback
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from imagebuild.cli.text import printable
 from imagebuild.errors import INTERNAL, OK, BuildError, HostError, ImagebuildError, Interrupted, PlanError, RecipeError
+from imagebuild.formats.text import printable
 
 Log = Callable[[str], None]
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from imagebuild.events import Progress
 from imagebuild.host.cache import Cache
-from imagebuild.report import Progress
 
 if TYPE_CHECKING:
-    from imagebuild.build.packages import Packages
     from imagebuild.plan.steps import Plan
     from imagebuild.recipe.load import LoadedRecipe
+    from imagebuild.rootfs.packages import Packages
     from imagebuild.verify.runner import Request, Verification
 
 
@@ -59,7 +59,7 @@ def own_hands() -> Hands:
 
 
 def _build(loaded: LoadedRecipe, target: Path, *, cache: Cache, progress: Progress, secrets: Mapping[str, str]) -> Made:
-    from imagebuild.build.image import build_image
+    from imagebuild.assemble.image import build_image
 
     return build_image(loaded, target, cache=cache, progress=progress, secrets=secrets)
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from imagebuild.artifacts.output_directory import describe_image
 from imagebuild.cli.hands import VerifyImage
-from imagebuild.cli.output import describe_image
 from imagebuild.errors import BAD_IMAGE, OK, HostError, ImagebuildError, VerifyError
+from imagebuild.events import Progress
 from imagebuild.host.cache import Cache
-from imagebuild.report import Boot, Check, ImageFacts, Progress, Verdict
+from imagebuild.report import Boot, Check, ImageFacts, Verdict
 
 if TYPE_CHECKING:
     from imagebuild.verify.runner import Request

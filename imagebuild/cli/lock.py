@@ -15,18 +15,18 @@ from imagebuild.errors import OK, BuildError, HostError
 from imagebuild.host.cache import Cache
 
 if TYPE_CHECKING:
-    from imagebuild.build.packages import Packages
+    from imagebuild.events import Progress
     from imagebuild.plan.steps import BootstrapDebian
     from imagebuild.recipe.load import LoadedRecipe
     from imagebuild.recipe.lock import PackageLock
-    from imagebuild.report import Progress
+    from imagebuild.rootfs.packages import Packages
 
 
 def bound_to_lock(load: Load) -> Load:
     """The same way to read a recipe, which then insists on its lock."""
 
     def load_locked(path: Path, settings: Mapping[str, str], /) -> LoadedRecipe:
-        from imagebuild.build.locked import with_lock
+        from imagebuild.rootfs.locked import with_lock
 
         return with_lock(load(path, settings))
 
@@ -53,16 +53,16 @@ def lock_recipes(paths: Sequence[Path], settings: Sequence[str], *, update: bool
 
 
 def _lock(loaded: LoadedRecipe, progress: Progress, *, update: bool) -> PackageLock:
-    from imagebuild.build import rootfs
-    from imagebuild.build.locked import lock_of
+    from imagebuild.events import stage
     from imagebuild.plan.planner import tree_source
     from imagebuild.plan.steps import BootstrapDebian
-    from imagebuild.report import stage
+    from imagebuild.rootfs import tree as rootfs
+    from imagebuild.rootfs.locked import lock_of
 
     cache, source = Cache(), tree_source(loaded.recipe)
     resolved = rootfs.resolve(source, loaded.folder, cache)
     if not isinstance(source, BootstrapDebian):
-        from imagebuild.build.packages import Packages
+        from imagebuild.rootfs.packages import Packages
 
         none = Packages(tree=resolved.digest, packages=())
         return lock_of(loaded, none, 0, content_sha256=resolved.content_sha256, apt_sources=())
@@ -78,8 +78,8 @@ def _lock(loaded: LoadedRecipe, progress: Progress, *, update: bool) -> PackageL
 
 
 def _forget(resolved: object, cache: Cache) -> None:
-    from imagebuild.build import rootfs
     from imagebuild.host.cache import Entry
+    from imagebuild.rootfs import tree as rootfs
 
     assert isinstance(resolved, rootfs.ResolvedTree)
     path = cache.path(rootfs.KIND, resolved.digest)
@@ -92,8 +92,8 @@ def _forget(resolved: object, cache: Cache) -> None:
 def _with_sizes(
     packages: Packages, source: BootstrapDebian, apt_sources: tuple[str, ...], cache: Cache, progress: Progress
 ) -> Packages:
-    from imagebuild.build.packages import stanzas
-    from imagebuild.build.sources import debian
+    from imagebuild.rootfs.debian import bootstrap as debian
+    from imagebuild.rootfs.packages import stanzas
 
     index = debian.offered(source, apt_sources, [package.name for package in packages.packages], cache, progress)
     sizes = {fields["sha256"]: int(fields["size"]) for fields in stanzas(index) if {"sha256", "size"} <= fields.keys()}

@@ -8,16 +8,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from imagebuild.cli.nightly_junit import junit_of_night
 from imagebuild.cli.terminal import Segment, now_utc, say, stamp
-from imagebuild.cli.text import duration, printable, size
 from imagebuild.cli.validate import parse_settings
 from imagebuild.errors import OK, Interrupted, Problem, RecipeError
+from imagebuild.formats.text import duration, printable, size
 from imagebuild.host.cache import Cache
+from imagebuild.nightly.junit import junit_of_night
 from imagebuild.nightly.model import Limits, Night, Options, State
 from imagebuild.nightly.night import Summary, Wishes, run_night
 from imagebuild.nightly.worker import jobs_here, offered, probe, serve
-from imagebuild.report import MachineName
+from imagebuild.vocabulary import MachineName
 
 _STYLE = {
     State.PASSED: "bold green",

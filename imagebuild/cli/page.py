@@ -8,18 +8,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imagebuild.cli.output import PACKAGES, REPORT
+from imagebuild.artifacts.output_directory import PACKAGES, REPORT
 from imagebuild.host.cache import Cache
 from imagebuild.host.scratch import scratch_folder
 from imagebuild.pages.clean import console_lines
 from imagebuild.pages.model import Area, Console, DiskFacts, Entry, PackageLine, Previous, ReportPage, Stretch
 from imagebuild.pages.render import report_html
-from imagebuild.report import Boot, MachineName, Report
+from imagebuild.report import Boot, Report
+from imagebuild.vocabulary import MachineName
 
 if TYPE_CHECKING:
-    from imagebuild.build.packages import Packages
+    from imagebuild.image.subject import Subject
     from imagebuild.plan.steps import Plan
-    from imagebuild.verify.subject import Subject
+    from imagebuild.rootfs.packages import Packages
 
 _MOST_CONSOLE_BYTES = 16 * 2**20
 
@@ -56,7 +57,7 @@ def page_text(
 
 def previous_build(folder: Path) -> Previous | None:
     """The build whose result still lies in the folder; None when there is none that can be read."""
-    from imagebuild.build.packages import Packages
+    from imagebuild.rootfs.packages import Packages
 
     try:
         path = folder / REPORT
@@ -101,8 +102,8 @@ class _Seen:
 def _look_at(image: Path, mountpoints: Mapping[str, str]) -> _Seen | None:
     """Read the image once more: that takes milliseconds, and what is drawn is what is there."""
     from imagebuild.errors import ImagebuildError
-    from imagebuild.verify.subject import open_subject
-    from imagebuild.verify.testhost import Tools, find
+    from imagebuild.image.subject import open_subject
+    from imagebuild.testhost import Tools, find
 
     try:
         host = find(Cache())
@@ -160,7 +161,7 @@ def _fatal_lines(machine: MachineName, lines: list[str]) -> frozenset[int]:
 
 def page_of_folder(folder: Path) -> str:
     """report.html for a folder that an imagebuild without pages has left. Raises OSError or ValueError."""
-    from imagebuild.build.packages import Packages
+    from imagebuild.rootfs.packages import Packages
 
     report = Report.model_validate_json((folder / REPORT).read_bytes())
     packages = folder / PACKAGES

@@ -8,8 +8,19 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imagebuild.cli.output import CYCLONEDX, LOCK, PROVENANCE, RECIPE, SIGNATURE, SPDX, SUMS, OutputFolder, sums
-from imagebuild.report import Progress, Report, Verdict
+from imagebuild.artifacts.output_directory import (
+    CYCLONEDX,
+    LOCK,
+    PROVENANCE,
+    RECIPE,
+    SIGNATURE,
+    SPDX,
+    SUMS,
+    OutputFolder,
+    sums,
+)
+from imagebuild.events import Progress
+from imagebuild.report import Report, Verdict
 
 if TYPE_CHECKING:
     from imagebuild.cli.hands import Made
@@ -19,7 +30,7 @@ if TYPE_CHECKING:
 
 def other_shapes(recipe: Recipe, folder: OutputFolder, report: Report, progress: Progress) -> dict[str, str]:
     """Write the outputs that the recipe asks for, as partial files; sha256 by file name. None of a bad image."""
-    from imagebuild.build.outputs import OUTPUTS, make_output
+    from imagebuild.artifacts.outputs import OUTPUTS, make_output
 
     wanted = [kind for kind in OUTPUTS if kind in recipe.outputs]
     if report.verdict is Verdict.FAILED or not wanted:
@@ -39,13 +50,13 @@ def load_libraries() -> None:
     import cyclonedx.output  # noqa: F401
     import spdx_tools.spdx.writer.json.json_writer  # noqa: F401
 
-    import imagebuild.build.provenance  # noqa: F401
+    import imagebuild.artifacts.provenance  # noqa: F401
 
 
 def papers(built: Made, report: Report, shapes: Mapping[str, str]) -> dict[str, str]:
     """SBOMs and provenance, by file name."""
-    from imagebuild.build.provenance import provenance_text
-    from imagebuild.build.sbom import Contents, cyclonedx_text, spdx_text
+    from imagebuild.artifacts.provenance import provenance_text
+    from imagebuild.artifacts.sbom import Contents, cyclonedx_text, spdx_text
 
     plan = built.plan
     suite = plan.tree.suite if plan.tree.kind == "bootstrap-debian" else None
@@ -62,8 +73,8 @@ def papers(built: Made, report: Report, shapes: Mapping[str, str]) -> dict[str, 
 
 def inputs(loaded: LoadedRecipe, built: Made, folder: OutputFolder) -> dict[str, str]:
     """What the same image can be built from again, by file name: the recipe, and the lock of a bootstrapped tree."""
-    from imagebuild.build.locked import lock_of_build
     from imagebuild.recipe.kept import kept_text
+    from imagebuild.rootfs.locked import lock_of_build
 
     lock = lock_of_build(loaded, built.plan, built.packages)
     return {RECIPE: kept_text(loaded, folder.path)} | ({LOCK: lock.text()} if lock else {})
@@ -71,7 +82,7 @@ def inputs(loaded: LoadedRecipe, built: Made, folder: OutputFolder) -> dict[str,
 
 def digests(report: Report, shapes: Mapping[str, str], texts: Mapping[str, str], key: Path | None) -> dict[str, str]:
     """SHA256SUMS over all of that, and its signature where there is a key."""
-    from imagebuild.build.signature import sign
+    from imagebuild.artifacts.signature import sign
 
     listed = sums(report.image.path, report.image.sha256, texts, shapes)
     return {SUMS: listed} | ({SIGNATURE: sign(listed, key)} if key else {})

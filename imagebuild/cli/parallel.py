@@ -16,15 +16,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from imagebuild.artifacts.output_directory import REPORT
 from imagebuild.cli import summary
 from imagebuild.cli.ending import known
 from imagebuild.cli.ending import report as say_error
 from imagebuild.cli.jobs import Job
-from imagebuild.cli.output import REPORT
 from imagebuild.cli.summary import Row
 from imagebuild.cli.terminal import Segment, now_utc, stamp
-from imagebuild.cli.text import printable
 from imagebuild.errors import OK, Interrupted
+from imagebuild.formats.text import printable
 from imagebuild.host.memory import available_bytes
 from imagebuild.nightly.supervise import run_build
 from imagebuild.nightly.work import OWN_PROGRAM, last_words, mark_of, read_report

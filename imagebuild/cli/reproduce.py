@@ -12,20 +12,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imagebuild import __version__
+from imagebuild.artifacts.output_directory import PACKAGES, PLAN, RECIPE, REPORT
 from imagebuild.cli.hands import Hands, Load
 from imagebuild.cli.jobs import Job, prepare_jobs
-from imagebuild.cli.output import PACKAGES, PLAN, RECIPE, REPORT
 from imagebuild.cli.terminal import Segment, Watcher, choose_display, say, showing
-from imagebuild.cli.text import duration
 from imagebuild.cli.validate import parse_settings
 from imagebuild.errors import BAD_IMAGE, OK, Problem, RecipeError
+from imagebuild.events import stage
+from imagebuild.formats.text import duration
 from imagebuild.host.cache import Cache
 from imagebuild.host.scratch import scratch_folder
-from imagebuild.report import Report, stage
+from imagebuild.report import Report
 
 if TYPE_CHECKING:
+    from imagebuild.events import Progress
     from imagebuild.recipe.load import LoadedRecipe
-    from imagebuild.report import Progress
 
 _CHUNK_BYTES = 4 * 2**20
 _EPOCH = "SOURCE_DATE_EPOCH"
@@ -68,8 +69,8 @@ def _bound(read: Load, folder: Path) -> Load:
     """The same way to read a recipe, bound to the lock that the folder holds (a bootstrapped tree's)."""
 
     def load(path: Path, settings: Mapping[str, str], /) -> LoadedRecipe:
-        from imagebuild.build.locked import with_lock
         from imagebuild.recipe.lock import lock_path
+        from imagebuild.rootfs.locked import with_lock
 
         loaded = read(path, settings)
         kept = folder / RECIPE

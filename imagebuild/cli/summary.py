@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from imagebuild.cli.output import PAGE
+from imagebuild.artifacts.output_directory import PAGE
 from imagebuild.cli.terminal import Segment
-from imagebuild.cli.text import duration, size
 from imagebuild.errors import OK, Interrupted
+from imagebuild.formats.text import duration, size
 from imagebuild.report import Boot, BootEnd, Check, Outcome, Report, Verdict
 
 Line = Sequence[Segment]

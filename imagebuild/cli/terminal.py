@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TextIO
 
-from imagebuild.cli.text import duration, printable
+from imagebuild.formats.text import duration, printable
 from imagebuild.report import Stage
 
 if TYPE_CHECKING:
@@ -187,6 +187,13 @@ def showing(display: Display) -> Iterator[Display]:
     finally:
         with contextlib.suppress(OSError):  # a terminal that went away
             display.close()
+
+
+@contextlib.contextmanager
+def watching(stream: TextIO | None = None, *, transient: bool = False) -> Iterator[Watcher]:
+    """The Progress for a block that has no log file."""
+    with showing(choose_display(stream, transient=transient)) as display:
+        yield Watcher(display)
 
 
 Segment = tuple[str, str]

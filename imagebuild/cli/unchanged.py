@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imagebuild import __version__
+from imagebuild.artifacts.output_directory import REPORT
 from imagebuild.cli.jobs import Job
-from imagebuild.cli.output import REPORT
 from imagebuild.report import Report, Verdict
 
 if TYPE_CHECKING:
@@ -55,9 +55,9 @@ def still_good(job: Job, folder: Path, options: BuildOptions) -> Report | None:
 
 def _final_plan(job: Job) -> Plan | None:
     """The plan, when the tree is in the cache."""
-    from imagebuild.build.resolve import facts_in_cache
     from imagebuild.host.cache import Cache
     from imagebuild.plan.planner import make_plan
+    from imagebuild.rootfs.resolve import facts_in_cache
 
     facts = facts_in_cache(job.loaded, Cache())
     return make_plan(job.loaded.recipe, facts) if facts else None

@@ -10,20 +10,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imagebuild import __version__
+from imagebuild.artifacts.output_directory import JUNIT, PAGE, REPORT, OutputFolder, open_folder, report_text
 from imagebuild.cli import summary
 from imagebuild.cli.ending import report as say_error
 from imagebuild.cli.hands import VerifyImage
 from imagebuild.cli.judge import LoaderDemand, exit_code, judge
-from imagebuild.cli.junit import junit_text
-from imagebuild.cli.output import JUNIT, PAGE, REPORT, OutputFolder, open_folder, report_text
 from imagebuild.cli.terminal import LogFile, Watcher, choose_display, say, showing
 from imagebuild.errors import HostError, ImagebuildError, Problem, RecipeError
 from imagebuild.host.cache import Cache
-from imagebuild.report import MACHINES, MachineName, Report
+from imagebuild.pages.junit import junit_text
+from imagebuild.report import Report
+from imagebuild.vocabulary import MACHINES, MachineName
 
 if TYPE_CHECKING:
-    from imagebuild.verify.loader_rules import BootLoader
     from imagebuild.verify.runner import BootSettings
+    from imagebuild.vocabulary import BootLoader
 
 
 @dataclass(frozen=True, slots=True)

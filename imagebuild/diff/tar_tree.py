@@ -1,4 +1,4 @@
-"""The files of a tar archive that the appliance wrote (build/sources/image.py): for what debugfs cannot read."""
+"""The files of a tar archive that the appliance wrote (rootfs/image.py): for what debugfs cannot read."""
 
 from __future__ import annotations
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path
-from typing import Literal
 
 from imagebuild.host import command
 from imagebuild.host.cache import Cache
+from imagebuild.host.cache_kinds import Kind
 from imagebuild.host.scratch import scratch_folder
+from imagebuild.vocabulary import Accelerator
 
-Accelerator = Literal["kvm", "tcg"]
-KIND = "acceleration"
+KIND: Kind = "acceleration"
 PROGRAM = "qemu-system-x86_64"
 PACKAGE = "qemu-system-x86"
 _KVM = Path("/dev/kvm")

@@ -16,8 +16,8 @@ from typing import Any, Literal
 from imagebuild.errors import BuildError, HostError
 from imagebuild.host import command
 from imagebuild.host.scratch import scratch_folder
+from imagebuild.vocabulary import Accelerator
 
-Acceleration = Literal["kvm", "tcg"]
 # The filesystems that imagebuild makes or reads through the appliance, and the Debian package that brings each.
 FILESYSTEMS = {
     "ext2": "libguestfs0", "ext3": "libguestfs0", "ext4": "libguestfs0", "xfs": "libguestfs-xfs",
@@ -90,7 +90,7 @@ class Guest:
 
 
 @contextlib.contextmanager
-def appliance(drives: Sequence[Drive], *, acceleration: Acceleration, log: command.Sink) -> Iterator[Guest]:
+def appliance(drives: Sequence[Drive], *, acceleration: Accelerator, log: command.Sink) -> Iterator[Guest]:
     """Launch the appliance with these disks; shut it down, with write errors reported, at the block's end.
 
     Raises HostError when it cannot be launched, BuildError when the last writes failed.
@@ -124,7 +124,7 @@ def appliance(drives: Sequence[Drive], *, acceleration: Acceleration, log: comma
             raise BuildError("the appliance did not end cleanly", details=str(error)) from error
 
 
-def _configure(handle: Any, acceleration: Acceleration, scratch: Path) -> None:
+def _configure(handle: Any, acceleration: Accelerator, scratch: Path) -> None:
     handle.set_backend("direct")
     handle.set_tmpdir(str(scratch))  # its overlays of read-only disks
     if acceleration == "tcg":
@@ -154,7 +154,7 @@ def _with_other_cpu(qemu: Path, folder: Path) -> Path:
     return script
 
 
-def appliance_filesystems(acceleration: Acceleration = "tcg") -> dict[str, bool]:
+def appliance_filesystems(acceleration: Accelerator = "tcg") -> dict[str, bool]:
     """Which filesystems the appliance can both make and mount, by asking it. Raises HostError."""
     with appliance([], acceleration=acceleration, log=lambda _line: None) as guest:
         return {name: bool(guest.call("filesystem_available", name)) for name in FILESYSTEMS}

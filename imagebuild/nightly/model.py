@@ -7,7 +7,8 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
 
-from imagebuild.report import MachineName, Report, Verdict
+from imagebuild.report import Report, Verdict
+from imagebuild.vocabulary import MachineName
 
 
 class State(StrEnum):

@@ -8,7 +8,7 @@ from imagebuild.plan.disk_vocabulary import CreateLogicalVolume, CreateVolumeGro
 from imagebuild.plan.planner import make_plan, tree_source
 from imagebuild.plan.steps import TakeImage
 from imagebuild.recipe.load import LoadedRecipe
-from imagebuild.report import MachineName
+from imagebuild.vocabulary import MachineName
 
 
 def machines_of(loaded: LoadedRecipe, options: Options) -> tuple[MachineName, ...]:

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import zstandard
 
-from imagebuild.build import rootfs
 from imagebuild.errors import BuildError
 from imagebuild.host.cache import SUMS, Cache, Entry, damage
 from imagebuild.host.scratch import scratch_folder
@@ -21,6 +20,7 @@ from imagebuild.nightly.inputs import travelling_files
 from imagebuild.nightly.store import Store
 from imagebuild.plan.planner import tree_source
 from imagebuild.recipe.load import LoadedRecipe
+from imagebuild.rootfs import tree as rootfs
 
 _LEVEL = 3
 

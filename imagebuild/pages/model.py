@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from imagebuild.report import MachineName, Report
+from imagebuild.report import Report
+from imagebuild.vocabulary import MachineName
 
 
 @dataclass(frozen=True, slots=True)

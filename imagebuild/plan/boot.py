@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 
+from imagebuild.bootloaders.menu import Menu, MenuEntry, write_menu
 from imagebuild.errors import PlanError
-from imagebuild.formats.menu import Menu, MenuEntry, write_menu
 from imagebuild.plan.facts import KernelInTree, OwnKernel, TreeFacts
 from imagebuild.plan.initrds import Needed, initrd_for
 from imagebuild.plan.kernel_rules import check_kernel, must_repack, notes_on_kernel

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from imagebuild.plan.families import InitrdTool
+from imagebuild.vocabulary import InitrdTool
 
 
 class _Fact(BaseModel):

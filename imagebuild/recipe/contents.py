@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from imagebuild.recipe.named_file import read_named
 from imagebuild.recipe.public_keys import public_keys
 
 _MOST_BYTES = 2**20
@@ -18,8 +19,7 @@ def content_problem(key: str, path: Path) -> str | None:
     if check is None:
         return None
     try:
-        with path.open("rb") as file:
-            content = file.read(_MOST_BYTES + 1)
+        content = read_named(path, _MOST_BYTES)
     except OSError as error:
         return f"{path} cannot be read: {error.strerror}"
     try:

@@ -8,9 +8,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from imagebuild.recipe.units import Extent, Percent, Size
 from imagebuild.recipe.words import Model, absolute, text
+from imagebuild.vocabulary import FilesystemType, Layout
 
-Layout = Literal["hd0", "hd00"]
-FilesystemType = Literal["ext2", "ext3", "ext4", "xfs", "btrfs", "reiserfs", "swap"]
 # Bytes in each superblock: e2fsprogs' ext2_fs.h, xfsprogs' xfs_format.h, btrfs-progs' ctree.h (with a closing NUL),
 # reiserfsprogs' reiserfs_fs.h, util-linux's swapheader.h (mkswap(8) keeps one for a NUL).
 LABEL_LENGTHS = {"ext2": 16, "ext3": 16, "ext4": 16, "xfs": 12, "btrfs": 255, "reiserfs": 16, "swap": 15}

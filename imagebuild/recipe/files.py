@@ -78,8 +78,10 @@ def _missing(path: Path, kind: str) -> str | None:
         return f"there is no {kind} {path}: a path counts from the folder of the recipe it is written in"
     except OSError as error:
         return f"{path} cannot be read: {error.strerror}"
-    if stat.S_ISDIR(mode) == (kind == "folder"):
+    if stat.S_ISDIR(mode) if kind == "folder" else stat.S_ISREG(mode):
         return None
+    if kind == "file" and not stat.S_ISDIR(mode):
+        return f"{path} is a device, a pipe or a socket: name a regular file"
     return f"{path} is a folder: name a file" if kind == "file" else f"{path} is no folder: name a folder"
 
 

@@ -83,7 +83,10 @@ class _Gatherer:
             return f"found {shown(name)}; needed: the name of a file"
         if "${" in name:
             return f"found {shown(name)}: variables are filled in after including, so a file's name holds none"
-        target = (path.parent / name).resolve()
+        try:
+            target = (path.parent / name).resolve()
+        except (OSError, RuntimeError, ValueError):  # links in a circle (RuntimeError until Python 3.12), a NUL
+            return f"found {shown(name)}: the name leads nowhere; symbolic links in a circle, perhaps"
         resolved = [file.resolve() for file in above]
         if target in resolved:
             circle = [*above[resolved.index(target) :], path.parent / name]

@@ -19,14 +19,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from imagebuild.recipe.disk import (
-    Disk,
-    FilesystemSpec,
-    FilesystemType,
-    Layout,
-    LogicalVolume,
-    Partition,
-)
+from imagebuild.recipe.disk import Disk, FilesystemSpec, LogicalVolume, Partition
 from imagebuild.recipe.ec2 import Ec2
 from imagebuild.recipe.rootfs import Debian, FileName, Rootfs, Tar
 from imagebuild.recipe.system import CloudInit, Password, Script, ScriptOrName, System, User
@@ -34,13 +27,11 @@ from imagebuild.recipe.units import Duration, Size
 from imagebuild.recipe.words import ImagePath, Name
 from imagebuild.recipe.words import Model as _Model
 from imagebuild.recipe.words import text as _text
+from imagebuild.vocabulary import Architecture, BootLoader, FilesystemType, Layout, OutputFormat
 
 __all__ = ["Architecture", "Boot", "BootLoader", "CloudInit", "Debian", "Disk", "Ec2", "File", "FilesystemSpec",
            "FilesystemType", "Kernel", "Layout", "LogicalVolume", "Machine", "Partition", "Password", "Recipe",
            "Rootfs", "Script", "System", "Tar", "User", "Verify"]  # fmt: skip
-
-Architecture = Literal["x86_64", "i386"]
-BootLoader = Literal["pv-grub", "pygrub", "pvgrub2"]
 
 
 class File(_Model):
@@ -165,7 +156,7 @@ def _no_box(value: Any) -> Any:
     return value
 
 
-Output = Annotated[Literal["raw", "raw.zst", "qcow2", "vmdk", "vhd"], BeforeValidator(_no_box)]
+Output = Annotated[OutputFormat, BeforeValidator(_no_box)]
 
 
 class Recipe(_Model):

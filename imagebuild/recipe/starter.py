@@ -6,14 +6,13 @@ import json
 from dataclasses import dataclass
 from typing import Literal
 
-from imagebuild.recipe.disk import FilesystemType, Layout
+from imagebuild.vocabulary import FilesystemType, Layout, RootType
 
 _TOOLS = {"xfs": "xfsprogs", "btrfs": "btrfs-progs", "reiserfs": "reiserfsprogs"}
 _LAYOUT_WORDS = {
     "hd0": "one filesystem, no partition table: for the loader pv-grub-hd0",
     "hd00": "a partition table: the loader pv-grub-hd00 reads the menu from the first partition",
 }
-RootType = Literal["ext2", "ext3", "ext4", "xfs", "btrfs", "reiserfs"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,23 @@ import re
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ByteSize, Discriminator, Field, PlainSerializer, Tag, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ByteSize,
+    Discriminator,
+    Field,
+    PlainSerializer,
+    Tag,
+    WithJsonSchema,
+)
 
-_DURATION = re.compile(r"(?P<number>\d{1,9}(?:\.\d{1,9})?)\s*(?P<unit>s|sec|min|m|h)?")
+_DURATION = re.compile(r"(?P<number>[0-9]{1,9}(?:\.[0-9]{1,9})?)\s*(?P<unit>s|sec|min|m|h)?")
 _SECONDS = {"s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, None: 1}
-_PERCENT = re.compile(r"(?P<number>\d{1,9}(?:\.\d{1,9})?)\s*%")
+_PERCENT = re.compile(r"(?P<number>[0-9]{1,9}(?:\.[0-9]{1,9})?)\s*%")
 
 _LONGEST = 40  # characters of a size: with some hundred digits it would be more than a float holds
+_MOST_BYTES = 2**63 - 1  # the largest offset in a file (off_t)
 
 
 def _duration(value: Any) -> Any:
@@ -30,15 +40,25 @@ def _percent(value: Any) -> Any:
 
 
 def _size(value: Any) -> Any:
-    wrong = value <= 0 if isinstance(value, (int, float)) else isinstance(value, str) and len(value) > _LONGEST
-    if isinstance(value, bool) or wrong:
+    if isinstance(value, (int, float)):
+        wrong = isinstance(value, bool) or value <= 0
+    else:  # \d and float() take the digits of every script, and a reader of the recipe may not see which
+        wrong = isinstance(value, str) and (len(value) > _LONGEST or not value.isascii())
+    if wrong:
         raise ValueError("a size is a positive number of bytes, or a number with a unit, such as 256MiB or 2GiB")
+    return value
+
+
+def _within_a_file(value: ByteSize) -> ByteSize:
+    if value > _MOST_BYTES:
+        raise ValueError("a size is less than 8EiB: no file is larger")
     return value
 
 
 Size = Annotated[
     ByteSize,
     BeforeValidator(_size),
+    AfterValidator(_within_a_file),
     WithJsonSchema(
         {
             "anyOf": [

@@ -29,6 +29,7 @@ from ruamel.yaml.events import (
 )
 
 from imagebuild.errors import Problem, RecipeError
+from imagebuild.recipe.named_file import NotAFileError, read_named
 from imagebuild.recipe.tree import Entry, Mapping, Node, Place, Scalar, Sequence, Value, dotted, shortened
 
 MAX_FILE_BYTES = 2**20
@@ -82,17 +83,18 @@ def read_yaml(path: Path) -> tuple[Mapping, list[Problem]]:
 def _text_of(path: Path) -> str:
     file = str(path)
     try:
-        with path.open("rb") as stream:
-            content = stream.read(MAX_FILE_BYTES + 1)
+        content = read_named(path, MAX_FILE_BYTES)
     except FileNotFoundError:
         raise _whole(file, "no such file: name a recipe that exists") from None
-    except IsADirectoryError:
-        raise _whole(file, "is a folder: name a recipe file in it") from None
+    except NotAFileError as error:
+        advice = "name a recipe file in it" if path.is_dir() else "name a recipe file"
+        raise _whole(file, f"{error.strerror}: {advice}") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         reason = error.strerror if isinstance(error, OSError) else "not a file name"
         raise _whole(file, f"cannot be read: {reason}") from None
     if len(content) > MAX_FILE_BYTES:
-        raise _whole(file, f"larger than {MAX_FILE_BYTES // 2**20} MiB: that is no recipe")
+        place = _place_at(file, content.decode("utf-8", "replace"))
+        raise RecipeError([place.problem("", f"larger than {MAX_FILE_BYTES // 2**20} MiB: a recipe is smaller")])
     content = content.removeprefix(b"\xef\xbb\xbf")
     try:
         text = content.decode("utf-8")

@@ -16,8 +16,9 @@ from typing import Any, Literal
 
 from imagebuild.errors import VerifyError
 from imagebuild.host import command
-from imagebuild.host.acceleration import PACKAGE, PROGRAM, Accelerator
+from imagebuild.host.acceleration import PACKAGE, PROGRAM
 from imagebuild.host.scratch import scratch_folder
+from imagebuild.vocabulary import Accelerator
 
 _CONNECT_SECONDS = 60.0
 _END_SECONDS = 20.0

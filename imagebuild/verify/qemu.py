@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imagebuild.formats.initrd import InitrdError, holds_module, read_initrd
-from imagebuild.host.acceleration import Accelerator, qemu_version
+from imagebuild.host.acceleration import qemu_version
 from imagebuild.report import Boot, Loader
 from imagebuild.verify import signs
 from imagebuild.verify.boot import Follower, Pace
 from imagebuild.verify.console import Console, Ending
 from imagebuild.verify.machine import base_arguments, machine, option_value, untouched_disk
+from imagebuild.vocabulary import Accelerator
 
 CONSOLE_LOG = "console-qemu.log"
 ADDED_ARGUMENT = "console=ttyS0"

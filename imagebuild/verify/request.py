@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from imagebuild.report import Boot, Check, ImageFacts, MachineName, Stage, Verdict
-from imagebuild.verify.loader_rules import BootLoader
+from imagebuild.report import Boot, Check, ImageFacts, Stage, Verdict
+from imagebuild.vocabulary import BootLoader, MachineName
 
 
 @dataclass(frozen=True)

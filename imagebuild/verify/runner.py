@@ -16,37 +16,26 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from imagebuild.errors import VerifyError
+from imagebuild.events import Progress, stage
 from imagebuild.host import command
-from imagebuild.host.acceleration import PACKAGE, PROGRAM, Accelerator, accelerator
+from imagebuild.host.acceleration import PACKAGE, PROGRAM, accelerator
 from imagebuild.host.cache import Cache
 from imagebuild.host.digest import image_sha256
 from imagebuild.host.memory import available_bytes
 from imagebuild.host.scratch import scratch_folder
-from imagebuild.report import (
-    MACHINES,
-    Boot,
-    BootEnd,
-    Check,
-    ImageFacts,
-    MachineName,
-    Outcome,
-    Progress,
-    Stage,
-    Verdict,
-    stage,
-    verdict_of,
-)
+from imagebuild.image.boot_files import NoEntry, default_entry_files
+from imagebuild.image.subject import Subject, open_subject
+from imagebuild.report import Boot, BootEnd, Check, ImageFacts, Outcome, Stage, Verdict, verdict_of
+from imagebuild.testhost import TestHost, prepare
 from imagebuild.verify import fallback, xen
 from imagebuild.verify.boot import Pace, outcome_of
-from imagebuild.verify.boot_files import NoEntry, default_entry_files
 from imagebuild.verify.console import Ending
 from imagebuild.verify.guest_start import loader_for
 from imagebuild.verify.qemu import QemuBoot, boot_under_qemu, why_not
 from imagebuild.verify.request import BootSettings, Request, Verification
 from imagebuild.verify.static import run_static
-from imagebuild.verify.subject import Subject, open_subject
-from imagebuild.verify.testhost import TestHost, prepare
 from imagebuild.verify.threads import threads, wait_for
+from imagebuild.vocabulary import MACHINES, Accelerator, MachineName
 
 __all__ = ["BootSettings", "Request", "Verification", "verify_image"]
 
@@ -149,7 +138,7 @@ def _fit_side_by_side(request: Request) -> bool:
 
 def _static(run: _Run) -> None:
     with stage(_Recorder(run.progress, run.stages), "static checks"):
-        checks = run_static(run.subject, run.host.tools, run.progress, run.request.loader)
+        checks = run_static(run.subject, run.progress, run.request.loader)
         run.checks["static"] = checks
     for check in checks:
         if check.outcome in (Outcome.FAILED, Outcome.WARNED):

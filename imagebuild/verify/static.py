@@ -10,12 +10,21 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from imagebuild.report import Check, Progress
-from imagebuild.verify import disk_checks, kernel_checks, loader_checks, menu_checks, pygrub_checks, root_checks
-from imagebuild.verify.loader_rules import BootLoader
-from imagebuild.verify.subject import Subject
-from imagebuild.verify.testhost import Tools
+from imagebuild.events import Progress
+from imagebuild.image.subject import Subject
+from imagebuild.report import Check
+from imagebuild.verify import (
+    disk_checks,
+    fstab_checks,
+    init_checks,
+    kernel_checks,
+    loader_checks,
+    menu_checks,
+    pygrub_checks,
+    root_checks,
+)
 from imagebuild.verify.view import Finding, View
+from imagebuild.vocabulary import BootLoader
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,18 +55,18 @@ CHECKS: tuple[StaticCheck, ...] = (
     StaticCheck("kernel-initrd", kernel_checks.kernel_initrd),
     StaticCheck("root-device", root_checks.root_device),
     StaticCheck("console", root_checks.console),
-    StaticCheck("fstab", root_checks.fstab),
+    StaticCheck("fstab", fstab_checks.fstab),
+    StaticCheck("init", init_checks.init),
     StaticCheck("stray-configuration", menu_checks.stray_configuration),
     StaticCheck("pygrub", pygrub_checks.pygrub),
 )
 
 
-def run_static(subject: Subject, tools: Tools, progress: Progress, loader: BootLoader = "pv-grub") -> list[Check]:
+def run_static(subject: Subject, progress: Progress, loader: BootLoader = "pv-grub") -> list[Check]:
     """Run every check; `loader` is the one that the image is meant for: what its rules refuse is a failure.
 
-    Raises HostError when a program is missing that no check can do without. `tools` are the subject's own.
+    Raises HostError when a program is missing that no check can do without.
     """
-    assert tools == subject.tools
     return run_checks(View(subject, loader), progress)
 
 

@@ -20,16 +20,17 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from imagebuild.errors import HostError, VerifyError
-from imagebuild.host.acceleration import Accelerator, qemu_version
+from imagebuild.host.acceleration import qemu_version
 from imagebuild.host.cache import Cache
 from imagebuild.report import Boot
+from imagebuild.testhost import TestHost, definition
 from imagebuild.verify import signs
 from imagebuild.verify.boot import Follower, Pace
 from imagebuild.verify.console import Console, Ending
 from imagebuild.verify.loaders import GuestLoader
 from imagebuild.verify.machine import CPU, DiskFormat, Machine, base_arguments, machine, untouched_disk
 from imagebuild.verify.state import INCOMING, KeptState, StateStore, take_up
-from imagebuild.verify.testhost import TestHost, definition
+from imagebuild.vocabulary import Accelerator
 
 CONSOLE_LOG = "console-xen.log"
 FALLBACK_CONSOLE_LOG = "console-xen-fallback.log"

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from imagebuild.build.image import build_image
+from imagebuild.assemble.image import build_image
+from imagebuild.events import Quiet
 from imagebuild.host import command
 from imagebuild.host.cache import Cache
 from imagebuild.recipe.load import load_recipe
-from imagebuild.report import Quiet
 from tests.conftest import Needs
 
 RECIPE = Path("recipes/debian-12-hd0.yaml")

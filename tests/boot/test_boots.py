@@ -16,12 +16,14 @@ from pathlib import Path
 import pytest
 import zstandard
 
+from imagebuild.events import Quiet
 from imagebuild.host.acceleration import accelerator, runs_a_guest
 from imagebuild.host.cache import Cache
-from imagebuild.report import BootEnd, MachineName, Outcome, Quiet, Verdict
+from imagebuild.report import BootEnd, Outcome, Verdict
+from imagebuild.testhost import TestHost
 from imagebuild.verify.runner import BootSettings, Request, Verification, verify_image
 from imagebuild.verify.state import KIND as STATE
-from imagebuild.verify.testhost import TestHost
+from imagebuild.vocabulary import MachineName
 from tests.boot.conftest import change_menu, read_file, replace_file
 
 pytestmark = [pytest.mark.boot, pytest.mark.needs("qemu", "testhost")]

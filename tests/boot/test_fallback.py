@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from imagebuild.events import Quiet
 from imagebuild.host.cache import Cache
-from imagebuild.report import BootEnd, Check, Outcome, Quiet, Verdict
+from imagebuild.report import BootEnd, Check, Outcome, Verdict
+from imagebuild.testhost import TestHost
 from imagebuild.verify.runner import Request, Verification, verify_image
-from imagebuild.verify.testhost import TestHost
 from tests.images import ROOT_UUID, Filesystem, make_image
 from tests.proof.contents import entry, files, menu
 from tests.proof.guest import Guest, tiny_guest

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from imagebuild.build.image import build_image
+from imagebuild.assemble.image import build_image
+from imagebuild.events import Quiet
 from imagebuild.host import command
 from imagebuild.host.acceleration import accelerator
 from imagebuild.host.cache import Cache
 from imagebuild.plan.grow import DONE_PATH
 from imagebuild.recipe.load import load_recipe
-from imagebuild.report import Outcome, Quiet
+from imagebuild.report import Outcome
 from imagebuild.verify.machine import base_arguments, machine, option_value
 from imagebuild.verify.runner import Request, verify_image
 from tests.boot.conftest import RECIPE, read_file

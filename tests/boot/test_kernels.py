@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from imagebuild.events import Quiet
 from imagebuild.host.cache import Cache
-from imagebuild.report import BootEnd, Quiet, Verdict
+from imagebuild.report import BootEnd, Verdict
 from imagebuild.verify.runner import BootSettings, Request, verify_image
-from tests.integration.build.sources.cloud_kernel import build_cloud_image
+from tests.integration.assemble.sources.cloud_kernel import build_cloud_image
 
 pytestmark = [pytest.mark.boot, pytest.mark.needs("mmdebstrap", "namespace", "e2fsprogs", "testhost", "apt-get")]
 

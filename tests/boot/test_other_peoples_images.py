@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from imagebuild.events import Quiet
 from imagebuild.host.acceleration import accelerator
 from imagebuild.host.cache import Cache
-from imagebuild.report import Outcome, Quiet, Verdict
+from imagebuild.report import Outcome, Verdict
+from imagebuild.testhost import TestHost
 from imagebuild.verify.runner import Request, verify_image
-from imagebuild.verify.testhost import TestHost
 from tests.images import write_tree
 from tests.proof.guest import WITNESS, WITNESS_CONTENT, tiny_guest
 

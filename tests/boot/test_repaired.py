@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from imagebuild.cli.run import run
+from imagebuild.events import Quiet
 from imagebuild.host.cache import Cache
-from imagebuild.report import Outcome, Quiet, Verdict
+from imagebuild.report import Outcome, Verdict
+from imagebuild.testhost import TestHost
 from imagebuild.verify.runner import Request, Verification, verify_image
-from imagebuild.verify.testhost import TestHost
 from tests.proof.guest import tiny_guest
 from tests.proof.images import IMAGES
 

@@ -19,13 +19,14 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # a script, not a part of the package
 
-from imagebuild.build.image import build_image
+from imagebuild.assemble.image import build_image
 from imagebuild.errors import ImagebuildError, PlanError
 from imagebuild.host.cache import Cache
 from imagebuild.plan.planner import make_plan
 from imagebuild.recipe.load import LoadedRecipe, load_recipe
-from imagebuild.report import Check, MachineName, Outcome, Stage
+from imagebuild.report import Check, Outcome, Stage
 from imagebuild.verify.runner import Request, Verification, verify_image
+from imagebuild.vocabulary import MachineName
 from tests.matrix.combinations import COMBINATIONS, Combination
 from tests.matrix.table import DOCUMENT, table
 

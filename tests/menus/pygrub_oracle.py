@@ -13,7 +13,7 @@ from pathlib import Path
 from imagebuild.bootloaders.menus.facts import Found, Missing
 from imagebuild.bootloaders.menus.pygrub import interpret
 from imagebuild.bootloaders.menus.trace import End, Trace
-from imagebuild.verify.testhost.tools import Tools
+from imagebuild.testhost.tools import Tools
 from tests.menus.grammar import FILES
 
 # Runs inside the tree's Python. What pygrub calls a filesystem is this class; the image itself is an empty file.

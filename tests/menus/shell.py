@@ -18,7 +18,7 @@ from imagebuild.bootloaders.menus.grub_legacy import interpret
 from imagebuild.bootloaders.menus.grub_legacy.dialect import SHELL
 from imagebuild.bootloaders.menus.grub_legacy.lines import config_lines
 from imagebuild.bootloaders.menus.trace import End, Run, Step, Trace
-from imagebuild.verify.testhost.tools import GRUB_SHELL, Tools
+from imagebuild.testhost.tools import GRUB_SHELL, Tools
 from tests.menus.grammar import DEFAULT_FILE_ENTRY, INITRD, KERNEL, NO_KERNEL, OTHER_KERNEL, TEXT
 
 _SILENT = frozenset(("pause", "password", "print"))

@@ -17,10 +17,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from imagebuild.errors import HostError
+from imagebuild.events import Quiet
 from imagebuild.host.cache import Cache
-from imagebuild.report import Quiet, Verdict
+from imagebuild.report import Verdict
+from imagebuild.testhost import prepare
 from imagebuild.verify.loaders import ENVIRONMENT_VARIABLE, find_pv_grub
-from imagebuild.verify.testhost import prepare
 from tests.proof.guest import Guest, tiny_guest
 from tests.proof.images import IMAGES, ProofImage
 from tests.proof.judge import judge_boot, judge_static

@@ -19,8 +19,8 @@ from pathlib import Path
 import lz4.block
 import zstandard
 
-from imagebuild.verify.testhost import TestHost, initramfs
-from imagebuild.verify.testhost.build import module_order
+from imagebuild.testhost import TestHost, initramfs
+from imagebuild.testhost.build import module_order
 
 # A file of the root filesystem that init wants to see.
 WITNESS = "etc/proof"

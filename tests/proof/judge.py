@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from imagebuild.events import Quiet
 from imagebuild.host.cache import Cache
-from imagebuild.report import MachineName, Outcome, Quiet, Verdict
+from imagebuild.report import Outcome, Verdict
 from imagebuild.verify.loaders import CACHE_KIND, ENVIRONMENT_VARIABLE
 from imagebuild.verify.runner import Request, Verification, verify_image
+from imagebuild.vocabulary import MachineName
 
 _LAST_WORDS = re.compile(r"the console said '(?P<words>.*?)' \(|(?P<seen>'.*' was seen)")
 

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from imagebuild.build.image import build_image
+from imagebuild.assemble.image import build_image
+from imagebuild.events import Quiet
 from imagebuild.host.cache import Cache
 from imagebuild.recipe.load import load_recipe
-from imagebuild.report import Outcome, Quiet, Verdict
+from imagebuild.report import Outcome, Verdict
 from imagebuild.verify.runner import Request, verify_image
 from tests.matrix.combinations import ROOTFS
 

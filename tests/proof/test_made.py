@@ -9,8 +9,8 @@ import pytest
 
 from imagebuild.host.cache import Cache
 from imagebuild.report import Verdict
+from imagebuild.testhost import TestHost
 from imagebuild.verify.loaders import ENVIRONMENT_VARIABLE
-from imagebuild.verify.testhost import TestHost
 from tests.proof.made import MADE, Made, judge_made
 
 pytestmark = [

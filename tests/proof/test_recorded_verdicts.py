@@ -13,7 +13,7 @@ import pytest
 
 from imagebuild.host.cache import Cache
 from imagebuild.report import Verdict
-from imagebuild.verify.testhost import TestHost
+from imagebuild.testhost import TestHost
 from tests.proof.guest import Guest, tiny_guest
 from tests.proof.images import IMAGES, ProofImage
 from tests.proof.judge import judge_boot, judge_static

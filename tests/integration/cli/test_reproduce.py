@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from imagebuild.cli.run import run
-from tests.unit.build.family_trees import debian, write_tar
+from tests.unit.rootfs.family_trees import debian, write_tar
 
 pytestmark = [pytest.mark.integration, pytest.mark.needs("namespace", "debugfs")]
 RECIPE = """\

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from imagebuild.image.subject import open_subject
+from imagebuild.testhost import TestHost
 from imagebuild.verify.grub_shell import GrubShell
-from imagebuild.verify.subject import open_subject
-from imagebuild.verify.testhost import TestHost
 from tests.images import Filesystem, make_image, noise, run
 
 pytestmark = [pytest.mark.integration, pytest.mark.needs("testhost")]

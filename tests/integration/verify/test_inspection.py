@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from imagebuild.cli.run import run
-from imagebuild.report import Quiet
+from imagebuild.events import Quiet
+from imagebuild.image.subject import open_subject
+from imagebuild.testhost import TestHost
 from imagebuild.verify.inspection import Inspection, inspect_subject
-from imagebuild.verify.subject import open_subject
-from imagebuild.verify.testhost import TestHost
 from tests.images import BOOT_UUID, RELEASE, ROOT_UUID
 from tests.sabotage import GOOD, SABOTAGES
 

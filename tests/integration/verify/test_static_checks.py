@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from imagebuild.report import Check, Outcome, Quiet
+from imagebuild.events import Quiet
+from imagebuild.image.subject import open_subject
+from imagebuild.report import Check, Outcome
+from imagebuild.testhost import TestHost
 from imagebuild.verify.static import CHECKS, run_static
-from imagebuild.verify.subject import open_subject
-from imagebuild.verify.testhost import TestHost
 from imagebuild.verify.view import View
 from tests.images import Filesystem, changed, make_image, make_partitioned, root_only, run, separate_boot, tree
 from tests.sabotage import GOOD, SABOTAGES, SMALL_BLOCKS, Sabotage, holed_kernel
@@ -20,7 +21,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.needs("testhost")]
 
 def _all_checks(image: Path, host: TestHost, scratch: Path) -> list[Check]:
     with open_subject(image, host.tools, scratch) as subject:
-        return run_static(subject, host.tools, Quiet())
+        return run_static(subject, Quiet())
 
 
 @pytest.mark.parametrize("sabotage", SABOTAGES, ids=lambda sabotage: sabotage.name)

@@ -17,26 +17,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from imagebuild.build.packages import Packages
 from imagebuild.cli import main
 from imagebuild.cli.hands import Hands
 from imagebuild.errors import BuildError, HostError, VerifyError
+from imagebuild.events import Progress, stage
 from imagebuild.host.cache import Cache
 from imagebuild.plan.planner import make_plan
 from imagebuild.plan.steps import Plan
 from imagebuild.recipe.load import LoadedRecipe, load_recipe
-from imagebuild.report import (
-    Boot,
-    BootEnd,
-    Check,
-    ImageFacts,
-    Loader,
-    Milestone,
-    Outcome,
-    Progress,
-    stage,
-    verdict_of,
-)
+from imagebuild.report import Boot, BootEnd, Check, ImageFacts, Loader, Milestone, Outcome, verdict_of
+from imagebuild.rootfs.packages import Packages
 from imagebuild.verify.runner import Request, Verification
 
 HOSTILE = "a \x1b[2J\x07 line of the guest's"

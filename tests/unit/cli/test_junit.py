@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagebuild.cli.junit import NOT_ASKED_FOR, junit_text
+from imagebuild.pages.junit import NOT_ASKED_FOR, junit_text
 from imagebuild.report import Boot, BootEnd, Check, ImageFacts, Loader, Milestone, Outcome, Report, Verdict
 
 IMAGE = ImageFacts(path="web.raw", sha256="0" * 64, size_bytes=1, real_bytes=1)

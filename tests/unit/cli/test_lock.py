@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.build.family_trees import debian, write_tar
 from tests.unit.cli.conftest import Runner
+from tests.unit.rootfs.family_trees import debian, write_tar
 
 OWN = "name: own\nrootfs: {tar: tree.tar}\ndisk: {layout: hd0, size: 64MiB, filesystem: ext4}\n"
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from imagebuild.cli.terminal import LogFile, PlainDisplay, Watcher, choose_display, say, showing
-from imagebuild.report import Stage, stage
+from imagebuild.events import stage
+from imagebuild.report import Stage
 
 NOW = datetime(2024, 2, 3, 4, 5, 6, tzinfo=UTC)
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from imagebuild.formats.bzimage import read_kernel
 from imagebuild.formats.initrd import InitrdError, behind_gzip, holds_lvm, holds_module, read_initrd
 from imagebuild.formats.kernel_file import unwrap
-from imagebuild.verify.testhost import initramfs
+from imagebuild.testhost import initramfs
 from tests.images import initrd, kernel, noise
 
 _PLAIN = initramfs.archive([initramfs.file("lib/modules/6.1/kernel/xen_blkfront.ko.xz", b"x" * 5000)])

@@ -9,10 +9,10 @@ from xml.etree import ElementTree
 
 import pytest
 
-from imagebuild.cli.nightly_junit import junit_of_night
 from imagebuild.errors import BuildError, HostError
 from imagebuild.host.capabilities import Capability
 from imagebuild.nightly.history import clock_note, jump_note
+from imagebuild.nightly.junit import junit_of_night
 from imagebuild.nightly.lock import hold_object
 from imagebuild.nightly.model import Night, Result, State
 from imagebuild.nightly.network import sign_of_the_network

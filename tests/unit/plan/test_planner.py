@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from imagebuild.bootloaders.menu import parse_menu
 from imagebuild.errors import PlanError
-from imagebuild.formats.menu import parse_menu
 from imagebuild.plan.disk_vocabulary import CreateLogicalVolume, MakeAndFill, MakeExt, MakeSwap, WritePartitionTable
 from imagebuild.plan.facts import InitrdInTree, KernelInTree, OwnKernel, TreeFacts, Usage
 from imagebuild.plan.outline import outline

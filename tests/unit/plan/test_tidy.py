@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from imagebuild.build.tree_facts import read_tree
 from imagebuild.plan.facts import TreeFacts
 from imagebuild.plan.steps import BootstrapDebian, Remove, UnpackTar, WriteFile
 from imagebuild.plan.tidy import tidying
-from tests.unit.build.family_trees import debian, write_tar
+from imagebuild.rootfs.tree_facts import read_tree
+from tests.unit.rootfs.family_trees import debian, write_tar
 
 BOOTSTRAP = BootstrapDebian(
     suite="bookworm", variant="minbase", architecture="x86_64", mirror=None, components=("main",), packages=()

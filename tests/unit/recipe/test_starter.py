@@ -11,7 +11,8 @@ import pytest
 from imagebuild.plan.planner import make_plan
 from imagebuild.recipe.load import load_recipe
 from imagebuild.recipe.model import Recipe
-from imagebuild.recipe.starter import Answers, FoundFilesystem, FoundImage, RootType, from_image, starter
+from imagebuild.recipe.starter import Answers, FoundFilesystem, FoundImage, from_image, starter
+from imagebuild.vocabulary import RootType
 
 
 def loaded(text: str, folder: Path) -> Recipe:

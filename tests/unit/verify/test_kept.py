@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from imagebuild.events import Progress, Quiet
 from imagebuild.host import known_digest
 from imagebuild.host.cache import Cache
 from imagebuild.host.digest import image_sha256
-from imagebuild.report import Boot, BootEnd, Check, ImageFacts, Loader, Outcome, Progress, Quiet, Verdict
+from imagebuild.report import Boot, BootEnd, Check, ImageFacts, Loader, Outcome, Verdict
 from imagebuild.verify import kept, runner
 from imagebuild.verify.request import BootSettings, Request, Verification
 

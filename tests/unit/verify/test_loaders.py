@@ -12,11 +12,11 @@ import pytest
 
 from imagebuild.errors import HostError
 from imagebuild.host.cache import Cache
+from imagebuild.image.subject import Subject
+from imagebuild.testhost import TestHost
 from imagebuild.verify.guest_start import loader_for
-from imagebuild.verify.loader_rules import BootLoader
 from imagebuild.verify.loaders import CACHE_KIND, ENVIRONMENT_VARIABLE, FILE_NAME, GuestLoader, choose_loader
-from imagebuild.verify.subject import Subject
-from imagebuild.verify.testhost import TestHost
+from imagebuild.vocabulary import BootLoader
 
 ELF = b"\x7fELF\x02\x01\x01" + b"\0" * 9 + b"\x02\x00\x3e\x00"
 GENUINE = gzip.compress(ELF + b"Xen Minimal OS (pv)! GNU GRUB  version %s 0.97")

@@ -1,0 +1,1 @@
+"""What lies beside an image: other formats, SBOMs, provenance, checksums, signature; and the output directory."""

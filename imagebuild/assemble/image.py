@@ -1,0 +1,44 @@
+"""build_image: a recipe in, a finished raw image and what is known about it out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from imagebuild.assemble.executor import Inputs, assemble
+from imagebuild.events import Progress, stage
+from imagebuild.host.cache import Cache
+from imagebuild.plan.planner import make_plan, tree_source
+from imagebuild.plan.steps import Plan
+from imagebuild.recipe.load import LoadedRecipe
+from imagebuild.rootfs import tree as rootfs
+from imagebuild.rootfs.own_kernels import with_own_kernels
+from imagebuild.rootfs.packages import Packages
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What was built: the final plan, and the packages of its tree."""
+
+    plan: Plan
+    packages: Packages
+
+
+def build_image(
+    loaded: LoadedRecipe, target: Path, *, cache: Cache, progress: Progress, secrets: Mapping[str, str]
+) -> Built:
+    """Get the recipe's tree, plan, and assemble the image in the file `target`.
+
+    `secrets`: crypt(5) hashes by the names that the plan uses. Raises PlanError, BuildError, HostError.
+    """
+    source = tree_source(loaded.recipe)
+    with stage(progress, "root tree") as mark:
+        resolved = rootfs.resolve(source, loaded.folder, cache, loaded.lock)
+        tree, mark.cached = rootfs.get_tree(resolved, source, loaded.folder, cache, progress, loaded.lock)
+        facts = with_own_kernels(tree.facts, loaded, cache)
+        digest = cache.content_digest(rootfs.KIND, resolved.digest)
+    plan = make_plan(loaded.recipe, facts)
+    progress.log(f"plan {plan.digest}")
+    assemble(plan, Inputs(tree, digest, loaded.folder, secrets), target, cache=cache, progress=progress)
+    return Built(plan, tree.packages)

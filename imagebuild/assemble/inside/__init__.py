@@ -1,0 +1,1 @@
+"""Everything that runs as root in a private namespace; nothing else does."""

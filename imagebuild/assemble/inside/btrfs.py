@@ -1,0 +1,38 @@
+"""Btrfs made in user space: mkfs.btrfs fills the filesystem from a directory, files whole and without holes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from imagebuild.assemble.inside import placement
+from imagebuild.assemble.inside.privileged import Deferred, check_deferred
+from imagebuild.errors import BuildError
+from imagebuild.formats import btrfs_size
+from imagebuild.host import command
+from imagebuild.plan.disk_vocabulary import MakeBtrfs
+
+
+def make_btrfs(step: MakeBtrfs, folder: Path, image: Path, scratch: Path, deferred: Deferred) -> None:
+    """Make the filesystem from `folder` at the step's place in `image`. `scratch`: a folder, best in memory.
+
+    mkfs.btrfs syncs what it writes, which costs nothing in memory. Raises BuildError.
+    """
+    check_deferred(step.mountpoint, step.excluded, deferred)
+    command.require("mkfs.btrfs", "btrfs-progs")
+    words = ["mkfs.btrfs", "-q", "-f", "-U", step.uuid, *(["-L", step.label] if step.label else [])]
+    with placement.staged(step.where, image, scratch) as path:
+        # mkfs.btrfs makes the file as large as it thinks the folder may need, which is much too large: it is shrunk to
+        # what is really taken, and then grown to its place.
+        words += [*step.options, "--shrink", "--rootdir", str(folder), str(path)]
+        finished = command.attempt(words, log=print)
+        if finished.exit_code != 0:
+            raise BuildError(f"making btrfs for {step.mountpoint} failed", details=finished.tail())
+        if (taken := path.stat().st_size) > step.size_bytes:
+            raise BuildError(
+                f"{step.mountpoint} does not fit into its btrfs: {taken // 2**20} MiB are taken, "
+                f"it has {step.size_bytes // 2**20} MiB",
+                resolution="give it more room, or leave sizes out to have them computed",
+            )
+        with path.open("r+b") as file:
+            file.truncate(step.size_bytes)
+            btrfs_size.set_size(file, step.size_bytes)

@@ -1,0 +1,158 @@
+"""Edits of a tree, done after chroot(2): a symbolic link of a hostile tree leads nowhere but into that tree."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO, assert_never
+
+from imagebuild.assemble.inside import accounts
+from imagebuild.assemble.inside.initrd_tools import generate_initrd, run_depmod, tool_configuration
+from imagebuild.assemble.inside.package_unpack import unpack_package
+from imagebuild.assemble.inside.scripts import run_script
+from imagebuild.errors import BuildError, ImagebuildError
+from imagebuild.formats.repack import RepackError, with_gzip_payload
+from imagebuild.plan.steps import (
+    CopyFile,
+    CopyInTree,
+    Edit,
+    GenerateInitrd,
+    IndexModules,
+    MakeFolder,
+    MakeLink,
+    Remove,
+    RepackKernel,
+    SetPassword,
+    UnpackPackage,
+    WriteFile,
+)
+from imagebuild.plan.system_vocabulary import AddUser, AuthorizeKeys, JoinGroups, RunScript
+
+
+def apply_edits(
+    tree: Path, edits: tuple[Edit, ...], *, recipe_folder: Path, secrets: Mapping[str, str], epoch: int
+) -> None:
+    """Apply all edits in order. Raises BuildError.
+
+    `secrets`: crypt(5) hashes by the names that the plan uses. `epoch`: the moment that the image shows.
+    """
+    for edit in edits:
+        match edit:
+            case GenerateInitrd():
+                configuration = tool_configuration(edit, tree)
+                _in_chroot(tree, configuration, partial(_change, configuration))
+                generate_initrd(tree, edit)
+            case IndexModules():
+                run_depmod(tree, edit.kernel_version)
+            case RunScript():
+                run_script(tree, edit, recipe_folder, epoch)
+            case AuthorizeKeys():
+                contents = [(recipe_folder / name).read_bytes() for name in edit.sources]
+                _in_chroot(tree, edit, partial(accounts.authorize_keys, edit, contents))
+            case CopyFile() | UnpackPackage():
+                with (recipe_folder / edit.source).open("rb") as file:  # opened while its path still means something
+                    _in_chroot(tree, edit, partial(_copy_in, edit, file))
+            case AddUser() | JoinGroups() | SetPassword():
+                _in_chroot(tree, edit, partial(accounts.apply, edit, secrets))
+            case Remove() | WriteFile() | MakeLink() | MakeFolder() | CopyInTree() | RepackKernel():
+                _in_chroot(tree, edit, partial(_change, edit))
+            case _:
+                assert_never(edit)
+
+
+def _in_chroot(tree: Path, edit: Edit, action: Callable[[], None]) -> None:
+    """Fork, chroot, edit: the parent keeps its view of the machine. Raises BuildError with what went wrong."""
+    sys.stdout.flush()
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reading)
+        os._exit(_attempt(tree, edit, action, writing))
+    os.close(writing)
+    with os.fdopen(reading, "rb") as answer:
+        said = answer.read()
+    _pid, status = os.waitpid(child, 0)
+    if status != 0:
+        words = json.loads(said) if said else {"brief": f"{edit.kind} failed", "details": "", "resolution": ""}
+        raise BuildError(words["brief"], details=words["details"], resolution=words["resolution"])
+
+
+def _attempt(tree: Path, edit: Edit, action: Callable[[], None], answer: int) -> int:
+    words = {"brief": f"{edit.kind} failed", "details": "", "resolution": ""}
+    try:
+        os.chroot(tree)
+        os.chdir("/")
+        action()
+    except ImagebuildError as error:
+        words = {"brief": error.brief, "details": error.details, "resolution": error.resolution}
+    except OSError as error:
+        what = getattr(edit, "path", edit.kind)
+        words["brief"] = f"changing {what} in the tree failed: {error.strerror}"
+        words["details"] = f"{edit.kind}: {error.filename or ''}"
+    except BaseException:
+        words["details"] = traceback.format_exc()
+    else:
+        return 0
+    os.write(answer, json.dumps(words).encode())
+    return 1
+
+
+def _copy_in(edit: CopyFile | UnpackPackage, file: BinaryIO) -> None:
+    match edit:
+        case CopyFile():
+            _write(Path(edit.path), file.read(), edit.mode)
+        case UnpackPackage():
+            unpack_package(file, Path(edit.source).name)
+        case _:
+            assert_never(edit)
+
+
+def _change(edit: Remove | WriteFile | MakeLink | MakeFolder | CopyInTree | RepackKernel) -> None:
+    match edit:
+        case Remove():
+            _remove(Path(edit.path))
+        case WriteFile():
+            _write(Path(edit.path), edit.content.encode(), edit.mode)
+        case MakeLink():
+            path = Path(edit.path)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.unlink(missing_ok=True)
+            path.symlink_to(edit.target)
+        case MakeFolder():
+            Path(edit.path).mkdir(parents=True, exist_ok=True)
+        case CopyInTree():
+            _write(Path(edit.path), Path(edit.source).read_bytes(), 0o644)
+        case RepackKernel():
+            _repack(Path(edit.path))
+        case _:
+            assert_never(edit)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _write(path: Path, content: bytes, mode: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)  # a link is replaced, not followed
+    path.write_bytes(content)
+    path.chmod(mode)
+
+
+def _repack(path: Path) -> None:
+    before = path.stat()
+    try:
+        content = with_gzip_payload(path.read_bytes())
+    except RepackError as error:
+        raise BuildError(f"boot.repack: {path} cannot be repacked: {error}") from error
+    path.write_bytes(content)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))

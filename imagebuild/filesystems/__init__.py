@@ -1,0 +1,1 @@
+"""How each type of filesystem is made and sized. Pure."""

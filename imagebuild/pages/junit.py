@@ -1,0 +1,118 @@
+"""junit.xml: the report in the form that CI systems show. One testsuite for each machine, one testcase for each check.
+
+The form is the one that Jenkins and GitLab read (Jenkins' xunit-plugin, junit-10.xsd). An image that was not verified
+must not look like a passed one: its reason is a testcase of its own, an error, or a skip where the user asked for it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from xml.etree import ElementTree
+
+from imagebuild.formats.text import xml_text
+from imagebuild.report import Boot, Check, Outcome, Report
+from imagebuild.vocabulary import MACHINES, MachineName
+
+NOT_ASKED_FOR = "--no-verify"
+
+
+def junit_text(report: Report) -> str:
+    """The whole document."""
+    root = ElementTree.Element("testsuites", name=xml_text(report.name))
+    for machine in MACHINES:
+        checks = [check for check in report.checks if check.machine == machine]
+        boots = [boot for boot in report.boots if boot.machine == machine]
+        if checks or boots:
+            root.append(_suite(report, machine, checks, boots))
+    if report.unverified_because:
+        root.append(_unverified(report))
+    for total in ("tests", "failures", "errors", "skipped"):
+        root.set(total, str(sum(int(suite.get(total, "0")) for suite in root)))
+    root.set("time", f"{sum(float(suite.get('time', '0')) for suite in root):.3f}")
+    ElementTree.indent(root)
+    return '<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
+
+
+def _suite(report: Report, machine: MachineName, checks: list[Check], boots: list[Boot]) -> ElementTree.Element:
+    outcomes = [check.outcome for check in checks]
+    suite = ElementTree.Element(
+        "testsuite",
+        name=xml_text(f"{report.name}.{machine}"),
+        tests=str(len(checks)),
+        failures=str(outcomes.count(Outcome.FAILED)),
+        errors="0",
+        skipped=str(outcomes.count(Outcome.SKIPPED)),
+        time=f"{sum(check.seconds for check in checks):.3f}",
+    )
+    properties = ElementTree.SubElement(suite, "properties")
+    _property(properties, "image.sha256", report.image.sha256)
+    _property(properties, "imagebuild.version", report.imagebuild_version)
+    for boot in boots:
+        _boot_properties(properties, boot)
+    seen: Counter[str] = Counter()
+    for check in checks:
+        seen[check.name] += 1  # CI systems take two cases of one name for the same: the second is "name 2"
+        name = check.name if seen[check.name] == 1 else f"{check.name} {seen[check.name]}"
+        suite.append(_case(report, check, name))
+    return suite
+
+
+def _boot_properties(properties: ElementTree.Element, boot: Boot) -> None:
+    word = "boot" if boot.proves == "default" else f"boot.{boot.proves}"
+    _property(properties, f"{word}.console", boot.console)
+    _property(properties, f"{word}.end", boot.end)
+    _property(properties, f"{word}.seconds", f"{boot.seconds:.3f}")
+    _property(properties, f"{word}.loader", f"{boot.loader.kind} {boot.loader.version}".strip())
+    if boot.loader.sha256:
+        _property(properties, f"{word}.loader.sha256", boot.loader.sha256)
+    for milestone in boot.milestones:
+        _property(properties, f"{word}.milestone.{milestone.name}", f"{milestone.seconds:.3f}")
+
+
+def _property(parent: ElementTree.Element, name: str, value: str) -> None:
+    ElementTree.SubElement(parent, "property", name=xml_text(name), value=xml_text(value))
+
+
+def _case(report: Report, check: Check, name: str) -> ElementTree.Element:
+    case = ElementTree.Element(
+        "testcase",
+        classname=xml_text(f"{report.name}.{check.machine}"),
+        name=xml_text(name),
+        time=f"{check.seconds:.3f}",
+    )
+    detail = xml_text(check.detail)
+    message = detail.partition("\n")[0]
+    match check.outcome:
+        case Outcome.FAILED:
+            ElementTree.SubElement(case, "failure", type="failed", message=message).text = detail
+        case Outcome.SKIPPED:
+            ElementTree.SubElement(case, "skipped", message=message)
+        case Outcome.WARNED:
+            ElementTree.SubElement(case, "system-out").text = f"warning: {detail}"
+        case Outcome.PASSED:
+            if detail:
+                ElementTree.SubElement(case, "system-out").text = detail
+    return case
+
+
+def _unverified(report: Report) -> ElementTree.Element:
+    asked_for = report.unverified_because == NOT_ASKED_FOR
+    suite = ElementTree.Element(
+        "testsuite",
+        name=xml_text(f"{report.name}.verification"),
+        tests="1",
+        failures="0",
+        errors="0" if asked_for else "1",
+        skipped="1" if asked_for else "0",
+        time="0.000",
+    )
+    case = ElementTree.SubElement(
+        suite, "testcase", classname=xml_text(f"{report.name}.verification"), name="verified", time="0.000"
+    )
+    reason = xml_text(report.unverified_because)
+    if asked_for:
+        ElementTree.SubElement(case, "skipped", message=reason)
+    else:
+        error = ElementTree.SubElement(case, "error", type="unverified", message=reason.partition("\n")[0])
+        error.text = reason
+    return suite

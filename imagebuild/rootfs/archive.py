@@ -1,0 +1,216 @@
+"""Reads a tar archive once, from its first byte to its last, whatever it is compressed with.
+
+Python's tarfile knows the formats, but believes every number: one header can make it read for ever or hold gigabytes.
+So each header is checked before it is acted on, and a file that ends early is an error, never the archive's end.
+"""
+
+from __future__ import annotations
+
+import bz2
+import contextlib
+import gzip
+import lzma
+import tarfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from tarfile import HeaderError
+from typing import IO, Any, BinaryIO, Literal, cast
+
+import zstandard
+
+from imagebuild.errors import BuildError
+from imagebuild.formats.text import escaped
+
+Compression = Literal["none", "gzip", "bzip2", "xz", "lzma", "zstd"]
+_MAGIC: tuple[tuple[bytes, Compression], ...] = (
+    (b"\x1f\x8b", "gzip"),
+    (b"BZh", "bzip2"),
+    (b"\xfd7zXZ\x00", "xz"),
+    (b"\x5d\x00\x00", "lzma"),
+    (b"\x28\xb5\x2f\xfd", "zstd"),
+)
+# GNU tar runs these itself; the Debian package of each.
+PROGRAMS: dict[Compression, tuple[str, str]] = {
+    "gzip": ("gzip", "gzip"), "bzip2": ("bzip2", "bzip2"), "xz": ("xz", "xz-utils"), "lzma": ("xz", "xz-utils"),
+    "zstd": ("zstd", "zstd"),
+}  # fmt: skip
+# Headers that are held in memory: long names, extended attributes (Linux: 64 KiB for each attribute).
+_MOST_HEADER_BYTES = 16 * 2**20
+# EC2's volumes and an MBR end at 2 TiB; the largest file that ext4 takes is 16 TiB.
+MOST_CONTENT_BYTES = 2 * 2**40
+_MOST_FILE_BYTES = 16 * 2**40
+_IN_MEMORY = (
+    tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK,
+)  # fmt: skip
+_MOST_PADDING_BYTES = 64 * 2**20
+MOST_MEMBERS = 5_000_000
+
+
+class _DamagedError(Exception):
+    """The archive cannot be believed; deliberately none of tarfile's own exceptions, some of which it swallows."""
+
+
+def compression_of(start: bytes) -> Compression:
+    """By the first bytes of a file; what is not known counts as plain."""
+    return next((name for magic, name in _MAGIC if start.startswith(magic)), "none")
+
+
+def unpacked(file: BinaryIO) -> IO[bytes]:
+    """The decompressed content of a file opened at its start, all streams and frames of it."""
+    compression = compression_of(file.read(8))
+    file.seek(0)
+    match compression:
+        case "gzip":
+            return cast(IO[bytes], gzip.GzipFile(fileobj=file, mode="rb"))
+        case "bzip2":
+            return bz2.BZ2File(file, "rb")
+        case "xz" | "lzma":
+            return lzma.LZMAFile(file, "rb")
+        case "zstd":
+            return cast(IO[bytes], zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True))
+        case "none":
+            return file
+
+
+class _Header(tarfile.TarInfo):
+    """A member's header that is refused rather than believed."""
+
+    @classmethod
+    def fromtarfile(cls, tarfile: tarfile.TarFile) -> _Header:  # tarfile's own name for the argument
+        try:
+            return super().fromtarfile(tarfile)
+        except HeaderError as error:
+            if type(error).__name__ == "EOFHeaderError":
+                raise  # a block of zeros: the archive's end
+            if type(error).__name__ == "EmptyHeaderError":
+                raise _DamagedError("it ends without the mark of its end: a part is missing") from error
+            raise _DamagedError(str(error)) from error
+        except ValueError as error:  # a number of a sparse file's map
+            raise _DamagedError(str(error)) from error
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> _Header:
+        header = super().frombuf(buf, encoding, errors)
+        most = _MOST_HEADER_BYTES if header.type in _IN_MEMORY else _MOST_FILE_BYTES
+        if not 0 <= header.size <= most:
+            raise _DamagedError(f"{escaped(header.name)} claims to have {header.size} bytes")
+        return header
+
+
+class _Source:
+    """A file whose end is said once; who goes on asking is in a loop."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._ended = False
+
+    def read(self, size: int) -> bytes:
+        data = self._file.read(size)
+        if not data:
+            if self._ended:
+                raise _DamagedError("unexpected end of data")
+            self._ended = True
+        return data
+
+    def seek(self, offset: int) -> int:
+        return self._file.seek(offset)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+
+class Members:
+    """The members in order. A member's content must be read before the next member is asked for."""
+
+    def __init__(self, archive: tarfile.TarFile, rest: IO[bytes] | None) -> None:
+        """`rest`: the decompressed stream, whose own end (with its checksum) is behind the archive's."""
+        self._archive = archive
+        self._rest = rest
+
+    def __iter__(self) -> Iterator[tarfile.TarInfo]:
+        total = 0
+        count = 0
+        while (member := self._next()) is not None:
+            count += 1
+            total += content_bytes(member)
+            if not 0 <= member.size <= _MOST_FILE_BYTES:
+                raise _DamagedError(f"{escaped(member.name)} claims to have {member.size} bytes")
+            if total > MOST_CONTENT_BYTES or count > MOST_MEMBERS:
+                raise _DamagedError(
+                    f"it claims to hold {total} bytes in {count} members by {escaped(member.name)}; "
+                    f"{MOST_CONTENT_BYTES} bytes and {MOST_MEMBERS} members are the most"
+                )
+            yield member
+        if self._rest is not None and len(self._rest.read(_MOST_PADDING_BYTES)) == _MOST_PADDING_BYTES:
+            raise _DamagedError("it goes on behind its end")
+
+    def _next(self) -> tarfile.TarInfo | None:
+        member = self._archive.next()
+        vars(self._archive)["members"].clear()  # tarfile keeps them all; we go forward only
+        return member
+
+    def open(self, member: tarfile.TarInfo) -> IO[bytes]:
+        """The content of a regular file, as a stream."""
+        file = self._archive.extractfile(member)
+        assert file is not None
+        return file
+
+    def content(self, member: tarfile.TarInfo, most_bytes: int) -> bytes:
+        """The content of a regular file. Raises BuildError when it is larger than `most_bytes`."""
+        if member.size > most_bytes:
+            raise BuildError(
+                f"/{escaped(clean_name(member.name))} of the tree has {member.size} bytes, "
+                f"{most_bytes} at the most are read"
+            )
+        return self.open(member).read()
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[Members]:
+    """The archive as a stream. Raises BuildError for what is no tar archive, or a damaged one."""
+    with path.open("rb") as file, reading(file, path.name) as members:
+        yield members
+
+
+@contextlib.contextmanager
+def reading(file: BinaryIO, name: str) -> Iterator[Members]:
+    """As `opened`, for a file that is open; `name` is for messages."""
+    try:
+        content = unpacked(file)
+        source: Any = _Source(content)
+        mode: Literal["r|", "r:"] = "r:" if content is file else "r|"  # a plain file's content need not be read through
+        with tarfile.open(
+            fileobj=source, mode=mode, tarinfo=_Header, encoding="utf-8", errors="surrogateescape"
+        ) as archive:
+            yield Members(archive, None if content is file else content)
+    except (
+        tarfile.TarError, zstandard.ZstdError, zlib.error, lzma.LZMAError, EOFError, gzip.BadGzipFile,
+        _DamagedError,
+    ) as error:  # fmt: skip
+        raise _unreadable(name, str(error)) from error
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        raise _unreadable(name, str(error)) from error  # bz2's word for damaged data
+
+
+def _unreadable(name: str, why: str) -> BuildError:
+    return BuildError(
+        f"{name} is no tar archive that can be read to its end",
+        details=why,
+        resolution="give a .tar file, plain or compressed with gzip, bzip2, xz, lzma or zstd",
+    )
+
+
+def content_bytes(member: tarfile.TarInfo) -> int:
+    """The bytes that a member brings along: without the holes of a sparse file."""
+    if not member.isreg():
+        return 0
+    segments = cast(list[tuple[int, int]] | None, member.sparse)
+    return int(member.size) if segments is None else sum(size for _offset, size in segments)
+
+
+def clean_name(name: str) -> str:
+    """A member's path as it will lie in the tree: no leading slash or `./`, no trailing slash."""
+    return "/".join(part for part in name.split("/") if part not in ("", "."))

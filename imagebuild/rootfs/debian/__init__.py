@@ -1,0 +1,1 @@
+"""A Debian tree, bootstrapped with mmdebstrap: `bootstrap.py` is where to start."""

@@ -1,0 +1,140 @@
+"""A Debian tree, bootstrapped with mmdebstrap in a namespace of its own."""
+
+from __future__ import annotations
+
+import shlex
+import tarfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from imagebuild.errors import BuildError
+from imagebuild.events import Progress
+from imagebuild.host import command, namespace
+from imagebuild.host.cache import Cache
+from imagebuild.plan.steps import BootstrapDebian
+from imagebuild.rootfs import quick_initrd
+from imagebuild.rootfs.debian.argv import ARCHITECTURES, pack, words
+from imagebuild.rootfs.debian.cached import Kept, kept_for
+from imagebuild.rootfs.debian.release_date import newest_release
+from imagebuild.rootfs.times import VARIABLE
+
+# What a bootstrap needs at the same time: the tree and the packages (Debian 12 with a kernel: 0.9 GiB).
+_BOOTSTRAP_BYTES = 2 * 2**30
+_SIGNS = {
+    "Could not resolve": ("the mirror's name cannot be resolved", "check the network, or rootfs.debian.mirror"),
+    "Could not connect": ("the mirror cannot be reached", "check the network, or rootfs.debian.mirror"),
+    "Connection timed out": ("the mirror does not answer", "check the network, or rootfs.debian.mirror"),
+    "does not have a Release file": (
+        "the mirror does not have this suite",
+        "check rootfs.debian.suite (a code name such as bookworm) and rootfs.debian.mirror",
+    ),
+    "Unable to locate package": (
+        "a package does not exist in this suite",
+        "check the names in rootfs.debian.packages, and rootfs.debian.components",
+    ),
+    "has no installation candidate": (
+        "a package cannot be installed from this suite",
+        "check the names in rootfs.debian.packages, and rootfs.debian.components",
+    ),
+    "NO_PUBKEY": (
+        "the mirror's signature cannot be checked",
+        "install the Debian package debian-archive-keyring, or check the mirror",
+    ),
+    "No space left on device": (
+        "there is no space left",
+        "free some space, or choose other places with TMPDIR and IMAGEBUILD_CACHE",
+    ),
+}
+
+
+def bootstrap(
+    step: BootstrapDebian,
+    apt_sources: tuple[str, ...],
+    epoch: int | None,
+    archive: Path,
+    cache: Cache,
+    progress: Progress,
+    pins: str = "",
+) -> str:
+    """Let mmdebstrap make the tree into the tar file `archive`; returns the archive's index of its packages.
+
+    No file is newer than `epoch`, or (None) than the archive's own date. `pins`: apt's preferences meanwhile.
+
+    Raises BuildError with mmdebstrap's words, HostError when it is not installed.
+    """
+    command.require("mmdebstrap", "mmdebstrap")
+    moment = epoch if epoch is not None else newest_release(apt_sources)
+    with namespace.workspace(cache.root / "work") as space:
+        index = space.folder / "index"
+        preferences = space.folder / "preferences"
+        preferences.write_text(pins, encoding="utf-8")
+
+        def run(kept: Kept) -> command.Finished:
+            index.write_bytes(b"")
+            archive.write_bytes(_device_folder(moment or 0))
+            tree = space.folder / "scratch" / kept.notes.name
+            argv = kept.command(words(step, apt_sources, index, tree, preferences if pins else None))
+            return namespace.attempt_program(
+                ["sh", "-c", f"{shlex.join(argv)} && {pack(tree, archive)}"],
+                space,
+                memory=namespace.fits_in_memory(_BOOTSTRAP_BYTES),
+                environment={**quick_initrd.environment(), **({} if moment is None else {VARIABLE: str(moment)})},
+                log=progress.log,
+            )
+
+        kept = kept_for(step, apt_sources, moment, cache, space.folder / "kept", layers=True)
+        finished = run(kept)
+        if finished.exit_code != 0 and kept.stale():
+            kept = kept_for(step, apt_sources, moment, cache, space.folder / "kept-anew", layers=False)
+            finished = run(kept)
+        if finished.exit_code != 0:
+            raise _failed(step, finished)
+        kept.keep()
+        return index.read_text(encoding="utf-8", errors="replace")
+
+
+def _device_folder(moment: int) -> bytes:
+    """An archive's first member: without the folder /dev nothing can be mounted there."""
+    folder = tarfile.TarInfo("./dev")
+    folder.type, folder.mode, folder.mtime = tarfile.DIRTYPE, 0o755, moment
+    folder.uname = folder.gname = "root"
+    return folder.tobuf(tarfile.PAX_FORMAT)
+
+
+def offered(
+    step: BootstrapDebian, apt_sources: tuple[str, ...], names: Iterable[str], cache: Cache, progress: Progress
+) -> str:
+    """The archive's records of all versions of the packages (apt-cache(8), show); empty when it does not answer."""
+    with namespace.workspace(cache.root / "work") as space:
+        index, wanted = space.folder / "index", space.folder / "names"
+        index.touch()
+        wanted.write_text("\n".join(names), encoding="utf-8")
+        show = f"xargs apt-cache show <{shlex.quote(str(wanted))} >{shlex.quote(str(index))} 2>/dev/null"
+        argv = [
+            "mmdebstrap", "--mode=root", "--variant=custom", "--format=null",
+            f"--architectures={ARCHITECTURES[step.architecture]}",
+            f'--customize-hook=export APT_CONFIG="$MMDEBSTRAP_APT_CONFIG"; {show} || true',
+            step.suite, "-", *apt_sources,
+        ]  # fmt: skip
+        namespace.attempt_program(argv, space, memory=False, environment={}, log=progress.log)
+        return index.read_text(encoding="utf-8", errors="replace")
+
+
+def _failed(step: BootstrapDebian, finished: command.Finished) -> BuildError:
+    for sign, (what, cure) in _SIGNS.items():
+        if sign in finished.output:
+            return BuildError(
+                f"bootstrapping Debian {step.suite} failed: {what}", details=_errors_of(finished), resolution=cure
+            )
+    return BuildError(
+        f"bootstrapping Debian {step.suite} failed (mmdebstrap ended with {finished.exit_code})",
+        details=finished.tail(),
+    )
+
+
+def _errors_of(finished: command.Finished) -> str:
+    """The lines that say what is wrong, without the hundreds that do not."""
+    lines = [
+        line for line in finished.output.splitlines() if line.startswith(("E:", "W: Failed", "Err:", "dpkg: error"))
+    ]
+    return "\n".join(dict.fromkeys(lines[-12:])) or finished.tail()

@@ -1,0 +1,255 @@
+"""The root tree from whichever source, kept in the cache under the digest of where it came from.
+
+CACHE/trees/DIGEST/facts-SHAPE.json, packages.json, and tree.tar for a tree that was made here. SHAPE is the digest of
+the facts' own schema, and of the paths watched out for: when imagebuild learns to ask for more, the archive is read
+again, not made again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import assert_never
+
+from pydantic import BaseModel, ConfigDict
+
+from imagebuild.errors import BuildError
+from imagebuild.events import Progress
+from imagebuild.host.acceleration import accelerator
+from imagebuild.host.cache import Cache
+from imagebuild.host.cache_kinds import Kind
+from imagebuild.host.known_digest import known_sha256
+from imagebuild.plan.facts import TreeFacts
+from imagebuild.plan.steps import BootstrapDebian, TakeDirectory, TakeImage, TakeOci, TreeSource, UnpackTar, digest_of
+from imagebuild.plan.tidy import WATCHED
+from imagebuild.recipe.lock import PackageLock
+from imagebuild.rootfs import directory, image, oci
+from imagebuild.rootfs.debian import argv as debian_words
+from imagebuild.rootfs.debian import bootstrap as debian
+from imagebuild.rootfs.locked import check_packages, explain_failure, pins
+from imagebuild.rootfs.packages import Packages, installed_packages
+from imagebuild.rootfs.rpm_database import rpm_packages
+from imagebuild.rootfs.times import wanted_epoch
+from imagebuild.rootfs.tree_facts import PackageRecords, read_tree
+
+KIND: Kind = "trees"
+
+
+class ResolvedTree(BaseModel):
+    """Where the tree really comes from: the step, with what only this machine can tell. Its digest is the cache key.
+
+    `epoch`: the moment that the user asks for (SOURCE_DATE_EPOCH). `apt_sources`: one-line entries for a bootstrap, and
+    `command` its words, with names instead of paths: another imagebuild may bootstrap in another way.
+    `content_sha256`: of the archive, the folder, the image or the layout's manifest; the place of these does not change
+    the tree, so it is left out of `source`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: TreeSource
+    epoch: int | None = None
+    apt_sources: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+    content_sha256: str | None = None
+
+    @property
+    def digest(self) -> str:
+        return digest_of(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """A tree that is there: an archive to unpack, what it tells the planner, and its packages."""
+
+    archive: Path
+    facts: TreeFacts
+    packages: Packages
+
+
+def resolve(source: TreeSource, recipe_folder: Path, cache: Cache, lock: PackageLock | None = None) -> ResolvedTree:
+    """Pin the source, without network. Raises BuildError for one that is missing or not the pinned (or locked) one.
+
+    An archive or image that was not touched since is not read again (known_digest.py).
+    """
+    resolved = _resolve(source, recipe_folder, cache, lock)
+    if lock and lock.content_sha256 != resolved.content_sha256:
+        raise BuildError(
+            "the root tree's source is another than the lock names",
+            details=f"its sha256 is {resolved.content_sha256}, locked is {lock.content_sha256}",
+            resolution="get the right one, or make the lock anew: imagebuild lock RECIPE",
+        )
+    return resolved
+
+
+def _resolve(source: TreeSource, recipe_folder: Path, cache: Cache, lock: PackageLock | None) -> ResolvedTree:
+    epoch = wanted_epoch()
+    match source:
+        case BootstrapDebian():
+            lines = debian_words.apt_sources(source)
+            preferences = Path(f"LOCK-{lock.digest}") if lock else None
+            words = debian_words.words(source, lines, Path("INDEX"), Path("TREE"), preferences)
+            packing = debian_words.pack(Path("TREE"), Path("ARCHIVE"))
+            return ResolvedTree(source=source, epoch=epoch, apt_sources=lines, command=(*words, packing))
+        case UnpackTar():
+            digest = _pinned_sha256("rootfs.tar", source.path, source.sha256, recipe_folder, cache)
+            return ResolvedTree(source=UnpackTar(path="", sha256=None), epoch=epoch, content_sha256=digest)
+        case TakeDirectory():
+            digest = directory.folder_digest(recipe_folder / source.path)
+            return ResolvedTree(source=TakeDirectory(path=""), epoch=epoch, content_sha256=digest)
+        case TakeImage():
+            image.examine(recipe_folder / source.path)  # one that needs other files is not pinned by its own digest
+            digest = _pinned_sha256("rootfs.image", source.path, source.sha256, recipe_folder, cache)
+            return ResolvedTree(
+                source=TakeImage(path="", sha256=None, root=source.root), epoch=epoch, content_sha256=digest
+            )
+        case TakeOci():
+            found = oci.find_image(source, recipe_folder / source.path)
+            anywhere = TakeOci(path="", tag=None, architecture=source.architecture)
+            return ResolvedTree(source=anywhere, epoch=epoch, content_sha256=found.manifest_digest)
+        case _:
+            assert_never(source)
+
+
+def find_tree(resolved: ResolvedTree, source: TreeSource, recipe_folder: Path, cache: Cache) -> Tree | None:
+    """The tree from the cache, or None."""
+    folder = cache.find(KIND, resolved.digest)
+    return _load(folder, resolved, source, recipe_folder) if folder else None
+
+
+def get_tree(
+    resolved: ResolvedTree,
+    source: TreeSource,
+    recipe_folder: Path,
+    cache: Cache,
+    progress: Progress,
+    lock: PackageLock | None = None,
+) -> tuple[Tree, bool]:
+    """The tree, made if need be, and whether it was in the cache. Raises BuildError, HostError."""
+
+    def make(folder: Path) -> None:
+        index = ""
+        archive = _archive(folder, source, recipe_folder)
+        path = recipe_folder if isinstance(source, BootstrapDebian) else recipe_folder / source.path
+        match source:
+            case BootstrapDebian():
+                if lock and _take_the_same(folder, resolved, source, lock, cache):
+                    return
+                index = _bootstrap(resolved, source, archive, cache, progress, lock)
+            case UnpackTar():
+                pass
+            case TakeDirectory():
+                directory.pack_folder(path, archive, progress)
+            case TakeImage():
+                image.take_tree(source, image.examine(path), archive, accelerator(cache), progress)
+            case TakeOci():
+                oci.pack_image(oci.find_image(source, path), archive, progress)
+            case _:
+                assert_never(source)
+        facts, records = read_tree(archive, resolved.digest)
+        packages = _packages(resolved.digest, facts.family, records, index)
+        if lock and isinstance(source, BootstrapDebian):
+            check_packages(lock, packages)
+        _keep_facts(folder, facts)
+        (folder / "packages.json").write_text(packages.model_dump_json(indent=1), encoding="utf-8")
+
+    folder, cached = cache.get(KIND, resolved.digest, make)
+    return _load(folder, resolved, source, recipe_folder), cached
+
+
+def _bootstrap(
+    resolved: ResolvedTree,
+    source: BootstrapDebian,
+    archive: Path,
+    cache: Cache,
+    progress: Progress,
+    lock: PackageLock | None,
+) -> str:
+    if lock is None:
+        return debian.bootstrap(source, resolved.apt_sources, resolved.epoch, archive, cache, progress)
+    epoch = resolved.epoch if resolved.epoch is not None else lock.moment
+    try:
+        return debian.bootstrap(source, resolved.apt_sources, epoch, archive, cache, progress, pins(lock))
+    except BuildError as error:
+        names = [package.name for package in lock.packages]
+        index = debian.offered(source, resolved.apt_sources, names, cache, progress)
+        raise explain_failure(error, lock, index) from error
+
+
+def _take_the_same(
+    folder: Path, resolved: ResolvedTree, source: BootstrapDebian, lock: PackageLock, cache: Cache
+) -> bool:
+    """Fill a locked tree's entry from one that was made without the lock, of just these packages and this moment."""
+    other = cache.find(KIND, resolve(source, folder, cache).digest)
+    if other is None or not (other / _facts_name()).is_file():
+        return False
+    facts = TreeFacts.model_validate_json((other / _facts_name()).read_bytes())
+    packages = Packages.model_validate_json((other / "packages.json").read_bytes())
+    if facts.epoch != (resolved.epoch if resolved.epoch is not None else lock.moment):
+        return False
+    try:
+        check_packages(lock, packages)
+        (folder / "tree.tar").hardlink_to(other / "tree.tar")
+    except (BuildError, OSError):
+        return False
+    _keep_facts(folder, facts.model_copy(update={"digest": resolved.digest}))
+    own = packages.model_copy(update={"tree": resolved.digest})
+    (folder / "packages.json").write_text(own.model_dump_json(indent=1), encoding="utf-8")
+    return True
+
+
+def _archive(folder: Path, source: TreeSource, recipe_folder: Path) -> Path:
+    return recipe_folder / source.path if isinstance(source, UnpackTar) else folder / "tree.tar"
+
+
+def _load(folder: Path, resolved: ResolvedTree, source: TreeSource, recipe_folder: Path) -> Tree:
+    archive = _archive(folder, source, recipe_folder)
+    kept = folder / _facts_name()
+    if kept.is_file():
+        facts = TreeFacts.model_validate_json(kept.read_bytes())
+    else:
+        facts, _records = read_tree(archive, resolved.digest)
+        _keep_facts(folder, facts)
+    if resolved.epoch is not None:
+        facts = facts.model_copy(update={"epoch": resolved.epoch})
+    return Tree(archive, facts, Packages.model_validate_json((folder / "packages.json").read_bytes()))
+
+
+def _packages(digest: str, family: str, records: PackageRecords, index: str) -> Packages:
+    """What dpkg's and rpm's records list; a tree has one or the other."""
+    found, note = installed_packages(records.dpkg_status, index), ""
+    if not found and records.rpm_database is not None:
+        found, note = rpm_packages(records.rpm_database)
+    elif not found and records.older_rpm_database:
+        note = f"the rpm database {records.older_rpm_database} is of an older form, which is not read"
+    return Packages(tree=digest, packages=found, note=note, family=family)
+
+
+def _keep_facts(folder: Path, facts: TreeFacts) -> None:
+    partial = folder / f"{_facts_name()}.partial"
+    partial.write_text(facts.model_dump_json(indent=1), encoding="utf-8")
+    partial.rename(folder / _facts_name())
+
+
+def _facts_name() -> str:
+    schema = json.dumps([TreeFacts.model_json_schema(), WATCHED], sort_keys=True)
+    return f"facts-{hashlib.sha256(schema.encode()).hexdigest()[:16]}.json"
+
+
+def _pinned_sha256(key: str, name: str, wanted: str | None, recipe_folder: Path, cache: Cache) -> str:
+    """The file's digest. Raises BuildError when it cannot be read, or when the recipe names another."""
+    path = recipe_folder / name
+    try:
+        digest = known_sha256(path, cache)
+    except OSError as error:
+        raise BuildError(
+            f"{key}: {path} cannot be read: {error.strerror}", resolution="paths count from the recipe's folder"
+        ) from error
+    if wanted is not None and digest != wanted:
+        raise BuildError(
+            f"{key}.sha256: {name} is another file than the recipe names",
+            details=f"its sha256 is {digest}, the recipe says {wanted}",
+            resolution="get the right file, or correct the digest",
+        )
+    return digest

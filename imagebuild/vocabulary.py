@@ -1,0 +1,21 @@
+"""The closed words of the field, each declared once. Imports nothing of imagebuild, so that `--help` is fast."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+Architecture = Literal["x86_64", "i386"]
+Layout = Literal["hd0", "hd00"]
+"""What PV-GRUB sees: `hd0` is one filesystem without a partition table, `hd00` a partitioned disk."""
+BootLoader = Literal["pv-grub", "pygrub", "pvgrub2"]
+ExtType = Literal["ext2", "ext3", "ext4"]
+EXT_TYPES: tuple[ExtType, ...] = get_args(ExtType)
+RootType = Literal["ext2", "ext3", "ext4", "xfs", "btrfs", "reiserfs"]
+"""The filesystems that can hold a root tree."""
+FilesystemType = Literal["ext2", "ext3", "ext4", "xfs", "btrfs", "reiserfs", "swap"]
+OutputFormat = Literal["raw", "raw.zst", "qcow2", "vmdk", "vhd"]
+MachineName = Literal["static", "qemu", "xen"]
+"""What judges an image: `static` reads it, `qemu` and `xen` boot it."""
+MACHINES: tuple[MachineName, ...] = ("static", "qemu", "xen")
+Accelerator = Literal["kvm", "tcg"]
+InitrdTool = Literal["initramfs-tools", "dracut", "mkinitrd-redhat", "mkinitrd-suse"]
