@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from imagebuild.bootloaders.menus.grub2_legacy import read_config
 from imagebuild.bootloaders.menus.grub2_words import COMMANDS, adjust, kernel_words, rest_words, split_line
 from imagebuild.bootloaders.menus.trace import Line
-from imagebuild.verify.testhost.tools import Tools
+from imagebuild.testhost.tools import Tools
 
 _ENTRY = re.compile(r"menuentry '(.*)' \{")
 

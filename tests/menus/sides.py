@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from imagebuild.bootloaders.menus.trace import End
-from imagebuild.verify.testhost.tools import Tools
+from imagebuild.testhost.tools import Tools
 from tests.menus import menulst2cfg, pygrub_oracle, shell
 from tests.menus.grammar import Grammar
 

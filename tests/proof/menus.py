@@ -10,7 +10,7 @@ import sys
 
 from imagebuild.host.cache import Cache
 from imagebuild.report import Quiet
-from imagebuild.verify.testhost import prepare
+from imagebuild.testhost import prepare
 from tests.menus.sides import SIDES
 
 _COUNT, _SEED = 2000, 97

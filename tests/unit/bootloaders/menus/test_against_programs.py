@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from imagebuild.verify.testhost import TestHost
+from imagebuild.testhost import TestHost
 from tests.menus.sides import SIDES
 
 pytestmark = pytest.mark.needs("testhost")
