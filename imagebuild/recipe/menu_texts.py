@@ -1,4 +1,4 @@
-"""Texts that go into the boot menu: what GRUB 0.97 would not read back as it was meant is refused here, with the reason.
+"""Texts that go into the boot menu: what GRUB 0.97 would not read back as it was meant is refused, with the reason.
 
 Source: stage2/stage2.c, get_line_from_config and cmain (lines joined and cut, tabs, `=` behind a command's word); 1023
 bytes are what Xen hands a PV guest (libxc, MAX_GUEST_CMDLINE). The plan reads the whole menu back once more.

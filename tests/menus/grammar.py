@@ -182,7 +182,7 @@ class Grammar:
             f"find {path}",
             f"find {self._file(KERNEL)}", f"cmp {path} {self._file(TEXT)}", f"map {self._device()} {self._device()}",
             f"color {color}",
-            f"pager {self.random.choice(('on', 'off', 'x', ''))}", f"geometry {self._device()}", "debug", "fstest",
+            f"pager {self.random.choice(('on', 'off', 'x', ''))}", f"geometry {self._device()}", "fstest",
             f"unhide {self._device()}", f"blocklist {path}", "pause go on", "print hello", "help boot", "clear",
             f"chainloader {self._file(TEXT)}", f"configfile {self._file('/m/other')}", "halt", "reboot", "quit",
             self._root(), self._kernel(), self._initrd(), "title", "kernel", "initrd", "=", "\\", "root",

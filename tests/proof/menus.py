@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import sys
 
+from imagebuild.events import Quiet
 from imagebuild.host.cache import Cache
-from imagebuild.report import Quiet
 from imagebuild.testhost import prepare
 from tests.menus.sides import SIDES
 

@@ -177,6 +177,7 @@ class _Script:
         self._loaded = Loaded()
         self._steps: list[Step] = []
         self._named: FileName | None = None
+        self._other_menu = ""
 
     def run(self) -> Run:
         config = self._config
@@ -197,7 +198,7 @@ class _Script:
 
     def _ended(self, end: End, reason: str) -> Run:
         title = self._config.entries[self._entry].title
-        return Run(self._entry, title, tuple(self._steps), end, reason, self._loaded)
+        return Run(self._entry, title, tuple(self._steps), end, reason, self._loaded, self._other_menu)
 
     def _step(self, line: Line) -> Run | None:
         word, argument = split_line(line.text)
@@ -314,6 +315,7 @@ class _Script:
         menu = self._files.read(disk, number, path, 2**18)
         if menu is None or self._depth >= _MOST_MENUS:
             raise _UnknownError(f"what {path} holds")
+        self._other_menu = path
         inner = interpret(menu, self._config.root, self._files, depth=self._depth + 1)
         if inner.started is None:
             return self._ended(inner.end, f"{path}: {inner.reason}")
