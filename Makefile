@@ -33,7 +33,7 @@ test: setup
 	CI=$(CI) .venv/bin/python -m pytest -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder
 
 matrix: setup
-	.venv/bin/python tests/matrix/run.py -o $(OUTPUT)/matrix $(MATRIX)
+	.venv/bin/python -m tools.matrix -o $(OUTPUT)/matrix $(MATRIX)
 
 bench: setup
 	.venv/bin/python -m benchmarks.run -o $(OUTPUT)/bench $(BENCH)
@@ -54,7 +54,7 @@ docs: setup
 	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict --quiet
 
 proof: setup
-	.venv/bin/python -m tests.proof
+	.venv/bin/python -m tools.proof
 
 format: setup
 	.venv/bin/ruff format .

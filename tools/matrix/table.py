@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.matrix.combinations import Combination
+from tools.matrix.combinations import Combination
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "matrix.md"
 _HEAD = """\
 # Which layouts and filesystems boot
 
-Written by `make matrix` (tests/matrix/), which builds each combination from one Debian 12 tree, checks it and boots it.
+Written by `make matrix` (tools/matrix/), which builds each combination from one Debian 12 tree, checks it and boots it.
 Every "boots" was a boot to the login prompt, by the loader that is named: `pv-grub` is the genuine one, `stand-in`
 GRUB 2 in its place. "Read by" is about menu, kernels and initrds, byte for byte. A combination that is refused is
 refused while planning, for the reason given. Not every day's results are of one run: see the last column.

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from imagebuild.report import Verdict
-from tests.proof.images import IMAGES
-from tests.proof.judge import Word
-from tests.proof.made import MADE, MadeResult
+from tools.proof.images import IMAGES
+from tools.proof.judge import Word
+from tools.proof.made import MADE, MadeResult
 
 VERDICTS = Path(__file__).with_name("verdicts.json")
 PAGE = Path(__file__).parents[2] / "docs/proof.md"
@@ -22,7 +22,7 @@ _HEAD = """\
 Each image below was judged three times: by the static checks, by a boot with the stand-in (GRUB 2 reading menu.lst),
 and by a boot with the genuine PV-GRUB. What imagebuild says without a genuine loader, static checks and stand-in
 together, must be what the genuine one says. Written by `make proof`; the recorded verdicts are in
-`tests/proof/verdicts.json`, and `tests/proof/test_recorded_verdicts.py` fails when ours drift from them.
+`tools/proof/verdicts.json`, and `tests/boot/test_recorded_verdicts.py` fails when ours drift from them.
 
 """
 
@@ -30,7 +30,7 @@ _MADE = """
 ## Images made by imagebuild
 
 Built from one Debian 12 tree, judged by the static checks, and booted to the login prompt by the genuine loader named
-above. `make proof` builds and boots them; `tests/proof/test_made.py` does where there is a genuine loader.
+above. `make proof` builds and boots them; `tests/boot/test_made.py` does where there is a genuine loader.
 
 | image | disk | verdict | seen | seconds | date |
 |---|---|---|---|---|---|
