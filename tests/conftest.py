@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -20,10 +20,12 @@ from imagebuild.host import command
 from imagebuild.host.cache import Cache
 from imagebuild.host.capabilities import probes
 from imagebuild.testhost import TestHost, prepare
+from tests.ordinary_user import new_user
 
 Needs = Callable[..., None]
-# Registries hold no sources of the genuine loader, so a machine without one is no fault of CI's.
-_MAY_LACK_IN_CI = frozenset({"pv-grub", "kvm"})
+# Registries hold no sources of the genuine loader, so a machine without one is no fault of CI's. What takes root makes
+# an ordinary user and builds as that one: where the tests run as an ordinary user, all of them do.
+_MAY_LACK_IN_CI = frozenset({"pv-grub", "kvm", "root"})
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -65,6 +67,14 @@ def lacking(name: str) -> str | None:
             bad = [answer.evidence for answer in probe.run() if answer.state == "lacking"]
             return "; ".join(bad) or None
     return None if command.find(name) else f"there is no program {name}"
+
+
+@pytest.fixture(scope="session")
+def ordinary_user() -> Iterator[str]:
+    """The name of an ordinary user with sub-uids, to build as when the tests run as root."""
+    require("root", "useradd", "newuidmap")
+    with new_user() as name:
+        yield name
 
 
 @pytest.fixture(scope="session")

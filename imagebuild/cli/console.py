@@ -98,7 +98,7 @@ def _xen_machine(words: BootWords, subject: Subject, host: TestHost, scratch: Pa
     from imagebuild.verify.loaders import choose_loader
     from imagebuild.verify.machine import untouched_disk
 
-    known = subject.menu_at is not None and subject.menu_at.place in ("(hd0)", "(hd0,0)")
+    known = subject.menu_at is not None and subject.menu_at.is_first
     loader = choose_loader(host, subject.layout, menu_path=subject.menu_path if known else None,
                            asked=words.pv_grub, cache=Cache())  # fmt: skip
     memory = boot_settings(None, words.memory, None).memory_bytes

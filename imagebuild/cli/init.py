@@ -183,15 +183,14 @@ def _with_rest(parts: list[FoundFilesystem]) -> list[FoundFilesystem]:
 
 
 def _filesystem(place: Place, mounts: dict[str, str]) -> FoundFilesystem | None:
-    from imagebuild.verify.view import names_of
     from imagebuild.vocabulary import FilesystemType
 
     if place.contents is None or place.contents.type not in get_args(FilesystemType):
         return None
     label = place.contents.label if re.fullmatch(r"[A-Za-z0-9_.-]*", place.contents.label) else ""
-    mount = next((mounts[name] for name in names_of(place) if name in mounts), None)
+    mount = mounts.get(place.name)
     if place.type != "swap" and mount is None:
-        mount = "/" if len(mounts) < 2 else f"/mnt/{place.name.strip('()').replace(',', '-').replace('/', '-')}"
+        mount = "/" if not mounts else f"/mnt/{place.name.strip('()').replace(',', '-').replace('/', '-')}"
     return FoundFilesystem(
         cast(Any, place.type), _size(place.size_bytes), None if place.type == "swap" else mount, label
     )

@@ -52,13 +52,15 @@ def prepare_jobs(
 
 
 def _prepare(loaded: LoadedRecipe, machines: tuple[MachineName, ...] | None) -> Job:
+    from imagebuild.assemble.this_machine import check_machine
     from imagebuild.plan.accounts import passwords
     from imagebuild.plan.planner import make_plan
 
     try:
-        make_plan(loaded.recipe, None)  # what no loader can boot is refused now, not after the download
+        plan = make_plan(loaded.recipe, None)  # what no loader can boot is refused now, not after the download
     except PlanError as error:
         raise placed(error, loaded) from None
+    check_machine(plan)
     secrets = {item.secret: find_hash(item.password, item.key, loaded) for item in passwords(loaded.recipe)}
     return Job(loaded, _machines(loaded, machines), secrets)
 

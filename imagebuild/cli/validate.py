@@ -48,6 +48,7 @@ def validate_recipes(paths: Sequence[Path], settings: Sequence[str], *, locked: 
 
 def show_plan(path: Path, settings: Sequence[str], *, as_json: bool, locked: bool = False) -> int:
     """Print the plan; the final one where the tree is in the cache."""
+    from imagebuild.assemble.this_machine import check_machine
     from imagebuild.plan.outline import outline
     from imagebuild.plan.planner import make_plan
 
@@ -58,6 +59,7 @@ def show_plan(path: Path, settings: Sequence[str], *, as_json: bool, locked: boo
             plan = make_plan(loaded.recipe, facts)
         except PlanError as error:
             raise placed(error, loaded) from None
+    check_machine(plan)
     print(plan.model_dump_json(indent=2) if as_json else outline(plan), end="\n" if as_json else "")
     return OK
 

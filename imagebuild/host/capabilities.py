@@ -196,6 +196,7 @@ def _guestfs(cache: Cache) -> tuple[Capability, ...]:
     def attempt() -> tuple[Capability, ...]:
         from imagebuild.host.acceleration import accelerator
         from imagebuild.host.guest import FILESYSTEMS, appliance_filesystems
+        from imagebuild.host.mountable import remedy
 
         begin = time.monotonic()
         mountable = appliance_filesystems(accelerator(cache))
@@ -205,11 +206,8 @@ def _guestfs(cache: Cache) -> tuple[Capability, ...]:
         evidence = f"tried: the appliance mounts {', '.join(name for name in FILESYSTEMS if mountable.get(name))}"
         if not missing:
             return launched, Capability("filesystems", "ok", evidence, needed=False)
-        packages = sorted({FILESYSTEMS[name] for name in missing} - {"libguestfs0"})
         return launched, Capability(
-            "filesystems", "limited", f"{evidence}; not {', '.join(missing)}",
-            f"install the Debian packages {' '.join([*packages, 'linux-image-amd64'])} (the appliance runs this "
-            "machine's kernel: the cloud flavour has no reiserfs)", needed=False,
-        )  # fmt: skip
+            "filesystems", "limited", f"{evidence}; not {', '.join(missing)}", remedy(missing), needed=False
+        )
 
     return _tried("guestfs", attempt)

@@ -32,7 +32,7 @@ class Place:
 
     `partition` counts from 0 and is None for the whole disk and for volumes. `runs` is where it lies, empty when it
     is no plain stretch (a striped volume). `contents` is None when nothing was recognised there. `grub2` is its name
-    for grub-fstest. `partuuid` as in `root=PARTUUID=`, empty where there is none.
+    for grub-fstest. `partuuid` and `partlabel` as in `root=PARTUUID=`, empty where there is none.
     """
 
     name: str
@@ -43,6 +43,7 @@ class Place:
     grub2: str
     partuuid: str = ""
     volume: tuple[str, str] | None = None
+    partlabel: str = ""
 
     @property
     def type(self) -> str:
@@ -51,13 +52,14 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Partition:
-    """One line of the partition table. `number` counts from 1, as sfdisk and Linux do."""
+    """One line of the partition table. `number` counts from 1, as sfdisk and Linux do; `label` is GPT's name for it."""
 
     number: int
     start_sector: int
     sectors: int
     type: str
     partuuid: str
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,8 @@ def _partition(table: dict[str, str], item: dict[str, str]) -> Partition:
     if table["label"] == "dos":
         partuuid = f"{int(table['id'], 16):08x}-{number:02x}"
     scale = int(table.get("sectorsize", _SECTOR)) // _SECTOR
-    return Partition(number, int(item["start"]) * scale, int(item["size"]) * scale, item.get("type", ""), partuuid)
+    start, size = int(item["start"]) * scale, int(item["size"]) * scale
+    return Partition(number, start, size, item.get("type", ""), partuuid, item.get("name", ""))
 
 
 def look_at_disk(raw: Path) -> tuple[Table | None, tuple[Place, ...]]:
@@ -110,7 +113,7 @@ def _partition_place(handle: int, table: Table, item: Partition) -> Place:
     word = {"dos": "msdos"}.get(table.label, table.label)
     run = Run(item.start_sector * _SECTOR, item.sectors * _SECTOR)
     place = _place(handle, f"(hd0,{item.number - 1})", item.number - 1, run, f"(loop0,{word}{item.number})")
-    return replace(place, partuuid=item.partuuid)
+    return replace(place, partuuid=item.partuuid, partlabel=item.label)
 
 
 def _place(handle: int, name: str, partition: int | None, run: Run, grub2: str) -> Place:

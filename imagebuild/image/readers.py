@@ -34,6 +34,7 @@ class Reader(Protocol):
     """Reads one place of an image. `witness` is the program behind it, as a report names it."""
 
     witness: str
+    sees_inodes: bool
 
     def read(self, path: str, most_bytes: int) -> bytes:
         """The whole file. Raises ReadError: no such file, not a regular file, larger than `most_bytes`, unreadable."""
@@ -47,11 +48,21 @@ class Reader(Protocol):
         """Where the file's blocks lie; None when this reader cannot tell."""
         ...
 
+    def look(self, path: str) -> Inode | None:
+        """What has this name itself, a link in its last part not followed; None where nothing has it, and where
+        `sees_inodes` is False."""
+        ...
+
+    def target(self, path: str) -> str:
+        """A symbolic link's target; empty where `look` finds none."""
+        ...
+
 
 class DebugfsReader:
     """For ext2, ext3 and ext4. Sees the filesystem as it lies there, without replaying a journal."""
 
     witness = "debugfs"
+    sees_inodes = True
 
     def __init__(self, raw: Path, place: Place) -> None:
         self._source = f"{raw.name}?offset={place.runs[0].offset_bytes}"
@@ -71,6 +82,16 @@ class DebugfsReader:
             return self._resolve(path)
         except ReadError:
             return None
+
+    def look(self, path: str) -> Inode | None:
+        return self._stat(path)
+
+    def target(self, path: str) -> str:
+        inode = self._stat(path)
+        return self._target_of(inode) if inode and inode.type == "symlink" else ""
+
+    def _target_of(self, inode: Inode) -> str:
+        return inode.target or self._dump(inode, 4096).decode("utf-8", "surrogateescape")
 
     def names(self, folder: str) -> list[str]:
         try:
@@ -106,7 +127,7 @@ class DebugfsReader:
                 raise ReadError("missing", f"{printable(path)} does not exist{through}")
             if inode.type != "symlink":
                 return inode
-            target = inode.target or self._dump(inode, 4096).decode("utf-8", "surrogateescape")
+            target = self._target_of(inode)
             current = posixpath.join(posixpath.dirname(current), target)
         raise ReadError("missing", f"{printable(path)}: more than {_MOST_LINKS} symbolic links, one after the other")
 
@@ -125,6 +146,7 @@ class FstestReader:
     """For all that GRUB 2 reads (XFS, Btrfs, ReiserFS, and any of them on LVM), through its grub-fstest."""
 
     witness = "grub-fstest"
+    sees_inodes = False
 
     def __init__(self, raw: Path, place: Place, tools: Tools) -> None:
         self._raw = raw
@@ -154,6 +176,12 @@ class FstestReader:
 
     def inode(self, path: str) -> Inode | None:
         return None
+
+    def look(self, path: str) -> Inode | None:
+        return None
+
+    def target(self, path: str) -> str:
+        return ""
 
     def _run(self, words: list[str], most_file_bytes: int = 0) -> str:
         argv = [*self._tools.grub_fstest(), self._raw.name, *words]

@@ -2,6 +2,8 @@
 
     definition.py    what it is made of, as data, and the digest of all that
     build.py         makes the cache entry: unpacks Debian packages, takes dom0's initial ramdisk out of them
+    origin.py        where each of its files comes from: a package, never the machine
+    stand_in.py      the modules and settings inside the loader that stands in for PV-GRUB
     initramfs.py     the archive format of that ramdisk
     tools.py         how the unpacked programs (pygrub, GRUB 0.97's shell, grub-fstest) run without being installed
     dom0-init.sh, dom0-block.sh, stand-in.cfg    what runs inside

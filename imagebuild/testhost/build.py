@@ -14,7 +14,15 @@ from imagebuild.events import Progress
 from imagebuild.host import command
 from imagebuild.host.apt_sources import debian_mirrors
 from imagebuild.host.cache import Cache
-from imagebuild.testhost import definition, initramfs
+from imagebuild.testhost import definition, initramfs, stand_in
+from imagebuild.testhost.origin import (
+    KEEP_RECORDS,
+    Origin,
+    keep_links_inside,
+    libraries,
+    read_origin,
+    remove_dangling_links,
+)
 from imagebuild.testhost.tools import Tools
 from imagebuild.vocabulary import Layout
 
@@ -76,13 +84,28 @@ def prepare(cache: Cache, progress: Progress) -> tuple[TestHost, bool]:
         command.require("mmdebstrap", "mmdebstrap")
         tools = Tools(folder / "tools")
         _unpack_packages(tools.root, folder / "tmp", progress)
-        _take_dom0(tools, folder, progress)
+        keep_links_inside(tools.root)
+        origin = read_origin(tools.root)
+        _take_dom0(tools, origin, folder, progress)
         _make_loaders(tools, folder, progress)
-        for pruned in definition.PRUNED:
-            shutil.rmtree(tools.root / pruned, ignore_errors=True)
+        _prune(origin)
 
     path, cached = cache.get(KIND, definition.digest(), make)
     return TestHost(path), cached
+
+
+def _prune(origin: Origin) -> None:
+    """Leave only what a package brought and somebody reads. Raises VerifyError when there is something else."""
+    for pruned in definition.PRUNED:
+        shutil.rmtree(origin.root / pruned, ignore_errors=True)
+    remove_dangling_links(origin.root)
+    origin.check_all()
+
+
+def _mirrors() -> dict[str, str]:
+    """The machine's own mirrors of the suite's pockets."""
+    lines = [line.split() for line in debian_mirrors(definition.SUITE)]
+    return {pocket: uri for *_deb, uri, pocket, _main in reversed(lines)}
 
 
 def _unpack_packages(tree: Path, scratch: Path, progress: Progress) -> None:
@@ -98,7 +121,9 @@ def _unpack_packages(tree: Path, scratch: Path, progress: Progress) -> None:
         f"--aptopt=Acquire::http::Timeout \"{_APT_TIMEOUT_SECONDS}\"",
         f"--aptopt=Acquire::https::Timeout \"{_APT_TIMEOUT_SECONDS}\"",
         *(f"--dpkgopt=path-exclude={pattern}" for pattern in definition.EXCLUDED_PATHS),
-        "--architectures=amd64", definition.SUITE, str(tree), *debian_mirrors(definition.SUITE),
+        # What this check keeps root from (mmdebstrap 1.4 and later) is running packages' scripts outside of a chroot.
+        "--skip=check/chrootless", f"--extract-hook={KEEP_RECORDS}",
+        "--architectures=amd64", definition.SUITE, str(tree), *definition.archive_lines(_mirrors()),
     ]  # fmt: skip
     finished = command.attempt(
         argv, environment={"TMPDIR": str(scratch)}, timeout_seconds=_BUILD_TIMEOUT_SECONDS, log=progress.log
@@ -110,7 +135,9 @@ def _unpack_packages(tree: Path, scratch: Path, progress: Progress) -> None:
             if unreachable
             else f"the packages of the Xen test host cannot be unpacked (mmdebstrap ended with {finished.exit_code})",
             details=finished.tail(),
-            resolution="check the network and /etc/apt/sources.list, then run: imagebuild doctor --prepare",
+            resolution="check the network and /etc/apt/sources.list, then run: imagebuild doctor --prepare"
+            if unreachable
+            else "read the words above; if they name no cause of this machine's, please report them",
         )
     shutil.rmtree(scratch)
 
@@ -122,16 +149,21 @@ def _run(argv: list[str], doing: str, progress: Progress) -> str:
     return finished.output
 
 
-def _take_dom0(tools: Tools, folder: Path, progress: Progress) -> None:
+def _take_dom0(tools: Tools, origin: Origin, folder: Path, progress: Progress) -> None:
     """Copy hypervisor and kernel out of the tree and make dom0's initial ramdisk."""
     version = _only(tools.root / "lib/modules", "*").name
-    (folder / "xen").write_bytes(gzip.decompress(_only(tools.root / "boot", "xen-*.gz").read_bytes()))
-    shutil.copyfile(tools.root / "boot" / f"vmlinuz-{version}", folder / "vmlinuz")
-    _run([*tools.program("bin/kmod", name="depmod"), "-b", str(tools.root), version], "depmod", progress)
-    members = [*_skeleton(), *_programs(tools, progress), *_modules(tools.root / "lib/modules" / version)]
+    (folder / "xen").write_bytes(gzip.decompress(origin.read(_only(tools.root / "boot", "xen-*.gz"))))
+    (folder / "vmlinuz").write_bytes(origin.read(tools.root / "boot" / f"vmlinuz-{version}"))
+    (tools.root / "etc/depmod.d").mkdir(parents=True, exist_ok=True)
+    _run([*tools.depmod(), version], "depmod", progress)
+    members = [
+        *_skeleton(),
+        *_programs(tools, origin, progress),
+        *_modules(tools.root / "lib/modules" / version, origin),
+    ]
     (folder / "initrd.img").write_bytes(initramfs.archive(members))
-    facts = {"kernel_version": version}
-    (folder / "facts.json").write_text(json.dumps(facts), encoding="utf-8")
+    (folder / "facts.json").write_text(json.dumps({"kernel_version": version}), encoding="utf-8")
+    (folder / "packages.json").write_text(json.dumps(origin.versions, indent=1, sort_keys=True), encoding="utf-8")
 
 
 def _only(folder: Path, pattern: str) -> Path:
@@ -158,28 +190,26 @@ def _skeleton() -> list[initramfs.Member]:
     ]
 
 
-def _programs(tools: Tools, progress: Progress) -> list[initramfs.Member]:
+def _programs(tools: Tools, origin: Origin, progress: Progress) -> list[initramfs.Member]:
     """busybox under its names, Xen's programs, and the libraries that these ask for (as ld.so lists them)."""
-    busybox = (tools.root / "bin/busybox").read_bytes()
-    members = [initramfs.file("bin/busybox", busybox)]
+    members = [initramfs.file("bin/busybox", origin.read(tools.root / "bin/busybox"))]
     members += [initramfs.symlink(f"bin/{name}", "busybox") for name in definition.BUSYBOX_NAMES]
-    libraries = {tools.root / path for path in definition.LATE_LIBRARIES}
+    wanted = {tools.root / path for path in definition.LATE_LIBRARIES}
     for path in (*definition.PROGRAMS, definition.CONSOLE_CLIENT):
         name = path if path == definition.CONSOLE_CLIENT else f"bin/{Path(path).name}"
-        members.append(initramfs.file(name, (tools.root / path).read_bytes()))
+        members.append(initramfs.file(name, origin.read(tools.root / path)))
         loader, *options = tools.program(path)
-        for line in _run([loader, "--list", *options], f"listing the libraries of {path}", progress).splitlines():
-            words = [word for word in line.split() if word.startswith("/")]
-            libraries.update(Path(word) for word in words[:1])
-    return members + [initramfs.file(f"lib/{library.name}", library.read_bytes()) for library in sorted(libraries)]
+        listing = _run([loader, "--list", *options], f"listing the libraries of {path}", progress)
+        wanted.update(libraries(listing, Path(loader)))
+    return members + [initramfs.file(f"lib/{library.name}", origin.read(library)) for library in sorted(wanted)]
 
 
-def _modules(folder: Path) -> list[initramfs.Member]:
+def _modules(folder: Path, origin: Origin) -> list[initramfs.Member]:
     """dom0's drivers and a list of them in an order in which insmod can load them."""
     ordered = module_order((folder / "modules.dep").read_text(encoding="utf-8"), definition.MODULES)
     names = "".join(f"/modules/{Path(path).name}\n" for path in ordered)
     return [
-        *(initramfs.file(f"modules/{Path(path).name}", (folder / path).read_bytes(), 0o644) for path in ordered),
+        *(initramfs.file(f"modules/{Path(path).name}", origin.read(folder / path), 0o644) for path in ordered),
         initramfs.file("etc/modules.list", names.encode(), 0o644),
     ]
 
@@ -205,16 +235,21 @@ def module_order(modules_dep: str, wanted: tuple[str, ...]) -> list[str]:
 def _make_loaders(tools: Tools, folder: Path, progress: Progress) -> None:
     """The GRUB 2 stand-ins for the two kinds of PV-GRUB, and their facts."""
     facts = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
-    version = _run([*tools.grub_mkstandalone(), "--version"], "grub-mkstandalone", progress)
+    version = _run([*tools.grub_mkimage(), "--version"], "grub-mkimage", progress)
     facts["loader_version"] = version.strip().rpartition(" ")[2]
-    modules = " ".join(definition.LOADER_MODULES)
     layouts: tuple[Layout, ...] = ("hd0", "hd00")
     for layout in layouts:
-        configuration = folder / f"{layout}.cfg"
-        configuration.write_text(definition.loader_configuration(layout), encoding="utf-8")
-        output = folder / f"stand-in-{layout}"
-        embed = f"boot/grub/grub.cfg={configuration}"
-        options = [f"--install-modules={modules}", f"--modules={modules}", "-o", str(output), embed]
-        _run([*tools.grub_mkstandalone(), *options], f"making the {layout} loader", progress)
+        output = _make_loader(tools, layout, folder, progress)
         facts[output.name] = hashlib.sha256(output.read_bytes()).hexdigest()
     (folder / "facts.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
+
+
+def _make_loader(tools: Tools, layout: Layout, folder: Path, progress: Progress) -> Path:
+    modules = definition.LOADER_MODULES
+    embedded, output = folder / "memdisk.tar", folder / f"stand-in-{layout}"
+    configuration = definition.loader_configuration(layout)
+    embedded.write_bytes(stand_in.memdisk(tools.grub_modules(), modules, configuration))
+    options = ["--memdisk", str(embedded), "--output", str(output), *modules, "memdisk", "tar"]
+    _run([*tools.grub_mkimage(), *options], f"making the {layout} loader", progress)
+    embedded.unlink()
+    return output

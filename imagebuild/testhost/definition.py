@@ -4,15 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from importlib import resources
 
+from imagebuild.bootloaders.pv_grub import MENU_PLACES
 from imagebuild.vocabulary import Layout
 
+# The suite, and each of its pockets with the mirror that serves it (a mirror of the machine's own apt goes before,
+# where that has the pocket). Nothing else is taken, whatever more the machine's apt has: verdicts must not depend on
+# the machine. When Debian has moved the suite to its archive: write http://archive.debian.org/debian and
+# http://archive.debian.org/debian-security here. For another suite, mind the names with versions further down, and
+# those in tools.py: Xen's and Python's.
 SUITE = "bookworm"
+POCKETS = (
+    (SUITE, "http://deb.debian.org/debian"),
+    (f"{SUITE}-updates", "http://deb.debian.org/debian"),
+    (f"{SUITE}-security", "http://deb.debian.org/debian-security"),
+)
 # Debian packages; those they depend on come along. Nothing is installed or configured, only unpacked.
 PACKAGES = (
     "busybox-static",  # dom0's shell
-    "grub-common",  # grub-fstest, grub-mkstandalone
+    "grub-common",  # grub-fstest, grub-mkimage
     "grub-legacy",  # GRUB 0.97's own shell, an i386 program
     "grub-xen-bin",  # GRUB 2's modules for a Xen PV domain
     "kmod",  # depmod
@@ -36,8 +48,12 @@ EXCLUDED_PATHS = (
     "/lib/modules/*/kernel/drivers/net/*",
     "/lib/modules/*/kernel/sound/*",
 )
-# Removed from the tools' tree once dom0's files are taken out of it.
-PRUNED = ("boot", "lib/modules", "lib/systemd", "lib/udev", "usr/share", "usr/lib/grub/i386-xen", "var")
+# Removed from the tools' tree once dom0's files are taken out of it. dev, etc and var hold what is not a package's own:
+# mmdebstrap makes device nodes, and copies the machine's resolv.conf and hostname.
+PRUNED = (
+    "boot", "dev", "etc", "home", "lib/modules", "lib/systemd", "lib/udev", "media", "mnt", "opt", "proc", "root",
+    "run", "srv", "sys", "tmp", "usr/lib/grub/i386-xen", "usr/local", "usr/share", "var",
+)  # fmt: skip
 # dom0's drivers, with what depmod says they need.
 MODULES = (
     "virtio_pci", "virtio_blk", "virtio_scsi", "sd_mod", "loop",
@@ -70,16 +86,22 @@ LOADER_MODULES = (
     "btrfs", "configfile", "echo", "ext2", "gzio", "halt", "legacycfg", "linux", "loopback", "ls", "lvm",
     "lzopio", "normal", "part_gpt", "part_msdos", "reiserfs", "sleep", "test", "xfs", "xzio",
 )  # fmt: skip
-# Where the two kinds of PV-GRUB look, in GRUB 2's words (partitions count from 1): the EC2 user guide's chapter on
-# user-provided kernels for the first of each; from version 1.04 a boot partition's own root is searched, too.
-MENUS: dict[Layout, tuple[str, ...]] = {
-    "hd0": ("(hd0)/boot/grub/menu.lst",),
-    "hd00": ("(hd0,1)/boot/grub/menu.lst", "(hd0,1)/grub/menu.lst"),
-}
+# In GRUB 2's words (partitions count from 1).
 ROOTS: dict[Layout, str] = {"hd0": "hd0", "hd00": "hd0,1"}
+# Where the two kinds of PV-GRUB look, on the disk or on its first partition.
+MENUS: dict[Layout, tuple[str, ...]] = {
+    layout: tuple(f"({root}){at.path}" for at in MENU_PLACES if at.layout == layout and at.is_first)
+    for layout, root in ROOTS.items()
+}
 _DATA_FILES = ("dom0-init.sh", "dom0-block.sh", "stand-in.cfg")
-# Raise when build.py makes other files out of the same definition.
-_FORMAT = 1
+# Raise when build.py makes other files out of the same definition. 2: dom0 has the loader of its own libraries; 3: the
+# stand-in holds no moment.
+_FORMAT = 3
+
+
+def archive_lines(mirrors: Mapping[str, str]) -> list[str]:
+    """apt's lines for the packages; `mirrors` are the machine's own, by pocket, for those that it has."""
+    return [f"deb {mirrors.get(pocket, mirror)} {pocket} main" for pocket, mirror in POCKETS]
 
 
 def data(name: str) -> str:
@@ -96,7 +118,8 @@ def loader_configuration(layout: Layout) -> str:
 def digest() -> str:
     """The name of the cache entry: changes with anything above, and with the data files."""
     parts = [
-        _FORMAT, SUITE, PACKAGES, EXCLUDED_PATHS, PRUNED, MODULES, BUSYBOX_NAMES, PROGRAMS, CONSOLE_CLIENT,
+        _FORMAT, SUITE, [pocket for pocket, _mirror in POCKETS], PACKAGES,
+        EXCLUDED_PATHS, PRUNED, MODULES, BUSYBOX_NAMES, PROGRAMS, CONSOLE_CLIENT,
         LATE_LIBRARIES, XEN_COMMAND_LINE, DOM0_COMMAND_LINE, XL_CONFIGURATION, LOADER_MODULES, MENUS, ROOTS,
         *(data(name) for name in _DATA_FILES),
     ]  # fmt: skip

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from imagebuild.testhost import stand_in
+
 GRUB_SHELL = "usr/sbin/grub"
 _XEN = "usr/lib/xen-4.17"
 _XEN_LIBRARIES = f"{_XEN}/lib/x86_64-linux-gnu"
@@ -26,6 +28,10 @@ class Tools:
         libraries = ":".join(str(self.root / folder) for folder in folders)
         words = [str(self.root / "lib/x86_64-linux-gnu/ld-linux-x86-64.so.2"), "--library-path", libraries]
         return [*words, *(["--argv0", name] if name else []), str(self.root / path)]
+
+    def depmod(self) -> list[str]:
+        """depmod of the tree's modules; add the kernel's version. It reads the tree's settings, not this machine's."""
+        return [*self.program("bin/kmod", name="depmod"), "-b", str(self.root), "-C", str(self.root / "etc/depmod.d")]
 
     def grub_shell(self) -> list[str]:
         """GRUB 0.97's own shell; commands on stdin, `quit` as the last. It reads no device map.
@@ -55,8 +61,12 @@ class Tools:
         """GRUB 2's filesystem readers as a program; add an image and a command (`ls`, `cat`, `crc` …)."""
         return self.program("usr/bin/grub-fstest")
 
-    def grub_mkstandalone(self) -> list[str]:
-        """GRUB 2's image maker with the modules for a Xen PV domain chosen; add -o and the files to embed."""
-        modules = str(self.root / "usr/lib/grub/x86_64-xen")
-        empty = ["--locales=", "--themes=", "--fonts="]
-        return [*self.program("usr/bin/grub-mkstandalone"), "-O", "x86_64-xen", "-d", modules, *empty]
+    def grub_modules(self) -> Path:
+        """GRUB 2's modules for a Xen PV domain."""
+        return self.root / "usr/lib/grub" / stand_in.PLATFORM
+
+    def grub_mkimage(self) -> list[str]:
+        """GRUB 2's image maker for a Xen PV domain; add --memdisk, --output and the modules to build in."""
+        prefix = f"(memdisk)/{stand_in.PREFIX}"
+        options = ["--directory", str(self.grub_modules()), "--format", stand_in.PLATFORM, "--prefix", prefix]
+        return [*self.program("usr/bin/grub-mkimage"), *options]

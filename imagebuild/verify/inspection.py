@@ -24,9 +24,8 @@ from imagebuild.image.places import Place, Table
 from imagebuild.image.readers import ReadError
 from imagebuild.image.subject import Subject
 from imagebuild.report import Check
-from imagebuild.verify.kernel_checks import initrd_facts
 from imagebuild.verify.static import run_checks
-from imagebuild.verify.view import View
+from imagebuild.verify.view import View, initrd_facts
 from imagebuild.vocabulary import BootLoader
 
 _MODULES_FOLDER = re.compile(r"(?:^|/)lib/modules/([^/]+)/")

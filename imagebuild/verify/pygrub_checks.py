@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from imagebuild.bootloaders.loader_rules import OPAQUE, verdict_on
 from imagebuild.bootloaders.menu_choice import choice
+from imagebuild.bootloaders.table import OPAQUE, verdict_on
 from imagebuild.image.boot_files import MOST_INITRD_BYTES, EntryFiles, entry_files
 from imagebuild.image.probe import look, printable
 from imagebuild.verify.view import Finding, View, failed, passed, skipped, warned

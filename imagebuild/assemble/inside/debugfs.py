@@ -28,7 +28,7 @@ def take_out(source: Path, files: Sequence[tuple[str, Path]]) -> None:
     """Copy the content of files of the filesystem in `source` to where the second of each pair says."""
     script = [f"dump {quoted(name)} {quoted(str(path))}" for name, path in files]
     if script:
-        _attend(["-f", "-", str(source)], script, doing="reading files of the laid filesystem", epoch=0)
+        _attend(["-f", "-", str(source)], script, doing="reading files of the populated filesystem", epoch=0)
 
 
 def _attend(words: list[str], script: Sequence[str], *, doing: str, epoch: int) -> None:

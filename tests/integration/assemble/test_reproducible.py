@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 import tarfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,9 +15,9 @@ import pytest
 from imagebuild.host.cache import Cache
 from tests.integration.assemble.conftest import RECIPES, ROOT, Image, build_recipe
 from tests.integration.assemble.sources import trees
+from tests.ordinary_user import home as home_of
 
 pytestmark = [pytest.mark.integration, pytest.mark.needs("mmdebstrap", "namespace")]
-USER = "imagebuild-test"
 LIMIT_SECONDS = 900
 
 
@@ -28,13 +27,9 @@ def sha256(path: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The home of a new ordinary user, with a copy of imagebuild and its packages: the checkout may be closed to it."""
-    subprocess.run(["useradd", "--create-home", "--home-dir", f"/home/{USER}", USER], check=True)
-    try:
-        yield Path("/home") / USER
-    finally:
-        subprocess.run(["userdel", "--remove", USER], check=True, capture_output=True)
+def home(ordinary_user: str) -> Path:
+    """The home of an ordinary user, for a copy of imagebuild and its packages: the checkout may be closed to it."""
+    return home_of(ordinary_user)
 
 
 def as_user(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -50,7 +45,15 @@ def as_user(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
     environment = {
         "PATH": "/usr/bin:/bin", "HOME": str(home), "TZ": "Asia/Tokyo", "LANG": "C",
     }  # fmt: skip
-    argv = ["taskset", "--cpu-list", "0", "setpriv", f"--reuid={USER}", f"--regid={USER}", "--init-groups"]
+    argv = [
+        "taskset",
+        "--cpu-list",
+        "0",
+        "setpriv",
+        f"--reuid={home.owner()}",
+        f"--regid={home.group()}",
+        "--init-groups",
+    ]
     argv += ["sh", "-c", script]
     return subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=LIMIT_SECONDS)
 

@@ -27,7 +27,7 @@ from imagebuild.assemble.image import build_image
 from imagebuild.errors import ImagebuildError
 from imagebuild.host.cache import Cache
 from imagebuild.recipe.load import load_recipe
-from imagebuild.report import Quiet
+from imagebuild.events import Quiet
 progress = Quiet()
 try:
     recipe, target, cache = map(Path, sys.argv[1:])
@@ -75,15 +75,6 @@ def write_recipe(folder: Path, source: str, more: str = "") -> Path:
     recipe = folder / "recipe.yaml"
     recipe.write_text(RECIPE.format(source=source, more=more))
     return recipe
-
-
-def ordinary_user() -> str | None:
-    """A user with sub-uids on this machine, to build as when we are root."""
-    try:
-        lines = Path("/etc/subuid").read_text().splitlines()
-    except OSError:
-        return None
-    return next((line.split(":")[0] for line in lines if not line.startswith("root:")), None)
 
 
 def build(recipe: Path, target: Path, cache: Path, user: str | None = None) -> str:

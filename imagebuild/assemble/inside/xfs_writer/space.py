@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import IO
 
-from imagebuild.assemble.inside.xfs.checksum import sealed
-from imagebuild.assemble.inside.xfs.geometry import BLOCK_BYTES, SECTOR_BYTES, Geometry, XfsError
+from imagebuild.assemble.inside.xfs_writer.checksum import sealed
+from imagebuild.assemble.inside.xfs_writer.geometry import BLOCK_BYTES, SECTOR_BYTES, Geometry, XfsError
 
 _NULL = 0xFFFFFFFF
 CHUNK_INODES = 64

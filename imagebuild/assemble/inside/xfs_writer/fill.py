@@ -8,11 +8,11 @@ import struct
 from pathlib import Path
 from typing import IO
 
-from imagebuild.assemble.inside.xfs import attributes
-from imagebuild.assemble.inside.xfs.checksum import sealed
-from imagebuild.assemble.inside.xfs.directory import folder
-from imagebuild.assemble.inside.xfs.geometry import BLOCK_BYTES, SECTOR_BYTES, Geometry, XfsError, read_geometry
-from imagebuild.assemble.inside.xfs.inode import (
+from imagebuild.assemble.inside.xfs_writer import attributes
+from imagebuild.assemble.inside.xfs_writer.checksum import sealed
+from imagebuild.assemble.inside.xfs_writer.directory import folder
+from imagebuild.assemble.inside.xfs_writer.geometry import BLOCK_BYTES, SECTOR_BYTES, Geometry, XfsError, read_geometry
+from imagebuild.assemble.inside.xfs_writer.inode import (
     LOCAL,
     Fork,
     Inode,
@@ -21,15 +21,15 @@ from imagebuild.assemble.inside.xfs.inode import (
     device_fork,
     extents_fork,
     pack,
-    settled,
+    with_times,
 )
-from imagebuild.assemble.inside.xfs.space import Space
-from imagebuild.assemble.inside.xfs.tree import Node, read_tree, walk
+from imagebuild.assemble.inside.xfs_writer.space import Space
+from imagebuild.assemble.inside.xfs_writer.tree import Node, read_tree, walk
 
 _PIECE_BYTES = 8 * 2**20
 
 
-def fill(file: IO[bytes], source: Path) -> None:
+def fill_xfs(file: IO[bytes], source: Path) -> None:
     """Write all that `source` holds into the empty XFS in `file` (opened unbuffered).
 
     Raises XfsError for what does not fit, OSError for what cannot be read or written.
@@ -46,7 +46,7 @@ def fill(file: IO[bytes], source: Path) -> None:
     filler = _Filler(file, geometry, space)
     for node in nodes:
         filler.write(node, parents.get(id(node), root.number))
-    filler.settle(root.mtime_ns)
+    filler.set_directory_times(root.mtime_ns)
     space.write(lambda number: blank(geometry, number))
 
 
@@ -139,12 +139,12 @@ class _Filler:
         self._put(self._geometry.offset(block), bytes(content))
         return extents_fork([(0, block, 1)])
 
-    def settle(self, mtime_ns: int) -> None:
+    def set_directory_times(self, mtime_ns: int) -> None:
         """The two inodes of a realtime device, which follow the root's, are there without one, too."""
         for number in (self._geometry.root_inode + 1, self._geometry.root_inode + 2):
             offset = self._geometry.inode_offset(number)
             self._file.seek(offset)
-            self._put(offset, settled(self._geometry, self._file.read(self._geometry.inode_bytes), mtime_ns))
+            self._put(offset, with_times(self._geometry, self._file.read(self._geometry.inode_bytes), mtime_ns))
 
     def _put(self, offset: int, data: bytes) -> None:
         self._file.seek(offset)

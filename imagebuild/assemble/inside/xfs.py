@@ -1,33 +1,31 @@
-"""The step of a plan: XFS laid in user space."""
+"""XFS in user space: mkfs.xfs makes it empty, xfs_writer/ fills it."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from imagebuild.assemble.inside import spread
-from imagebuild.assemble.inside.btrfs import check_left
-from imagebuild.assemble.inside.privileged import Left
-from imagebuild.assemble.inside.xfs.fill import fill
-from imagebuild.assemble.inside.xfs.geometry import XfsError
+from imagebuild.assemble.inside import placement
+from imagebuild.assemble.inside.privileged import Deferred, check_deferred
+from imagebuild.assemble.inside.xfs_writer import XfsError, fill_xfs
 from imagebuild.errors import BuildError
 from imagebuild.host import command
 from imagebuild.plan.disk_vocabulary import MakeXfs
 
 
-def make_xfs(step: MakeXfs, folder: Path, image: Path, scratch: Path, left: Left) -> None:
+def make_xfs(step: MakeXfs, folder: Path, image: Path, scratch: Path, deferred: Deferred) -> None:
     """Make the filesystem from `folder` at the step's place in `image`. `scratch`: a folder, best in memory.
 
     Raises BuildError.
     """
-    check_left(step.mountpoint, step.excluded, left)
+    check_deferred(step.mountpoint, step.excluded, deferred)
     command.require("mkfs.xfs", "xfsprogs")
     words = ["mkfs.xfs", "-q", "-f", *step.options, "-m", f"uuid={step.uuid}"]
     words += ["-L", step.label] if step.label else []
-    with spread.staged(step.where, image, scratch) as path:
+    with placement.staged(step.where, image, scratch) as path:
         command.run([*words, str(path)], doing=f"making xfs for {step.mountpoint}", log=print)
         try:
             with path.open("r+b", buffering=0) as file:
-                fill(file, folder)
+                fill_xfs(file, folder)
         except XfsError as error:
             raise BuildError(
                 f"making xfs for {step.mountpoint} failed: {error}",

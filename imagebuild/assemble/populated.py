@@ -1,4 +1,4 @@
-"""Ext filesystems laid from a tree, kept in the cache before they are finished: an image is a copy and a few files.
+"""Ext filesystems populated from a tree, cached before they are finished: an image is a copy and a few files.
 
 CACHE/laid/DIGEST/filesystem-N for each of the plan's filesystems, and catalogue.json of the tree's names. They have no
 identity (UUID, label) and lie nowhere yet: images that differ only in these, or in what is finished, share them.
@@ -12,8 +12,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from imagebuild.assemble.inside.finish.inside import FinishJob
-from imagebuild.assemble.job import hand_over
+from imagebuild.assemble.job import FinishJob, hand_over
 from imagebuild.events import Progress
 from imagebuild.host import command
 from imagebuild.host.cache import Cache
@@ -25,15 +24,15 @@ KIND = "laid"
 # The filesystem's UUID, and the seed of its folders' hashes, before it has an identity.
 _NOBODY = "6b0f1d5e-94f3-5c38-8a53-1f6a2f6d1c11"
 
-# They come from trees that are kept anyway, and each change of a script makes others: the cache holds so much at most.
+# They come from trees that are cached anyway, and each change of a script makes others: so much is cached at most.
 MOST_BYTES = 8 * 2**30
 
-# Lays these filesystems, after these edits of the tree, each as a file of its own into the folder.
-Lay = Callable[[tuple[MakeExt, ...], Path], None]
+# Makes these filesystems, after the tree's edits, each as a file of its own in the directory.
+Populate = Callable[[tuple[MakeExt, ...], Path], None]
 
 
 class _Inputs(BaseModel):
-    """All that laid filesystems depend on.
+    """All that populated filesystems depend on.
 
     `tree`: the digest of its content: a tree that was bootstrapped again has its old key and other packages. `tool`:
     mke2fs' version; `sources`: sha256 of files beside the recipe.
@@ -50,16 +49,18 @@ class _Inputs(BaseModel):
     filesystems: tuple[MakeExt, ...]
 
 
-def get_laid(plan: Plan, tree: str, recipe_folder: Path, cache: Cache, space: Workspace, lay: Lay) -> tuple[Path, bool]:
-    """The folder of the plan's laid filesystems, and whether it was in the cache. `tree`: its content's digest.
+def get_populated(
+    plan: Plan, tree: str, recipe_folder: Path, cache: Cache, space: Workspace, populate: Populate
+) -> tuple[Path, bool]:
+    """The folder of the plan's populated filesystems, and whether it was in the cache. `tree`: its content's digest.
 
-    What may hold a secret is laid in the workspace. Raises BuildError, HostError.
+    What may hold a secret is made in the workspace. Raises BuildError, HostError.
     """
     bare = tuple(_bare(step, plan) for step in plan.disk if isinstance(step, MakeExt))
     if not plan.kept:
         folder = space.folder / KIND
         folder.mkdir()
-        lay(bare, folder)
+        populate(bare, folder)
         return folder, False
     sources = sorted({source for edit in plan.edits for source in sources_of(edit)})
     inputs = _Inputs(
@@ -70,10 +71,10 @@ def get_laid(plan: Plan, tree: str, recipe_folder: Path, cache: Cache, space: Wo
         sources=tuple((source, _sha256(recipe_folder / source)) for source in sources),
         filesystems=bare,
     )
-    laid, cached = cache.get(KIND, digest_of(inputs), lambda folder: lay(bare, folder))
+    populated, cached = cache.get(KIND, digest_of(inputs), lambda folder: populate(bare, folder))
     if not cached:
-        cache.prune(MOST_BYTES, kind=KIND, wanted=laid)
-    return laid, cached
+        cache.prune(MOST_BYTES, kind=KIND, wanted=populated)
+    return populated, cached
 
 
 def _bare(step: MakeExt, plan: Plan) -> MakeExt:
@@ -94,9 +95,9 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def finish_laid(
+def finish_populated(
     plan: Plan,
-    laid: Path,
+    populated: Path,
     image: Path,
     *,
     space: Workspace,
@@ -104,16 +105,16 @@ def finish_laid(
     secrets: dict[str, str],
     progress: Progress,
 ) -> None:
-    """Bring the laid filesystems into the image and finish them. Raises BuildError, HostError."""
+    """Bring the populated filesystems into the image and finish them. Raises BuildError, HostError."""
     job = FinishJob(
         workspace=space.folder,
         lock=space.lock,
         epoch=plan.epoch or 0,
         recipe_folder=recipe_folder,
         secrets=secrets,
-        laid=laid,
+        populated=populated,
         filesystems=tuple(step for step in plan.disk if isinstance(step, MakeExt)),
         edits=plan.finishing,
         image=image,
     )
-    hand_over(job, "imagebuild.assemble.inside.finish.inside", "finishing the filesystems", progress)
+    hand_over(job, "imagebuild.assemble.inside.finish.process", "finishing the filesystems", progress)

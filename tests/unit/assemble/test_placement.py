@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from imagebuild.assemble.inside.spread import pieces, staged
+from imagebuild.assemble.inside.placement import pieces, staged
 from imagebuild.plan.disk_vocabulary import Region, Runs
 
 KIB = 1024

@@ -7,8 +7,8 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from imagebuild.assemble.inside.xfs.checksum import sealed
-from imagebuild.assemble.inside.xfs.geometry import Geometry, XfsError
+from imagebuild.assemble.inside.xfs_writer.checksum import sealed
+from imagebuild.assemble.inside.xfs_writer.geometry import Geometry, XfsError
 
 _NULL = 0xFFFFFFFF
 DEV, LOCAL, EXTENTS = 0, 1, 2
@@ -94,7 +94,7 @@ def blank(geometry: Geometry, number: int) -> bytes:
     return bytes(sealed(data, 100) if geometry.crc else data)
 
 
-def settled(geometry: Geometry, packed: bytes, mtime_ns: int) -> bytes:
+def with_times(geometry: Geometry, packed: bytes, mtime_ns: int) -> bytes:
     """An inode that mkfs.xfs has made, without what it takes from the clock and draws at random."""
     data = bytearray(packed)
     time = _time(geometry, mtime_ns)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-from imagebuild.assemble.inside.xfs.checksum import sealed
-from imagebuild.assemble.inside.xfs.geometry import BLOCK_BYTES, Geometry, XfsError
+from imagebuild.assemble.inside.xfs_writer.checksum import sealed
+from imagebuild.assemble.inside.xfs_writer.geometry import BLOCK_BYTES, Geometry, XfsError
 
 _ROOT, _SECURE, _LOCAL = 2, 4, 1
 _CLASSES = {"user": 0, "trusted": _ROOT, "security": _SECURE}

@@ -48,20 +48,20 @@ def staged(where: Runs, image: Path, scratch: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def copied(laid: Path, where: Runs, image: Path, scratch: Path) -> Iterator[tuple[Path, int]]:
-    """A copy of the filesystem in the file `laid` to be changed: the file that it is in, and its offset there.
+def copied(populated: Path, where: Runs, image: Path, scratch: Path) -> Iterator[tuple[Path, int]]:
+    """A copy of the filesystem in the file `populated` to be changed: the file that it is in, and its offset there.
 
     One stretch of the image is filled at once, and several at the end, from a file in `scratch`.
     """
     if len(where.runs) == 1:
         with _filling_the_image():
-            _deal_out(laid, where, image)
+            _deal_out(populated, where, image)
         yield image, where.runs[0].offset_bytes
         return
     with staged(where, image, scratch) as target:
         alone = Runs(runs=(Region(offset_bytes=0, size_bytes=where.size_bytes),))
         with _filling_the_image():
-            _deal_out(laid, alone, target)
+            _deal_out(populated, alone, target)
         yield target, 0
 
 

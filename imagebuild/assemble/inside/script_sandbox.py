@@ -1,9 +1,10 @@
 """Process 1 of a script's own namespaces: furnishes the tree, runs the script in it, and clears up.
 
-Started by scripts.py as `unshare … python -m imagebuild.assemble.inside.script_room`, with a Room as JSON on standard
-input; ends with the script's exit code (128 and the signal's number, if one ended it). Mounts are in a namespace of
-their own: they end with us. In the tree itself /proc, /dev, /run and /tmp stay as they are, and what is lent for the
-time of the script (name servers, the word to Debian's packages to start no service) is taken away again.
+Started by scripts.py as `unshare … python -m imagebuild.assemble.inside.script_sandbox`, with a Sandbox as JSON on
+standard input; ends with the script's exit code (128 and the signal's number, if one ended it). Mounts are in a
+namespace of their own: they end with us. In the tree itself /proc, /dev, /run and /tmp stay as they are,
+and what is lent for the time of the script (name servers, the word to Debian's packages to start no service) is taken
+away again.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ NOT_FURNISHED = 125
 _NOT_RUN = 126
 
 
-class Room(BaseModel):
+class Sandbox(BaseModel):
     """What to run, and where. Paths are those of the machine."""
 
     model_config = ConfigDict(frozen=True)
@@ -56,25 +57,25 @@ class Room(BaseModel):
 
 
 def main() -> int:
-    room = Room.model_validate_json(sys.stdin.read())
+    sandbox = Sandbox.model_validate_json(sys.stdin.read())
     os.umask(0o022)
     try:
         libc = ctypes.CDLL(None, use_errno=True)
-        servers = _RESOLV_CONF.read_bytes() if room.network and _RESOLV_CONF.is_file() else None
-        script = _furnish(libc, room)
-        os.chroot(room.tree)
+        servers = _RESOLV_CONF.read_bytes() if sandbox.network and _RESOLV_CONF.is_file() else None
+        script = _furnish(libc, sandbox)
+        os.chroot(sandbox.tree)
         os.chdir("/")
         with _no_services(), _name_servers(servers):
-            return _run([str(script), *room.arguments], _environment(room), libc)
+            return _run([str(script), *sandbox.arguments], _environment(sandbox), libc)
     except (OSError, BuildError) as error:
         print(f"the tree cannot be made ready for a script: {error}", flush=True)
         return NOT_FURNISHED
 
 
-def _furnish(libc: ctypes.CDLL, room: Room) -> Path:
+def _furnish(libc: ctypes.CDLL, sandbox: Sandbox) -> Path:
     """Mount what a program expects, and put the script there. Returns its path in the tree."""
-    socket.sethostname(room.hostname)
-    folders = {name: real_folder(room.tree, name) for name in ("proc", "dev", "run", "tmp")}
+    socket.sethostname(sandbox.hostname)
+    folders = {name: real_folder(sandbox.tree, name) for name in ("proc", "dev", "run", "tmp")}
     _mount(libc, "proc", folders["proc"], "proc")
     _mount(libc, "dev", folders["dev"], "tmpfs", data="mode=755")
     for name in DEVICES:
@@ -87,9 +88,9 @@ def _furnish(libc: ctypes.CDLL, room: Room) -> Path:
     (folders["dev"] / "ptmx").symlink_to("pts/ptmx")  # apt runs dpkg on a terminal of its own
     _mount(libc, "run", folders["run"], "tmpfs", flags=_MS_NOSUID, data="mode=755")
     _mount(libc, "tmp", folders["tmp"], "tmpfs", flags=_MS_NOSUID, data="mode=1777")
-    content = room.script.read_bytes()
-    path = _OURS / room.script.name
-    inside = room.tree / str(path).lstrip("/")
+    content = sandbox.script.read_bytes()
+    path = _OURS / sandbox.script.name
+    inside = sandbox.tree / str(path).lstrip("/")
     inside.parent.mkdir()
     inside.write_bytes(content)
     inside.chmod(0o755)
@@ -103,9 +104,9 @@ def _mount(libc: ctypes.CDLL, source: str, target: Path, kind: str, *, flags: in
         raise OSError(number, f"mounting {kind or source} failed: {os.strerror(number)}", str(target))
 
 
-def _environment(room: Room) -> dict[str, str]:
-    proxies = {name: os.environ[name] for name in _PROXIES if room.network and name in os.environ}
-    return {**_ENVIRONMENT, **proxies, **room.environment}
+def _environment(sandbox: Sandbox) -> dict[str, str]:
+    proxies = {name: os.environ[name] for name in _PROXIES if sandbox.network and name in os.environ}
+    return {**_ENVIRONMENT, **proxies, **sandbox.environment}
 
 
 @contextlib.contextmanager

@@ -1,6 +1,6 @@
-"""Runs as root in a private namespace: copies laid filesystems into the image, and writes a recipe's few files there.
+"""Runs as root in a private namespace: copies populated filesystems into the image, and writes a recipe's few files.
 
-Started by assemble/laid.py as `python -m imagebuild.assemble.inside.finish.inside`, with a FinishJob on standard input.
+Started by populated.py as `python -m imagebuild.assemble.inside.finish.process`, with a FinishJob on standard input.
 """
 
 from __future__ import annotations
@@ -10,32 +10,17 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from imagebuild.assemble.inside import debugfs, ext, spread
+from imagebuild.assemble.inside import debugfs, ext, placement
 from imagebuild.assemble.inside.debugfs import belongs, within
 from imagebuild.assemble.inside.finish import catalogue as noted
-from imagebuild.assemble.inside.finish.changes import Changes, Look, between
+from imagebuild.assemble.inside.finish.changes import Changes, Listing, between
 from imagebuild.assemble.inside.finish.frame import make_frame
-from imagebuild.assemble.inside.finish.script import words_for
+from imagebuild.assemble.inside.finish.script import commands_for
 from imagebuild.assemble.inside.tree_edits import apply_edits
-from imagebuild.assemble.job import Job, serve
+from imagebuild.assemble.job import FinishJob, filesystem_file, serve
 from imagebuild.host import command
 from imagebuild.plan.disk_vocabulary import MakeExt
-from imagebuild.plan.steps import Edit
 from imagebuild.rootfs import times
-
-
-class FinishJob(Job):
-    """`laid`: the folder of the laid filesystems, one file for each of `filesystems`, and of the tree's catalogue."""
-
-    laid: Path
-    filesystems: tuple[MakeExt, ...]
-    edits: tuple[Edit, ...]
-    image: Path
-
-
-def laid_file(folder: Path, number: int) -> Path:
-    """Where the laid filesystem of the step of that number is."""
-    return folder / f"filesystem-{number}"
 
 
 def main() -> int:
@@ -43,29 +28,29 @@ def main() -> int:
 
 
 def _run(job: FinishJob) -> None:
-    catalogue = noted.read(job.laid / noted.NAME)
+    catalogue = noted.read(job.populated / noted.NAME)
     frame = job.workspace / "frame"
     frame.mkdir()
     make_frame(frame, catalogue, job.edits, partial(_read, job))
-    before = Look(frame)
+    before = Listing(frame)
     apply_edits(frame, job.edits, recipe_folder=job.recipe_folder, secrets=job.secrets, epoch=job.epoch)
-    after = Look(frame)
+    after = Listing(frame)
     changes = between(before.states, after.states)
     before.close()
     after.close()
     times.clamp_times(frame, job.epoch)
     for number, step in enumerate(job.filesystems):
-        _finish(job, step, laid_file(job.laid, number), frame, changes, catalogue)
+        _finish(job, step, filesystem_file(job.populated, number), frame, changes, catalogue)
 
 
 def _read(job: FinishJob, files: Sequence[tuple[str, Path]]) -> None:
     for number, step in enumerate(job.filesystems):
         wanted = [(within(step, name), path) for name, path in files if belongs(step, name)]
-        debugfs.take_out(laid_file(job.laid, number), wanted)
+        debugfs.take_out(filesystem_file(job.populated, number), wanted)
 
 
 def _finish(
-    job: FinishJob, step: MakeExt, laid: Path, frame: Path, changes: Changes, catalogue: noted.Catalogue
+    job: FinishJob, step: MakeExt, populated: Path, frame: Path, changes: Changes, catalogue: noted.Catalogue
 ) -> None:
     """Bring one filesystem to its place, with its identity and its files."""
     folder = frame / step.mountpoint.lstrip("/")
@@ -74,8 +59,8 @@ def _finish(
     marked = {
         path: ext.mark_zero_blocks(file, step.block_bytes) for path, file in solid.items() if str(file) in changed
     }
-    with spread.copied(laid, step.where, job.image, job.workspace) as (target, offset):
-        script = list(words_for(step, frame, changes, catalogue, job.workspace))
+    with placement.copied(populated, step.where, job.image, job.workspace) as (target, offset):
+        script = list(commands_for(step, frame, changes, catalogue, job.workspace))
         if script:
             debugfs.change(target, offset, script, doing=f"writing files into {step.mountpoint}", epoch=job.epoch)
         for path, blocks in marked.items():

@@ -6,11 +6,11 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from imagebuild.assemble.inside.xfs.attributes import hash_name, with_info
-from imagebuild.assemble.inside.xfs.checksum import sealed
-from imagebuild.assemble.inside.xfs.geometry import BLOCK_BYTES, Geometry, XfsError
-from imagebuild.assemble.inside.xfs.inode import LOCAL, Fork, Mapped, extents_fork
-from imagebuild.assemble.inside.xfs.space import Extent
+from imagebuild.assemble.inside.xfs_writer.attributes import hash_name, with_info
+from imagebuild.assemble.inside.xfs_writer.checksum import sealed
+from imagebuild.assemble.inside.xfs_writer.geometry import BLOCK_BYTES, Geometry, XfsError
+from imagebuild.assemble.inside.xfs_writer.inode import LOCAL, Fork, Mapped, extents_fork
+from imagebuild.assemble.inside.xfs_writer.space import Extent
 
 _LEAF_BLOCK = 2**35 // BLOCK_BYTES
 _FREE_BLOCK = 2**36 // BLOCK_BYTES
