@@ -6,7 +6,6 @@ identity (UUID, label) and lie nowhere yet: images that differ only in these, or
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,16 +15,15 @@ from imagebuild.assemble.job import FinishJob, hand_over
 from imagebuild.events import Progress
 from imagebuild.host import command
 from imagebuild.host.cache import Cache
+from imagebuild.host.cache_kinds import MOST_LAID_BYTES, Kind
+from imagebuild.host.digest import file_sha256
 from imagebuild.host.namespace import Workspace
 from imagebuild.plan.disk_vocabulary import MakeExt, Region, Runs
 from imagebuild.plan.steps import Edit, Plan, digest_of, sources_of
 
-KIND = "laid"
+KIND: Kind = "laid"
 # The filesystem's UUID, and the seed of its folders' hashes, before it has an identity.
 _NOBODY = "6b0f1d5e-94f3-5c38-8a53-1f6a2f6d1c11"
-
-# They come from trees that are cached anyway, and each change of a script makes others: so much is cached at most.
-MOST_BYTES = 8 * 2**30
 
 # Makes these filesystems, after the tree's edits, each as a file of its own in the directory.
 Populate = Callable[[tuple[MakeExt, ...], Path], None]
@@ -68,12 +66,12 @@ def get_populated(
         tree=tree,
         epoch=plan.epoch or 0,
         edits=plan.edits,
-        sources=tuple((source, _sha256(recipe_folder / source)) for source in sources),
+        sources=tuple((source, file_sha256(recipe_folder / source)) for source in sources),
         filesystems=bare,
     )
     populated, cached = cache.get(KIND, digest_of(inputs), lambda folder: populate(bare, folder))
     if not cached:
-        cache.prune(MOST_BYTES, kind=KIND, wanted=populated)
+        cache.prune(MOST_LAID_BYTES, kind=KIND, wanted=populated)
     return populated, cached
 
 
@@ -88,11 +86,6 @@ def _bare(step: MakeExt, plan: Plan) -> MakeExt:
             "solid": tuple(path for path in step.solid if path not in written),
         }
     )
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def finish_populated(

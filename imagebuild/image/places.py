@@ -12,6 +12,7 @@ from pathlib import Path
 
 from imagebuild.formats import lvm, superblocks
 from imagebuild.formats.superblocks import Superblock
+from imagebuild.host.sparse import data_extents, read_extent
 from imagebuild.image.probe import look
 
 _SECTOR = 512
@@ -167,26 +168,12 @@ def copy_out(raw: Path, place: Place, target: Path) -> Path:
     with raw.open("rb") as source, target.open("wb") as copy:
         base = 0
         for run in place.runs:
-            for offset, size in _data(source.fileno(), run):
-                content = os.pread(source.fileno(), size, offset)
-                if content.count(0) != len(content):
-                    os.pwrite(copy.fileno(), content, base + offset - run.offset_bytes)
+            for extent in data_extents(source.fileno(), run.offset_bytes, run.offset_bytes + run.size_bytes):
+                position = base + extent.start - run.offset_bytes
+                for content in read_extent(source.fileno(), extent, _COPY_BYTES):
+                    if content.count(0) != len(content):
+                        os.pwrite(copy.fileno(), content, position)
+                    position += len(content)
             base += run.size_bytes
         copy.truncate(base)
     return target
-
-
-def _data(handle: int, run: Run) -> list[tuple[int, int]]:
-    """The stretches of `run` that are no holes, in bites."""
-    bites = []
-    position, end = run.offset_bytes, run.offset_bytes + run.size_bytes
-    while position < end:
-        try:
-            position = os.lseek(handle, position, os.SEEK_DATA)
-        except OSError:  # ENXIO: nothing but a hole up to the end of the file
-            break
-        hole = min(os.lseek(handle, position, os.SEEK_HOLE), end)
-        while position < hole:
-            bites.append((position, min(_COPY_BYTES, hole - position)))
-            position += bites[-1][1]
-    return bites

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from imagebuild.formats.ext_blocks import Inode, read_stat
+from imagebuild.formats.text import excerpt
 from imagebuild.image.places import Place
-from imagebuild.image.probe import look, printable
+from imagebuild.image.probe import look
 from imagebuild.testhost import Tools
 
 _MOST_LINKS = 8
@@ -72,9 +73,9 @@ class DebugfsReader:
     def read(self, path: str, most_bytes: int) -> bytes:
         inode = self._resolve(path)
         if inode.type != "regular":
-            raise ReadError("not a file", f"{printable(path)} is not a regular file but: {inode.type}")
+            raise ReadError("not a file", f"{excerpt(path)} is not a regular file but: {inode.type}")
         if inode.size_bytes > most_bytes:
-            raise ReadError("too large", f"{printable(path)} has {inode.size_bytes} bytes, more than {most_bytes}")
+            raise ReadError("too large", f"{excerpt(path)} has {inode.size_bytes} bytes, more than {most_bytes}")
         return self._dump(inode, most_bytes)
 
     def inode(self, path: str) -> Inode | None:
@@ -113,9 +114,7 @@ class DebugfsReader:
         content = found.read_bytes() if found.is_file() else b""
         found.unlink(missing_ok=True)
         if len(content) != inode.size_bytes:
-            raise ReadError(
-                "unreadable", f"debugfs read {len(content)} of {inode.size_bytes} bytes: {printable(output)}"
-            )
+            raise ReadError("unreadable", f"debugfs read {len(content)} of {inode.size_bytes} bytes: {excerpt(output)}")
         return content
 
     def _resolve(self, path: str) -> Inode:
@@ -123,13 +122,13 @@ class DebugfsReader:
         for _link in range(_MOST_LINKS + 1):
             inode = self._stat(current)
             if inode is None:
-                through = f" (through a symbolic link to {printable(current)})" if current != path else ""
-                raise ReadError("missing", f"{printable(path)} does not exist{through}")
+                through = f" (through a symbolic link to {excerpt(current)})" if current != path else ""
+                raise ReadError("missing", f"{excerpt(path)} does not exist{through}")
             if inode.type != "symlink":
                 return inode
             target = self._target_of(inode)
             current = posixpath.join(posixpath.dirname(current), target)
-        raise ReadError("missing", f"{printable(path)}: more than {_MOST_LINKS} symbolic links, one after the other")
+        raise ReadError("missing", f"{excerpt(path)}: more than {_MOST_LINKS} symbolic links, one after the other")
 
     def _stat(self, path: str) -> Inode | None:
         if not path.startswith("/"):
@@ -161,13 +160,13 @@ class FstestReader:
         content = found.read_bytes() if size <= most_bytes and found.is_file() else b""
         found.unlink(missing_ok=True)
         if size > most_bytes:
-            raise ReadError("too large", f"{printable(path)} has more than {most_bytes} bytes")
+            raise ReadError("too large", f"{excerpt(path)} has more than {most_bytes} bytes")
         if "not found" in looked or "too deep nesting" in looked:
-            raise ReadError("missing", f"{printable(path)} does not exist")
+            raise ReadError("missing", f"{excerpt(path)} does not exist")
         if "not a regular file" in looked:
-            raise ReadError("not a file", f"{printable(path)} is not a regular file")
+            raise ReadError("not a file", f"{excerpt(path)} is not a regular file")
         if "error:" in looked:
-            raise ReadError("unreadable", printable(looked.rpartition("error:")[2].strip()))
+            raise ReadError("unreadable", excerpt(looked.rpartition("error:")[2].strip()))
         return content
 
     def names(self, folder: str) -> list[str]:

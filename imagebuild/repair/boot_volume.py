@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 from imagebuild.bootloaders.table import LOADERS, OPAQUE, verdict_on
 from imagebuild.image.boot_files import FileAt
 from imagebuild.image.places import Place
 from imagebuild.image.readers import ReadError
 from imagebuild.image.subject import MOST_MENU_BYTES, Subject
+from imagebuild.repair.facts import BootVolume
 from imagebuild.verify.loader_checks import misread_by_loader
 from imagebuild.verify.menu_checks import stray_configurations
 from imagebuild.verify.view import View
@@ -18,34 +18,6 @@ from imagebuild.verify.view import View
 # Where else a menu may lie: GRUB 0.97's own names for it, Red Hat's, and how a boot partition sees both.
 _OTHER_NAMES = ("menu.lst", "grub.conf")
 _FOLDERS = ("/boot/grub", "/grub")
-
-
-@dataclass(frozen=True, slots=True)
-class BootVolume:
-    """The shape that imagebuild.repair.facts asks for; the fields are explained there."""
-
-    place: str
-    partition: int | None
-    offset_bytes: int
-    size_bytes: int
-    type: str
-    uuid: str
-    label: str
-    block_bytes: int
-    features: frozenset[str]
-    refused: tuple[str, ...]
-    cautioned: tuple[str, ...]
-    unclean: str
-    devices: frozenset[str]
-    steady_names: Mapping[int, str]
-    menu_path: str
-    menu_text: str | None
-    other_menus: tuple[tuple[str, str], ...]
-    misread: tuple[str, ...]
-    packed_otherwise: tuple[str, ...]
-    stray: tuple[str, ...]
-    has_boot_folder: bool
-    has_saved_default: bool
 
 
 def boot_volume(view: View) -> BootVolume | None:

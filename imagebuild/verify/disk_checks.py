@@ -6,9 +6,10 @@ import itertools
 from collections.abc import Callable, Iterator
 
 from imagebuild.bootloaders.table import OPAQUE, verdict_on
+from imagebuild.formats.text import excerpt
 from imagebuild.host import command
 from imagebuild.image.places import Partition, Place, Table, copy_out
-from imagebuild.image.probe import Looked, look, printable
+from imagebuild.image.probe import Looked, look
 from imagebuild.verify.view import Finding, View, failed, passed, skipped, warned
 
 _FSCK_TIMEOUT_SECONDS = 600
@@ -48,7 +49,7 @@ def partition_table(view: View) -> Iterator[Finding]:
 
 def _table_problems(table: Table, size_bytes: int) -> Iterator[str]:
     if table.label not in ("dos", "gpt"):
-        yield f"a partition table of the kind {printable(table.label)}, which PV-GRUB does not know"
+        yield f"a partition table of the kind {excerpt(table.label)}, which PV-GRUB does not know"
     if not any(partition.number == 1 for partition in table.partitions):
         yield "there is no first partition"
     for partition in table.partitions:

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from imagebuild.formats.device_name import read_device_name
 from imagebuild.formats.fstab import FstabLine, FstabNeed, needs, read_fstab, simple_path
+from imagebuild.formats.text import excerpt
 from imagebuild.image.device_names import NotThere
 from imagebuild.image.places import Place
-from imagebuild.image.probe import printable
 from imagebuild.image.readers import Reader, ReadError
 from imagebuild.verify.view import Finding, View, failed, passed, skipped, warned
 
@@ -60,20 +60,20 @@ def _problem(view: View, root: Place, need: FstabNeed, found: tuple[FstabNeed, .
     """Whether the line's source is missing for certain, and what there is to say; empty words: nothing."""
     line = need.line
     if need.need == "none":
-        return False, printable(f"line {line.number}: {need.why}") if "crash" in need.why else ""
+        return False, excerpt(f"line {line.number}: {need.why}") if "crash" in need.why else ""
     name = read_device_name(line.source)
     if name.kind in ("kernel", "network", "ram", "unknown", "number"):
         return False, ""
     if name.kind == "path" and not line.source.startswith("/dev/"):
         return _file_problem(view, root, line, found)
-    shown = f"{printable(line.source)} for {printable(line.mountpoint if not line.is_swap else 'swap')}"
+    shown = f"{excerpt(line.source)} for {excerpt(line.mountpoint if not line.is_swap else 'swap')}"
     place = view.resolve(name)
     if isinstance(place, NotThere):
         return place.why == "absent", f"{shown} is nowhere in the image: {place.words}"
     if simple_path(line.mountpoint) == "/" and not line.is_swap:
         return _root_problem(place, root, shown, is_shifting=name.kind == "disk")
     if line.type not in ("auto", "", *_MOUNTED_AS.get(place.type, (line.type,))):
-        return True, f"{shown} is {place.name}, which is {place.type} and not {printable(line.type)}"
+        return True, f"{shown} is {place.name}, which is {place.type} and not {excerpt(line.type)}"
     return False, f"{shown}: {_NEAR}" if name.kind == "disk" else ""
 
 
@@ -96,7 +96,7 @@ def _file_problem(view: View, root: Place, line: FstabLine, found: tuple[FstabNe
     if reader is None or name in reader.names(folder or "/"):
         return False, ""
     place = "swap" if line.is_swap else line.mountpoint
-    return True, f"{printable(path)} for {printable(place)} is nowhere in the image: there is no such file"
+    return True, f"{excerpt(path)} for {excerpt(place)} is nowhere in the image: there is no such file"
 
 
 def systemd_version(reader: Reader | None) -> int | None:

@@ -13,9 +13,9 @@ from imagebuild.formats.device_name import read_device_name
 from imagebuild.formats.elf import read_program
 from imagebuild.formats.fstab import needs, read_fstab, simple_path
 from imagebuild.formats.root_argument import read_command_line
+from imagebuild.formats.text import excerpt
 from imagebuild.image.boot_files import FileAt
 from imagebuild.image.places import Place
-from imagebuild.image.probe import printable
 from imagebuild.image.readers import ReadError
 from imagebuild.image.root_tree import Found, RootTree
 from imagebuild.verify.view import Finding, ReachedEntry, View, failed, passed, skipped, warned
@@ -69,7 +69,7 @@ def _initrds_init(view: View, reached: ReachedEntry) -> Finding | None:
     if wanted in facts.names or "linuxrc" in facts.names:
         return None
     device = view.root_of(reached).device
-    shown = f"{reached.shown}: its initrd holds no /{printable(wanted)}, so the kernel looks for the root alone"
+    shown = f"{reached.shown}: its initrd holds no /{excerpt(wanted)}, so the kernel looks for the root alone"
     return failed(f"{shown}, and cannot find it") if device and device.wants_initrd else warned(shown)
 
 
@@ -78,13 +78,13 @@ def _judge(view: View, reached: ReachedEntry, root: Place, tree: RootTree) -> Fi
     if asked:
         problem = _problem(view, reached, tree, asked)
         if not problem:
-            return passed(f"{root.name}: init={printable(asked)} {_words(tree, asked)}")
+            return passed(f"{root.name}: init={excerpt(asked)} {_words(tree, asked)}")
         if not _falls_back(view, reached):
-            return failed(f"{root.name}: init={printable(asked)}: {problem}")
+            return failed(f"{root.name}: init={excerpt(asked)}: {problem}")
     problems = {path: _problem(view, reached, tree, path) for path in _INITS}
     sound = [path for path, problem in problems.items() if not problem]
     if sound and asked:
-        return warned(f"{root.name}: init={printable(asked)}: {problem}; its initrd falls back to {sound[0]}")
+        return warned(f"{root.name}: init={excerpt(asked)}: {problem}; its initrd falls back to {sound[0]}")
     if sound:
         return passed(f"{root.name}: {_words(tree, sound[0])}")
     if not tree.has_programs():
@@ -102,7 +102,7 @@ def _falls_back(view: View, reached: ReachedEntry) -> bool:
 
 def _words(tree: RootTree, path: str) -> str:
     found = tree.find(path)
-    behind = f" ({printable(found.path)})" if found and found.path != path else ""
+    behind = f" ({excerpt(found.path)})" if found and found.path != path else ""
     return f"{path}{behind} can be started"
 
 
@@ -126,7 +126,7 @@ def _problem(view: View, reached: ReachedEntry, tree: RootTree, path: str) -> st
         if not facts.interpreter or (facts.kind == "ELF" and current != path and through.startswith("its interpreter")):
             return ""
         current = facts.interpreter
-        through = f"its interpreter {printable(current)} "
+        through = f"its interpreter {excerpt(current)} "
     return "its interpreters call one another"
 
 

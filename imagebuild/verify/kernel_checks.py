@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from imagebuild.bootloaders.table import LOADERS
 from imagebuild.formats.bzimage import KernelFacts
 from imagebuild.formats.initrd import InitrdError, InitrdFacts, behind_gzip, holds_lvm, holds_module
+from imagebuild.formats.text import excerpt
 from imagebuild.image.boot_files import FileAt
-from imagebuild.image.probe import printable
 from imagebuild.verify.view import (
     BootFile,
     Finding,
@@ -60,7 +60,7 @@ def kernel(view: View) -> Iterator[Finding]:
 
 def _judge(view: View, file: BootFile, facts: KernelFacts) -> Finding:
     protocol = ".".join(map(str, facts.protocol))
-    name = f"{file.shown}: {facts.format} {printable(facts.release, 80) or 'of unknown release'}, {facts.architecture}"
+    name = f"{file.shown}: {facts.format} {excerpt(facts.release, 80) or 'of unknown release'}, {facts.architecture}"
     shown = f"{name}, protocol {protocol}, {facts.compression}"
     if problems := list(_kernel_problems(view, file.at, facts)):
         return failed(f"{shown}: {'; '.join(problems)}")
@@ -114,7 +114,7 @@ def initrd(view: View) -> Iterator[Finding]:
             continue
         facts = initrd_facts(content)
         if isinstance(facts, InitrdError):
-            yield failed(f"{file.shown}: {printable(str(facts))}")
+            yield failed(f"{file.shown}: {excerpt(str(facts))}")
             continue
         lacks, unsure = _lacking(view, file, facts)
         shown = f"{file.shown}: {len(facts.names)} files, {'+'.join(facts.compressions)}"
@@ -133,7 +133,7 @@ def _without_initrd(view: View, reached: ReachedEntry) -> Finding:
     if not view.is_linux(reached):
         return passed(f"{reached.shown}: no initrd, and the kernel is not Linux: it wants none")
     if device is not None and device.wants_initrd:
-        return failed(f"{reached.shown}: no initrd, and the kernel alone cannot find root={printable(device.written)}")
+        return failed(f"{reached.shown}: no initrd, and the kernel alone cannot find root={excerpt(device.written)}")
     return warned(f"{reached.shown}: no initrd: every driver must be built into the kernel")
 
 
@@ -178,11 +178,11 @@ def kernel_initrd(view: View) -> Iterator[Finding]:
             yield skipped(f"{reached.shown}: kernel or initrd says nothing of its release")
             continue
         releases = sorted({match[1] for name in facts.names if (match := _MODULES_FOLDER.search(name))})
-        shown = ", ".join(printable(release, 60) for release in releases[:3])
+        shown = ", ".join(excerpt(release, 60) for release in releases[:3])
         if not releases:
             yield skipped(f"{reached.shown}: the initrd holds no modules")
         elif kernel_facts.release in releases:
-            yield passed(f"{reached.shown}: both are {printable(kernel_facts.release, 60)}")
+            yield passed(f"{reached.shown}: both are {excerpt(kernel_facts.release, 60)}")
         else:
-            release = printable(kernel_facts.release, 60)
+            release = excerpt(kernel_facts.release, 60)
             yield failed(f"{reached.shown}: the kernel is {release}, the initrd's modules are for {shown}")

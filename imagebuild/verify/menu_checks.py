@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from imagebuild.bootloaders.menu import Menu, MenuEntry, split_command
 from imagebuild.bootloaders.menu_choice import differences, is_counted
 from imagebuild.bootloaders.table import LOADERS
+from imagebuild.formats.text import excerpt
 from imagebuild.image.boot_files import device_error
-from imagebuild.image.probe import printable
 from imagebuild.image.readers import Reader, ReadError
 from imagebuild.verify.view import Finding, View, failed, passed, skipped, warned
 
@@ -60,7 +60,7 @@ def menu_default(view: View) -> Iterator[Finding]:
         return
     taken = menu.entries[view.taken.entry]
     if stops := _stops(menu, taken) or _cannot_save(view, taken):
-        yield failed(f"entry {view.taken.entry} ({printable(taken.title)}) does not start by itself: {stops}")
+        yield failed(f"entry {view.taken.entry} ({excerpt(taken.title)}) does not start by itself: {stops}")
         return
     cautions = []
     if isinstance(menu.default, int) and "does not exist" in view.taken.reason:
@@ -69,8 +69,8 @@ def menu_default(view: View) -> Iterator[Finding]:
     missing = [str(number) for number in menu.fallback if number >= counted]
     if missing:
         cautions.append(f"fallback {', '.join(missing)}: there is no such entry")
-    cautions += [printable(line) for line in differences(menu)]
-    words = f"{view.taken.reason}: entry {view.taken.entry} ({printable(taken.title)})"
+    cautions += [excerpt(line) for line in differences(menu)]
+    words = f"{view.taken.reason}: entry {view.taken.entry} ({excerpt(taken.title)})"
     yield warned("; ".join(cautions)) if cautions else passed(words)
 
 
@@ -124,7 +124,7 @@ def menu_root(view: View) -> Iterator[Finding]:
             continue
         device = root.split()[0] if root.split() else ""
         if view.subject.place(device) is None:
-            yield failed(f"{reached.shown}: root {printable(root)}: {device_error(view.subject, printable(device))}")
+            yield failed(f"{reached.shown}: root {excerpt(root)}: {device_error(view.subject, excerpt(device))}")
         else:
             yield passed(f"{reached.shown}: root {device}")
 

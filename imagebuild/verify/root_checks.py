@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from imagebuild.formats.device_name import DeviceName
 from imagebuild.formats.root_argument import RootArgument
+from imagebuild.formats.text import excerpt
 from imagebuild.image.boot_files import FileAt
 from imagebuild.image.device_names import NO_FILESYSTEM
 from imagebuild.image.places import Place
-from imagebuild.image.probe import printable
 from imagebuild.report import Outcome
 from imagebuild.verify.view import Finding, ReachedEntry, View, failed, passed, skipped, warned
 
@@ -29,7 +29,7 @@ def _judge_root(view: View, reached: ReachedEntry) -> Finding:
     argument = view.root_of(reached)
     if argument.device is None:
         return _judge_without_root(view, reached)
-    shown = f"{reached.shown}: {argument.word}={printable(argument.device.written)}"
+    shown = f"{reached.shown}: {argument.word}={excerpt(argument.device.written)}"
     if problem := _not_activated(view, reached, argument):
         return failed(f"{shown}: {problem}")
     return _judge_device(view, shown, argument.device)
@@ -41,7 +41,7 @@ def _judge_without_root(view: View, reached: ReachedEntry) -> Finding:
     shown = f"{reached.shown}: the kernel line has no root="
     if known.device is not None:
         found = _judge_device(
-            view, f"{shown}; its initrd's {known.place} says {printable(known.device.written)}", known.device
+            view, f"{shown}; its initrd's {known.place} says {excerpt(known.device.written)}", known.device
         )
         return warned(found.detail) if found.outcome is Outcome.PASSED else found
     if known.may_know:
@@ -73,7 +73,7 @@ def _not_activated(view: View, reached: ReachedEntry, argument: RootArgument) ->
         return ""
     known = {"/".join(place.volume) for place in view.subject.places if place.volume}
     if absent := [name for name in argument.volumes if name not in known]:
-        return f"rd.lvm.lv={printable(absent[0])}: no such logical volume, and dracut waits for it"
+        return f"rd.lvm.lv={excerpt(absent[0])}: no such logical volume, and dracut waits for it"
     if not isinstance(found, Place) or found.volume is None:
         return ""
     if not argument.has_lvm:
@@ -90,7 +90,7 @@ def _known(view: View) -> str:
     for place in view.subject.places:
         if place.contents and place.type not in NO_FILESYSTEM:
             names += [f"UUID={place.contents.uuid}"] if place.contents.uuid else []
-            names += [f"LABEL={printable(place.contents.label)}"] if place.contents.label else []
+            names += [f"LABEL={excerpt(place.contents.label)}"] if place.contents.label else []
     return ", ".join(names) or "no names at all"
 
 
@@ -107,5 +107,5 @@ def console(view: View) -> Iterator[Finding]:
     if any(word.split(",")[0] == "console=hvc0" for word in consoles):
         yield passed(f"{reached.shown}: console=hvc0")
     else:
-        found = ", ".join(map(printable, consoles)) or "no console="
+        found = ", ".join(map(excerpt, consoles)) or "no console="
         yield warned(f"{reached.shown}: {found}; without console=hvc0 GetConsoleOutput may stay empty")

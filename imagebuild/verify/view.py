@@ -13,10 +13,10 @@ from imagebuild.formats.device_name import DeviceName
 from imagebuild.formats.initrd import InitrdError, InitrdFacts, read_initrd
 from imagebuild.formats.kernel_file import unwrap
 from imagebuild.formats.root_argument import InitrdsRoot, RootArgument, root_argument, root_of_initrd
+from imagebuild.formats.text import excerpt
 from imagebuild.image.boot_files import MOST_INITRD_BYTES, MOST_KERNEL_BYTES, FileAt, NoEntry, locate
 from imagebuild.image.device_names import NO_FILESYSTEM, NotThere, resolve
 from imagebuild.image.places import Place
-from imagebuild.image.probe import printable
 from imagebuild.image.readers import ReadError
 from imagebuild.image.subject import Subject
 from imagebuild.report import Outcome
@@ -36,7 +36,7 @@ class Finding:
 
 def _finding(outcome: Outcome, detail: str) -> Finding:
     """Names out of a hostile image may hold anything: no control character leaves here."""
-    return Finding(outcome, printable(detail, _MOST_DETAIL))
+    return Finding(outcome, excerpt(detail, _MOST_DETAIL))
 
 
 def passed(detail: str) -> Finding:
@@ -65,7 +65,7 @@ class BootFile:
 
     @property
     def shown(self) -> str:
-        return f"{self.at.place.name}{printable(self.at.path)}"
+        return f"{self.at.place.name}{excerpt(self.at.path)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class ReachedEntry:
 
     @property
     def shown(self) -> str:
-        return f"{self.role} entry {self.number} ({printable(self.entry.title, 80)})"
+        return f"{self.role} entry {self.number} ({excerpt(self.entry.title, 80)})"
 
 
 @functools.lru_cache(maxsize=4)

@@ -8,10 +8,10 @@ from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
 from imagebuild.errors import BuildError
+from imagebuild.formats.text import escaped
 from imagebuild.host import command
 from imagebuild.plan.disk_vocabulary import MakeExt
 from imagebuild.rootfs import times
-from imagebuild.rootfs.archive import printable
 
 _COMPLAINTS_SHOWN = 25
 
@@ -54,7 +54,7 @@ def quoted(text: str) -> str:
     """As one word of debugfs: it doubles a quotation mark. Raises BuildError for a name with a line break."""
     if "\n" in text:
         raise BuildError(
-            f"{printable(text)}: a name with a line break cannot be written into a finished filesystem",
+            f"{escaped(text)}: a name with a line break cannot be written into a finished filesystem",
             resolution="give it another name",
         )
     return '"' + text.replace('"', '""') + '"'

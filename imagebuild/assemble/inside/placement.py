@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from imagebuild.errors import BuildError
+from imagebuild.host.sparse import data_extents
 from imagebuild.plan.disk_vocabulary import Region, Runs
 
 
@@ -78,24 +79,11 @@ def _filling_the_image() -> Iterator[None]:
 
 def _deal_out(path: Path, where: Runs, image: Path) -> None:
     with path.open("rb", buffering=0) as source, image.open("r+b", buffering=0) as target:
-        for start, length in data_runs(source.fileno()):
-            source.seek(start)
-            for offset, part in pieces(where, start, length):
+        for extent in data_extents(source.fileno()):
+            source.seek(extent.start)
+            for offset, part in pieces(where, extent.start, extent.length):
                 target.seek(offset)
                 _copy(source.fileno(), target.fileno(), part)
-
-
-def data_runs(handle: int) -> Iterator[tuple[int, int]]:
-    """The stretches of a file that are no holes: (start, length). lseek(2), SEEK_DATA."""
-    size = os.fstat(handle).st_size
-    position = 0
-    while position < size:
-        try:
-            start = os.lseek(handle, position, os.SEEK_DATA)
-        except OSError:  # ENXIO: nothing but a hole up to the end
-            return
-        position = os.lseek(handle, start, os.SEEK_HOLE)
-        yield start, position - start
 
 
 def _copy(source: int, target: int, length: int) -> None:

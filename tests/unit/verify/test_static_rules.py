@@ -9,9 +9,10 @@ import pytest
 from imagebuild.bootloaders.table import LOADERS, verdict_on
 from imagebuild.formats.device_name import read_device_name
 from imagebuild.formats.superblocks import Superblock
+from imagebuild.formats.text import excerpt
 from imagebuild.image.device_names import NotThere, resolve
 from imagebuild.image.places import Place, mapper_name
-from imagebuild.image.probe import look, printable
+from imagebuild.image.probe import look
 from imagebuild.verify.kernel_checks import release_numbers
 from imagebuild.verify.static import CHECKS
 from imagebuild.vocabulary import BootLoader
@@ -108,8 +109,8 @@ def test_mapper_names() -> None:
 
 
 def test_control_characters_do_not_get_through() -> None:
-    assert printable("a\x1b[31m\n\x07b") == "a\\x1b[31m\\n\\x07b"
-    assert len(printable("x" * 999, 50)) == 50
+    assert excerpt("a\x1b[31m\n\x07b") == "a\\x1b[31m\\n\\x07b"
+    assert len(excerpt("x" * 999, 50)) == 50
 
 
 def test_programs_are_limited_in_time_output_and_writing() -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from imagebuild.host.digest import file_sha256
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +67,7 @@ def _content(path: str, status: os.stat_result) -> str:
         return "/".join(sorted(os.listdir(path)))  # noqa: PTH208
     if stat.S_ISLNK(status.st_mode):
         return os.readlink(path)  # noqa: PTH115
-    with open(path, "rb") as file:  # noqa: PTH123
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return file_sha256(path)
 
 
 def between(before: Mapping[str, State], after: Mapping[str, State]) -> Changes:

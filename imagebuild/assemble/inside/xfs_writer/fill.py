@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import stat
 import struct
 from pathlib import Path
@@ -25,6 +24,7 @@ from imagebuild.assemble.inside.xfs_writer.inode import (
 )
 from imagebuild.assemble.inside.xfs_writer.space import Space
 from imagebuild.assemble.inside.xfs_writer.tree import Node, read_tree, walk
+from imagebuild.host.sparse import Extent, aligned_extents
 
 _PIECE_BYTES = 8 * 2**20
 
@@ -84,11 +84,11 @@ class _Filler:
     def _file_content(self, node: Node) -> Fork:
         """The whole file, holes as zeros where it has too many to list them."""
         with node.path.open("rb", buffering=0) as source:
-            runs = _data_runs(source, node.size_bytes)
+            runs = aligned_extents(source.fileno(), node.size_bytes, alignment_bytes=BLOCK_BYTES, smallest_hole_bytes=1)
             if len(runs) > 4:
-                runs = [(0, node.size_bytes)]
+                runs = (Extent(0, node.size_bytes),)
             extents: list[Mapped] = []
-            for start, end in runs:
+            for start, end in ((run.start, run.end) for run in runs):
                 logical = start // BLOCK_BYTES
                 for block, count in self._space.blocks(-(-(end - start) // BLOCK_BYTES)):
                     extents.append((logical, block, count))
@@ -149,21 +149,3 @@ class _Filler:
     def _put(self, offset: int, data: bytes) -> None:
         self._file.seek(offset)
         self._file.write(data)
-
-
-def _data_runs(source: IO[bytes], size_bytes: int) -> list[tuple[int, int]]:
-    """The file's stretches of data, in whole blocks: (start, end)."""
-    runs: list[tuple[int, int]] = []
-    position = 0
-    while position < size_bytes:
-        try:
-            start = os.lseek(source.fileno(), position, os.SEEK_DATA) // BLOCK_BYTES * BLOCK_BYTES
-        except OSError:
-            break
-        position = min(os.lseek(source.fileno(), start, os.SEEK_HOLE), size_bytes)
-        end = min(-(-position // BLOCK_BYTES) * BLOCK_BYTES, size_bytes)
-        if runs and start <= runs[-1][1]:
-            start = runs.pop()[0]
-        runs.append((start, end))
-        position = max(end, position)
-    return runs
