@@ -12,7 +12,7 @@ inside.py       runs as root in a namespace: unpacks the tree, edits it, lays th
 tree_edits.py   the edits, done inside the tree (chroot); initrd_tools.py runs the tree's own tools
 privileged.py   what an ordinary user's namespace cannot make, put into a finished ext filesystem
 ext.py          mke2fs, and files without holes
-btrfs.py        mkfs.btrfs from a folder
+btrfs.py        mkfs.btrfs from a directory
 xfs/            XFS written in user space
 spread.py       a filesystem dealt out over the runs or stripes of a logical volume
 pack.py         what the appliance is to unpack
