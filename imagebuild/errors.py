@@ -9,16 +9,32 @@
     ├── PublishError           7  bundling, uploading or registering failed
     └── Interrupted          130  Ctrl-C or SIGTERM
 
-A bad image is no exception: it is a verdict (exit code 10, `BAD_IMAGE`).
+A bad image is no exception: it is a verdict (exit code 10, `BAD_IMAGE`). Neither is a difference (11, `DIFFERENT`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 OK = 0
 INTERNAL = 1
 BAD_IMAGE = 10
+DIFFERENT = 11
+EXIT_CODES: Mapping[int, str] = {
+    OK: "done, and verified where a verification was asked for",
+    INTERNAL: "internal error (please report it)",
+    2: "the command line or the recipe is wrong",
+    3: "the recipe cannot be made, or a boot loader could not boot it",
+    4: "this machine lacks something, to build or to verify; the message says what to install",
+    5: "a step of the build failed",
+    6: "the image could not be verified (it may be good)",
+    7: "bundling, uploading or registering failed (safe to run again)",
+    BAD_IMAGE: "the image was verified, and it is bad",
+    DIFFERENT: "`diff --exit-code`: the two differ",
+    130: "interrupted by Ctrl-C or SIGTERM",
+}
+"""What --help, the man page and the reference say of each."""
 
 
 class ImagebuildError(Exception):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 Architecture = Literal["x86_64", "i386"]
 Layout = Literal["hd0", "hd00"]
 """What PV-GRUB sees: `hd0` is one filesystem without a partition table, `hd00` a partitioned disk."""
 BootLoader = Literal["pv-grub", "pygrub", "pvgrub2"]
 ExtType = Literal["ext2", "ext3", "ext4"]
+EXT_TYPES: tuple[ExtType, ...] = get_args(ExtType)
 RootType = Literal["ext2", "ext3", "ext4", "xfs", "btrfs", "reiserfs"]
 """The filesystems that can hold a root tree."""
 FilesystemType = Literal["ext2", "ext3", "ext4", "xfs", "btrfs", "reiserfs", "swap"]

@@ -28,6 +28,7 @@ ROOT_UUID = "11111111-2222-4333-8444-555555555555"
 BOOT_UUID = "99999999-8888-4777-a666-555555555555"
 KERNEL, INITRD, MENU = f"boot/vmlinuz-{RELEASE}", f"boot/initrd.img-{RELEASE}", "boot/grub/menu.lst"
 LOADER_CAN_READ = "none,ext_attr,resize_inode,dir_index,filetype,sparse_super,large_file,has_journal,extent,flex_bg"
+INIT = "sbin/init"
 _MIB = 2**20
 
 
@@ -56,11 +57,44 @@ def kernel(
     return bytes(setup) + padding + payload
 
 
-def initrd(*, release: str = RELEASE, modules: tuple[str, ...] = ("xen-blkfront", "ext4"), lvm: bool = False) -> bytes:
-    """A gzip initrd with empty modules and enough noise that no block of it is zero."""
+def program(machine: int = 62, interpreter: str = "", kind: int = 2) -> bytes:
+    """An ELF program by its header; nothing in it can run."""
+    name = interpreter.encode() + b"\0"
+    head = b"\x7fELF\x02\x01\x01" + bytes(9)
+    head += struct.pack("<HHIQQQIHHHHHH", kind, machine, 1, 0, 64, 0, 0, 64, 56, 1 if interpreter else 0, 0, 0, 0)
+    return head + struct.pack("<IIQQQQQQ", 3, 4, 120, 0, 0, len(name), len(name), 1) + name
+
+
+def xen_elf(guest_os: str, *, wide: bool = True) -> bytes:
+    """An ELF file whose Xen note says what it is: GRUB 2's Xen image is one."""
+    value = guest_os.encode() + b"\0"
+    note = struct.pack("<III", 4, len(value), 6) + b"Xen\0" + value.ljust((len(value) + 3) & ~3, b"\0")
+    if wide:
+        head = (
+            b"\x7fELF\x02\x01\x01" + bytes(9) + struct.pack("<HHIQQQIHHHHHH", 2, 62, 1, 0, 64, 0, 0, 64, 56, 1, 0, 0, 0)
+        )
+        segment = struct.pack("<IIQQQQQQ", 4, 4, 120, 0, 0, len(note), len(note), 4)
+    else:
+        head = (
+            b"\x7fELF\x01\x01\x01" + bytes(9) + struct.pack("<HHIIIIIHHHHHH", 2, 3, 1, 0, 52, 0, 0, 52, 32, 1, 0, 0, 0)
+        )
+        segment = struct.pack("<IIIIIIII", 4, 84, 0, 0, len(note), len(note), 4, 4)
+    return head + segment + note + noise(9000)
+
+
+def initrd(
+    *,
+    release: str = RELEASE,
+    modules: tuple[str, ...] = ("xen-blkfront", "ext4"),
+    lvm: bool = False,
+    init: bytes = b"#!/bin/sh\n",
+    more: Mapping[str, bytes] | None = None,
+) -> bytes:
+    """A gzip initrd with empty modules and enough noise that no block of it is zero. `more`: files by name."""
     names = [f"lib/modules/{release}/kernel/{module}.ko" for module in modules]
     members = [initramfs.file(name, noise(3000, 3)) for name in [*names, *(["sbin/lvm"] if lvm else [])]]
-    return gzip.compress(initramfs.archive([initramfs.file("init", b"#!/bin/sh\n"), *members]), mtime=0)
+    members += [initramfs.file(name, content) for name, content in (more or {}).items()]
+    return gzip.compress(initramfs.archive([initramfs.file("init", init), *members]), mtime=0)
 
 
 def menu(
@@ -88,10 +122,10 @@ Tree = Mapping[str, bytes | Link]
 
 
 def tree(**changes: bytes | Link | None) -> dict[str, bytes | Link]:
-    """The files of a good hd0 image. Changes by role: kernel, initrd, menu, fstab; None leaves the file out."""
+    """The files of a good hd0 image. Changes by role: kernel, initrd, menu, fstab, init; None leaves the file out."""
     fstab = f"UUID={ROOT_UUID} / ext4 errors=remount-ro 0 1\n".encode()
-    roles = {"kernel": KERNEL, "initrd": INITRD, "menu": MENU, "fstab": "etc/fstab"}
-    made = {"kernel": kernel(), "initrd": initrd(), "menu": menu().encode(), "fstab": fstab}
+    roles = {"kernel": KERNEL, "initrd": INITRD, "menu": MENU, "fstab": "etc/fstab", "init": INIT}
+    made = {"kernel": kernel(), "initrd": initrd(), "menu": menu().encode(), "fstab": fstab, "init": program()}
     return {roles[role]: content for role, content in {**made, **changes}.items() if content is not None}
 
 
@@ -154,7 +188,7 @@ def separate_boot(**changes: bytes | Link | None) -> Filesystem:
 
 def root_only() -> Filesystem:
     """A root partition to go with it."""
-    return Filesystem({key: value for key, value in tree().items() if key == "etc/fstab"})
+    return Filesystem({key: value for key, value in tree().items() if key in ("etc/fstab", INIT)})
 
 
 def write_tree(folder: Path, files: Tree) -> None:
@@ -165,6 +199,8 @@ def write_tree(folder: Path, files: Tree) -> None:
             path.symlink_to(content.target)
         else:
             path.write_bytes(content)
+            if path.parent.name in ("sbin", "bin"):
+                path.chmod(0o755)
 
 
 def _fill(target: Path, offset: int, filesystem: Filesystem) -> None:
@@ -222,7 +258,7 @@ def _prototype(folder: Path) -> Path:
                 lines.append(f"{path.name} d--755 0 0")
                 enter(path)
             else:
-                lines.append(f"{path.name} ---644 0 0 {path}")
+                lines.append(f"{path.name} ---{path.stat().st_mode & 0o777:o} 0 0 {path}")
         lines.append("$")
 
     enter(folder)

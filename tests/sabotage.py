@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from imagebuild.report import Outcome
 from imagebuild.vocabulary import BootLoader
 from tests.images import (
     BOOT_UUID,
+    INIT,
     INITRD,
     KERNEL,
     LOADER_CAN_READ,
@@ -22,6 +23,7 @@ from tests.images import (
     ROOT_UUID,
     Filesystem,
     Link,
+    Tree,
     boot_files_at_root,
     bytes_of,
     changed,
@@ -32,10 +34,12 @@ from tests.images import (
     menu,
     noise,
     physical_volume,
+    program,
     root_only,
     run,
     separate_boot,
     tree,
+    xen_elf,
 )
 
 _MIB = 2**20
@@ -64,6 +68,17 @@ def _files(**changes: bytes | Link | None) -> Make:
 
 def _also(name: str, content: bytes) -> Make:
     return lambda target: make_image(target, Filesystem({**tree(), name: content}))
+
+
+def _also_without_init(files: Tree, executable: tuple[str, ...] = ()) -> Make:
+    """A tree with these files and no other init; `executable`: those outside of bin and sbin."""
+
+    def make(target: Path) -> None:
+        make_image(target, Filesystem({**tree(init=None), **files}))
+        for name in executable:
+            run("debugfs", "-w", "-R", f"set_inode_field /{name} mode 0100755", str(target))
+
+    return make
 
 
 def _menu(**changes: str) -> Make:
@@ -128,13 +143,20 @@ def second_partition_boots(target: Path) -> None:
     make_partitioned(target, root_only(), separate_boot(menu=menu(root="(hd0,1)", folder="").encode()))
 
 
-def logical_root(target: Path, *, with_lvm: bool = True, boot_menu: str = "", contents: bytes | None = None) -> Path:
+def logical_root(
+    target: Path,
+    *,
+    with_lvm: bool = True,
+    boot_menu: str = "",
+    contents: bytes | None = None,
+    more_initrd: Mapping[str, bytes] | None = None,
+) -> Path:
     """hd00: a boot partition, and the root on a logical volume."""
     text = boot_menu or menu(root="(hd0,0)", folder="", device="/dev/vg0/root")
     modules = ("xen-blkfront", "ext4", *(("dm-mod",) if with_lvm else ()))
-    boot = separate_boot(menu=text.encode(), initrd=initrd(modules=modules, lvm=with_lvm))
+    boot = separate_boot(menu=text.encode(), initrd=initrd(modules=modules, lvm=with_lvm, more=more_initrd))
     fstab = b"/dev/vg0/root / ext4 defaults 0 1\n" + f"UUID={BOOT_UUID} /boot ext3 defaults 0 2\n".encode()
-    inside = contents or bytes_of(changed(Filesystem({"etc/fstab": fstab}), size_bytes=16 * _MIB))
+    inside = contents or bytes_of(changed(Filesystem({"etc/fstab": fstab, INIT: program()}), size_bytes=16 * _MIB))
     volume = physical_volume(inside)
     raw = Filesystem(None, "raw", raw=volume, size_bytes=len(volume), partition_type="8e")
     return make_partitioned(target, boot, raw)
@@ -145,6 +167,7 @@ def holed_kernel(blocks: int = 8) -> bytes:
     return kernel(payload=b"\xfd7zXZ\x00" + noise(20_000) + bytes(blocks * 4096) + noise(20_000))
 
 
+OTHER_UUID = "22222222-2222-4333-8444-555555555555"
 SMALL_BLOCKS = changed(Filesystem(), block_bytes=1024)
 V5 = "-m crc=1 -b size=4096"
 V4 = "-m crc=0 -n ftype=0"
@@ -152,6 +175,8 @@ _FALLBACK = f"title Second\nroot (hd0)\nkernel /boot/nothing root=UUID={ROOT_UUI
 _SECOND = f"\ntitle Second\nroot (hd0)\nkernel /{KERNEL} root=UUID={ROOT_UUID}\ninitrd /{INITRD}\n"
 _TWO_ENTRIES = menu(more=_SECOND)
 _STRAY = b"set default=0\nmenuentry 'Stray' {\n linux /boot/stray root=/dev/xvda\n}\n"
+_NO_ROOT = menu().replace(f"root=UUID={ROOT_UUID}", "").encode()
+_DRACUT = {"usr/lib/dracut/hooks/cmdline/90crypt.sh": b"#\n"}
 _LZ4 = b"\x02\x21\x4c\x18" + noise(40_000)
 _ONE_BLOCK = (_TWO_ENTRIES + "#" * (4096 - len(_TWO_ENTRIES) - 1) + "\n").encode()
 
@@ -247,10 +272,62 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage("wrong-volume", lambda target: logical_root(
         target, boot_menu=menu(root="(hd0,0)", folder="", device="/dev/vg0/rooot")), "root-device", "/dev/vg0/root"),
     Sabotage("no-root", _files(menu=menu().replace(f"root=UUID={ROOT_UUID}", "").encode()), "root-device", "no root="),
+    Sabotage("root-by-id", _menu(device="/dev/disk/by-id/ata-QEMU_HARDDISK_QM00001-part1"), "root-device",
+             "a Xen disk has no such name"),
+    Sabotage("root-vda1", _menu(device="/dev/vda1"), "root-device", "no disk of a Xen PV guest has such a name"),
+    Sabotage("root-xvda5", lambda target: make_partitioned(target, separate_boot(
+        menu=menu(root="(hd0,0)", folder="", device="/dev/xvda5").encode()), root_only()), "root-device",
+        "there is no such partition"),
+    Sabotage("root-second-disk", _menu(device="/dev/xvdb1"), "root-device", "a disk beside the image"),
+    Sabotage("root-partlabel", _menu(device="PARTLABEL=root"), "root-device", "no partition of the image has it"),
+    Sabotage("root-partnroff", lambda target: make_partitioned(target, separate_boot(
+        menu=menu(root="(hd0,0)", folder="", device="PARTUUID=12345678-01/PARTNROFF=4").encode()), root_only()),
+        "root-device", "no partition is 4 behind"),
+    warning("root-ram", _menu(device="/dev/ram0"), "root-device", "a RAM disk, which the initrd fills"),
+    warning("root-known-to-initrd", _files(menu=_NO_ROOT, initrd=initrd(
+        more={"etc/cmdline.d/95root.conf": f"root=UUID={ROOT_UUID}\n".encode()})), "root-device", "95root.conf says"),
+    Sabotage("root-wrong-in-initrd", _files(menu=_NO_ROOT, initrd=initrd(
+        more={"conf/conf.d/root": b"ROOT=LABEL=other\n"})), "root-device", "nothing in the image has it"),
+    Sabotage("dracut-waits-for-another-volume", lambda target: logical_root(target, more_initrd=_DRACUT, boot_menu=menu(
+        root="(hd0,0)", folder="", device="/dev/mapper/vg0-root rd.lvm.lv=vg0/swap")), "root-device", "waits for it"),
     warning("root-sda1", _menu(device="/dev/sda1"), "root-device", "device names shift"),
     warning("no-console", _files(menu=menu().replace("console=hvc0", "console=tty0").encode()), "console", "tty0"),
     Sabotage("fstab", _files(fstab=b"UUID=dead-beef /data ext4 defaults 0 2\n"), "fstab", "nowhere in the image"),
+    Sabotage("fstab-three-fields", _files(fstab=b"UUID=dead-beef /data ext4\n"), "fstab", "nowhere in the image"),
+    Sabotage("fstab-by-path", _files(fstab=b"/dev/disk/by-uuid/dead-beef /data ext4\n"), "fstab", "emergency mode"),
+    Sabotage("fstab-by-id", _files(fstab=b"/dev/disk/by-id/ata-X-part2 /data ext4\n"), "fstab",
+             "a Xen disk has no such name"),
+    Sabotage("fstab-other-type", lambda target: make_partitioned(target, separate_boot(), changed(root_only(), files={
+        "etc/fstab": f"UUID={BOOT_UUID} /boot xfs\n".encode()})), "fstab", "which is ext3 and not xfs"),
+    Sabotage("fstab-no-image-file", _files(fstab=b"/srv/x.iso /media/x iso9660 loop\n"), "fstab", "no such file"),
+    warning("fstab-swap", _files(fstab=b"UUID=dead-beef none swap sw 0 0\n"), "fstab", "90 s"),
+    warning("fstab-swap-file", _files(fstab=b"/swapfile none swap sw 0 0\n"), "fstab", "no such file"),
+    warning("fstab-automount", _files(fstab=b"LABEL=x /data ext4 x-systemd.automount\n"), "fstab", "first used"),
+    warning("fstab-second-disk", _files(fstab=b"/dev/xvdb /mnt auto defaults,nobootwait 0 2\n"), "fstab",
+            "a disk beside the image"),
+    warning("fstab-root", _files(fstab=b"UUID=dead-beef / ext4 defaults 0 1\n"), "fstab", "mounted already"),
+    warning("fstab-crash", _files(fstab=b"LABEL=x /data ext4 x-systemd.device-timeout\n"), "fstab", "crashes"),
     warning("fstab-nofail", _files(fstab=b"LABEL=data /data ext4 nofail 0 2\n"), "fstab", "LABEL=data"),
+    Sabotage("no-init", _also_without_init({"usr/bin/true": program()}), "init", "none of /sbin/init"),
+    Sabotage("only-a-shell", _also_without_init({"bin/sh": program()}), "init", "the boot ends in /bin/sh"),
+    Sabotage("init-not-executable", debugfs(f"set_inode_field /{INIT} mode 0100644", Filesystem(
+        {**tree(), "bin/x": program()})), "init", "is not executable (mode 0644)"),
+    Sabotage("init-link-dangles", _also_without_init({INIT: Link("../lib/nothing"), "bin/x": program()}), "init",
+             "none of /sbin/init"),
+    Sabotage("init-for-arm", _files(init=program(183)), "init", "is a program for AArch64"),
+    Sabotage("init-no-program", _files(init=noise(500)), "init", "neither an ELF program nor a script"),
+    Sabotage("init-without-interpreter", _files(init=program(interpreter="/lib64/ld-linux-x86-64.so.2")), "init",
+             "its interpreter /lib64/ld-linux-x86-64.so.2 does not exist"),
+    Sabotage("init-script", _files(init=b"#!/bin/bash -e\nexec x\n"), "init",
+             "its interpreter /bin/bash does not exist"),
+    Sabotage("init-asked", _menu(device=f"UUID={ROOT_UUID} init=/usr/lib/systemd/systemd"), "init",
+             "init=/usr/lib/systemd/systemd: does not exist"),
+    warning("init-asked-initramfs-tools", _files(
+        menu=menu(device=f"UUID={ROOT_UUID} init=/usr/bin/nothing").encode(),
+        initrd=initrd(more={"scripts/functions": b"#\n"})), "init", "falls back to /sbin/init"),
+    Sabotage("no-init-in-initrd", _menu(device=f"UUID={ROOT_UUID} rdinit=/other"), "init",
+             "its initrd holds no /other"),
+    warning("no-programs", _files(init=None), "init", "no program at all"),
     warning("pygrub-misled", _also("boot/grub/grub.cfg", _STRAY), "pygrub", "by /boot/grub/grub.cfg"),
     Sabotage("pygrub-asked", _also("boot/grub/grub.cfg", _STRAY), "pygrub", "by /boot/grub/grub.cfg", loader="pygrub"),
 )  # fmt: skip
@@ -281,4 +358,24 @@ GOOD: dict[str, Make] = {
     "hd00-ext3-boot": _two(),
     "hd00-one-ext4": lambda target: make_partitioned(target, Filesystem(tree(menu=menu(root="(hd0,0)").encode()))),
     "hd00-lvm": logical_root,
+    "hd00-lvm-mapper": lambda target: logical_root(target, more_initrd=_DRACUT, boot_menu=menu(
+        root="(hd0,0)", folder="", device="/dev/mapper/vg0-root rd.lvm.lv=vg0/root")),
+    "hd0-systemd": _also_without_init({
+        INIT: Link("/lib/systemd/systemd"), "lib": Link("usr/lib"), "lib64": Link("usr/lib64"),
+        "usr/lib/systemd/systemd": program(interpreter="/lib64/ld-linux.so.2", kind=3),
+        "usr/lib64/ld-linux.so.2": program(kind=3)}, executable=("usr/lib/systemd/systemd", "usr/lib64/ld-linux.so.2")),
+    "hd0-usrmerge-script": _also_without_init({
+        "sbin": Link("usr/sbin"), "usr/sbin/init": b"#!/bin/busybox sh\n", "bin": Link("usr/bin"),
+        "usr/bin/busybox": program()}),
+    "hd00-usr": lambda target: make_partitioned(
+        target, separate_boot(), changed(root_only(), files={
+            "etc/fstab": f"UUID={ROOT_UUID} / ext4\nLABEL=usr /usr ext4\n".encode(), "sbin": Link("usr/sbin")}),
+        Filesystem({"sbin/init": program()}, uuid=OTHER_UUID, label="usr")),
+    "hd0-by-uuid": _menu(device=f"/dev/disk/by-uuid/{ROOT_UUID}"),
+    "hd0-by-label": _made(label="my root", files=tree(menu=menu(device=r"/dev/disk/by-label/my\x20root").encode())),
+    "hd0-genkernel": _menu(device=f"/dev/ram0 real_root=UUID={ROOT_UUID}"),
+    "hd00-partnroff": lambda target: make_partitioned(target, separate_boot(menu=menu(
+        root="(hd0,0)", folder="", device="PARTUUID=12345678-01/PARTNROFF=1").encode()), root_only()),
+    "hd0-grub2": _files(initrd=None, kernel=xen_elf("GRUB"), menu=(
+        f"timeout 3\ntitle GRUB 2\nroot (hd0)\nkernel /{KERNEL}\n").encode()),
 }  # fmt: skip

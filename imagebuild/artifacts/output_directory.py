@@ -30,6 +30,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from imagebuild.errors import BuildError, HostError
+from imagebuild.host.digest import image_sha256
 from imagebuild.report import ImageFacts, Report
 
 REPORT = "report.json"
@@ -169,17 +170,15 @@ def open_folder(path: Path, name: str) -> Iterator[OutputFolder]:
 
 def describe_image(path: Path) -> ImageFacts:
     """The facts of an image that no verification has described: its sha256 takes a second or two for each GiB."""
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
     status = path.stat()
     return ImageFacts(
-        path=str(path), sha256=digest, size_bytes=status.st_size, real_bytes=status.st_blocks * 512
+        path=str(path), sha256=image_sha256(path), size_bytes=status.st_size, real_bytes=status.st_blocks * 512
     )  # st_blocks counts 512 bytes everywhere on Linux (stat(2))
 
 
-def sums(image: str, image_sha256: str, texts: Mapping[str, str], others: Mapping[str, str] = _NONE) -> str:
+def sums(image: str, digest: str, texts: Mapping[str, str], others: Mapping[str, str] = _NONE) -> str:
     """The text of SHA256SUMS: "digest, two spaces, name" (sha256sum(1)). `others`: more files' digests by name."""
-    digests = {image: image_sha256, **others}
+    digests = {image: digest, **others}
     digests |= {name: hashlib.sha256(text.encode()).hexdigest() for name, text in texts.items()}
     return "".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items()))
 

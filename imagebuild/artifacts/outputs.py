@@ -17,6 +17,7 @@ import zstandard
 from imagebuild.errors import BuildError
 from imagebuild.events import Progress, stage
 from imagebuild.host import command
+from imagebuild.host.digest import file_sha256
 from imagebuild.vocabulary import OutputFormat
 
 OUTPUTS: tuple[OutputFormat, ...] = ("raw.zst", "qcow2", "vmdk", "vhd")
@@ -52,7 +53,7 @@ def make_output(raw: Path, kind: OutputFormat, target: Path, *, raw_sha256: str,
                 )
         else:
             _convert(raw, kind, target, progress)
-        return Made(kind, target, _sha256(target))
+        return Made(kind, target, file_sha256(target))
 
 
 def _convert(raw: Path, kind: OutputFormat, target: Path, progress: Progress) -> None:
@@ -86,8 +87,3 @@ def _content_sha256(packed: Path) -> str:
         while chunk := reader.read(_CHUNK):
             digest.update(chunk)
     return digest.hexdigest()
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,6 +1,6 @@
 """The steps that need a kernel, carried out in order in one libguestfs appliance.
 
-It is launched while the tree is still being laid on the other side: volume groups want nothing but the partition table,
+It is launched while the tree still populates filesystems outside: volume groups need only the partition table,
 and lie where nobody else writes. Only the filling waits for its archives; what the appliance has read of these disks
 before (its udev looks for signatures) is forgotten then.
 """
@@ -52,32 +52,32 @@ def at_work(
     progress: Progress,
 ) -> Iterator[Callable[[], None]]:
     """Carry the steps out on `image` beside the block. What is yielded waits for the end, and is called once the
-    archives are written; they exist before, with the size that they have at the most.
+    archives are written; they exist before, with the size that they have at most.
 
     Raises BuildError, HostError, out of that call. A block that ends by an exception ends the work.
     """
     if not steps:
         yield lambda: None
         return
-    laid = _Laid()
+    written = _Archives()
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="appliance") as pool:
-        work = pool.submit(_run_steps, steps, image, archives, laid, acceleration, progress)
+        work = pool.submit(_run_steps, steps, image, archives, written, acceleration, progress)
 
         def finish() -> None:
-            laid.event.set()
+            written.event.set()
             work.result()
 
         try:
             yield finish
         except BaseException:
-            laid.given_up = True
+            written.given_up = True
             raise
         finally:
-            laid.event.set()
+            written.event.set()
 
 
 @dataclass(slots=True)
-class _Laid:
+class _Archives:
     """Whether the archives are written, or never will be."""
 
     event: threading.Event = field(default_factory=threading.Event)
@@ -88,7 +88,7 @@ def _run_steps(
     steps: Sequence[ApplianceStep],
     image: Path,
     archives: Mapping[str, Path],
-    laid: _Laid,
+    written: _Archives,
     acceleration: Accelerator,
     progress: Progress,
 ) -> None:
@@ -99,11 +99,11 @@ def _run_steps(
     with appliance(drives, acceleration=acceleration, log=progress.log) as guest:
         for step in steps:
             if isinstance(step, MakeAndFill):
-                laid.event.wait()
-            if laid.given_up:
+                written.event.wait()
+            if written.given_up:
                 return
             _run(guest, step, names)
-        laid.event.wait()
+        written.event.wait()
 
 
 def _run(guest: Guest, step: ApplianceStep, names: Mapping[str, str]) -> None:
@@ -140,7 +140,7 @@ def _create_volume(guest: Guest, step: CreateLogicalVolume) -> None:
     starts = guest.shell("lvm", "pvs", "--noheadings", "--units", "m", "--options", "pe_start").split()
     if found != ranges or set(starts) != {"1.00m"}:
         raise BuildError(
-            f"logical volume {path} does not lie where the plan has laid its content",
+            f"logical volume {path} does not lie where the plan put its content",
             details=f"planned: {' '.join(ranges)} behind 1.00m; found: {' '.join(found)} behind {' '.join(starts)}",
         )
 

@@ -1,6 +1,7 @@
 """Work that is handed to a process of our own, root in a private namespace: a Job as JSON on its standard input.
 
-It ends with exit code 0, or with FAILED and the reason in the job's failure file.
+It ends with exit code 0, or with FAILED and the reason in the job's failure file. The jobs' data are here, so that
+nothing outside of inside/ imports what runs there.
 """
 
 from __future__ import annotations
@@ -10,13 +11,16 @@ import sys
 from collections.abc import Callable
 from io import TextIOWrapper
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from imagebuild.errors import BuildError, ImagebuildError
 from imagebuild.events import Progress
 from imagebuild.host import lifeline, namespace, no_sync
+from imagebuild.plan.disk_vocabulary import MakeExt, PopulateStep
+from imagebuild.plan.facts import Attribute, DeviceNode
+from imagebuild.plan.steps import Edit, FinishingEdit
 
 FAILED = 8
 
@@ -37,6 +41,43 @@ class Job(BaseModel):
         return self.workspace / "failure.json"
 
 
+class PopulateJob(Job):
+    """Make filesystems from a tree, after its edits (inside/populate.py).
+
+    `archives`: where those go that the appliance is to unpack. `memory`: unpack the tree into a filesystem in memory,
+    not onto the disk. `populated`: the directory where filesystems are made that are to be finished, each in a
+    file; else all are in `image`.
+    """
+
+    memory: bool
+    tree: Path
+    devices: tuple[DeviceNode, ...] = ()
+    attributes: tuple[Attribute, ...] = ()
+    highest_id: int = 0
+    edits: tuple[Edit, ...]
+    filesystems: tuple[PopulateStep, ...]
+    image: Path
+    archives: dict[str, Path]
+    populated: Path | None = None
+
+
+class FinishJob(Job):
+    """Copy filesystems into the image and finish them (inside/finish/process.py).
+
+    `populated`: the folder of the filesystems, one file for each of `filesystems`, and of the tree's catalogue.
+    """
+
+    populated: Path
+    filesystems: tuple[MakeExt, ...]
+    edits: tuple[Annotated[FinishingEdit, Field(discriminator="kind")], ...]
+    image: Path
+
+
+def filesystem_file(folder: Path, number: int) -> Path:
+    """Where the filesystem of the step of that number is made, to be finished."""
+    return folder / f"filesystem-{number}"
+
+
 class Failure(BaseModel):
     """An error's three parts, on their way out of the namespace."""
 
@@ -48,7 +89,7 @@ class Failure(BaseModel):
 
 
 def hand_over(job: Job, module: str, doing: str, progress: Progress, *, network: bool = False) -> None:
-    """Let the module do the job; its words go to the log. Raises BuildError with the reason of a failure, HostError."""
+    """Let the module do the job; its output goes to the log. Raises BuildError with the reason, HostError."""
     finished = namespace.attempt_python(module, stdin=job.model_dump_json(), log=progress.log, network=network)
     if finished.exit_code == FAILED and job.failure.is_file():
         failure = Failure.model_validate_json(job.failure.read_bytes())

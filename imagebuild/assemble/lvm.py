@@ -10,7 +10,7 @@ from imagebuild.formats.lvm_identities import MetadataError, settled
 from imagebuild.plan.disk_vocabulary import SettleVolumeGroup
 
 
-def settle(step: SettleVolumeGroup, image: Path, epoch: int) -> None:
+def write_identities(step: SettleVolumeGroup, image: Path, epoch: int) -> None:
     """Give the group and its volumes the plan's identities. Raises BuildError when LVM's metadata is not as known."""
     with image.open("r+b") as file:
         for place in step.places:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
+from imagebuild.errors import EXIT_CODES
+
 GENERATED = ("imagebuild.1", "reference/commands.md", "reference/recipe.md")
 
 
@@ -97,13 +99,6 @@ def _about(help_text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return tuple(paragraphs), tuple(examples)
 
 
-def _exit_codes() -> list[tuple[str, str]]:
-    from imagebuild.cli.app import _EXIT_CODES
-
-    rows = re.findall(r"^ +(\d+)  (.+)$", _EXIT_CODES, re.MULTILINE)
-    return [*rows[:-1], ("11", "`diff --exit-code`: the two differ"), rows[-1]]
-
-
 def commands_markdown() -> str:
     """docs/reference/commands.md."""
     parts = ["# Commands", "", "Made from `imagebuild --help`; the man page says the same.", ""]
@@ -121,7 +116,7 @@ def commands_markdown() -> str:
         if verb.examples:
             parts += ["", "```sh", *verb.examples, "```"]
     parts += ["", "## Exit codes", "", "| code | meaning |", "|---|---|"]
-    parts += [f"| {code} | {_cell(meaning)} |" for code, meaning in _exit_codes()]
+    parts += [f"| {code} | {_cell(meaning)} |" for code, meaning in EXIT_CODES.items()]
     return "\n".join(parts) + "\n"
 
 
@@ -158,7 +153,7 @@ def man_page() -> str:
                 ".fi",
             ]
     lines += [".SH EXIT STATUS"]
-    for code, meaning in _exit_codes():
+    for code, meaning in EXIT_CODES.items():
         lines += [".TP", f"\\fB{code}\\fR", _roff(meaning.replace("`", ""))]
     lines += [".SH ENVIRONMENT"]
     for name, meaning in (

@@ -9,6 +9,7 @@ import typer
 
 Recipes = Annotated[list[Path], typer.Argument(metavar="RECIPE", help="Recipe files (YAML).", show_default=False)]
 OneRecipe = Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe file (YAML).", show_default=False)]
+AnyImage = Annotated[Path, typer.Argument(metavar="IMAGE", help="A raw or qcow2 image.", show_default=False)]
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="Give a variable of the recipe a value; may be repeated."),
@@ -49,7 +50,20 @@ AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout, for progra
 Locked = Annotated[
     bool, typer.Option("--locked", help="Take exactly the packages of the recipe's lock (see: imagebuild lock)."),
 ]  # fmt: skip
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error too.")]
+
+
+def _remember_debug(context: typer.Context, wanted: bool) -> bool:
+    """run.py shows errors, so it has to know, whether the verb does or not."""
+    if context.obj is not None:
+        context.obj.debug = wanted
+    return wanted
+
+
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error too.", callback=_remember_debug)]
+Jobs = Annotated[
+    int,
+    typer.Option("--jobs", "-j", metavar="N", min=0, help="Recipes at once (default: as cores and memory allow)."),
+]
 SignKey = Annotated[
     Path | None,
     typer.Option(

@@ -1,4 +1,4 @@
-"""One command from its words to its exit code; what the parser chose is called here, outside of the parser."""
+"""One command from its arguments to its exit code: the only place that catches what a verb raises."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
+
+import typer
 
 from imagebuild.cli.app import app
 from imagebuild.cli.ending import report
+from imagebuild.errors import OK
 
 if TYPE_CHECKING:
     from imagebuild.cli.hands import Hands
@@ -17,34 +20,50 @@ if TYPE_CHECKING:
 _BROKEN_PIPE = 128 + 13  # as the shell counts an end by SIGPIPE
 
 
+# What typer raises for a mistake on the command line: the base of its public BadParameter, which has no public name.
+_MISUSE = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[1])
+_COMPLETE = "_IMAGEBUILD_COMPLETE"  # set by the script of `imagebuild completion`
+
+
 @dataclass
-class Chosen:
-    """What the parser found out: the function to call; and who does the work in it."""
+class Invocation:
+    """What a verb finds in its context's `obj`: who does the work; and what it leaves there for `run`."""
 
     hands: Callable[[], Hands]
-    work: Callable[[], int] | None = None
     debug: bool = False
+    code: int = OK
 
 
 def run(argv: Sequence[str] | None = None, hands: Hands | None = None) -> int:
-    """Parse the words, do the work, and return the exit code."""
-    state = Chosen(lambda: hands or _own_hands())
+    """Parse the arguments, carry out the verb, and return the exit code."""
+    invocation = Invocation(lambda: hands or _own_hands())
     try:
-        app(args=list(argv) if argv is not None else None, prog_name="imagebuild", obj=state)
-    except SystemExit as end:  # typer's own way to say: help was shown, or the words were wrong
-        if state.work is None:
-            return int(end.code or 0)
-    assert state.work is not None
-    try:
-        code = state.work()
+        code = _invoke(sys.argv[1:] if argv is None else list(argv), invocation)
         sys.stdout.flush()  # a full disk or a closed pipe shows now, not at the interpreter's end
         return code
     except BrokenPipeError:
         return _BROKEN_PIPE
     except BaseException as error:
-        return report(error, debug=state.debug)
+        return report(error, debug=invocation.debug)
     finally:
         _settle_stdout()
+
+
+def _invoke(argv: list[str], invocation: Invocation) -> int:
+    """What typer's `app(argv, standalone_mode=False)` does, but Ctrl-C and a closed pipe come through as they are."""
+    command = typer.main.get_command(app)
+    try:
+        if _COMPLETE in os.environ:
+            command(argv, prog_name="imagebuild")
+        with command.make_context("imagebuild", argv, obj=invocation) as context:
+            return int(command.invoke(context) or invocation.code)
+    except typer.Exit as end:  # --help, --version
+        return end.exit_code
+    except SystemExit as end:  # completion
+        return int(end.code or OK)
+    except _MISUSE as error:
+        error.show()
+        return error.exit_code
 
 
 def _own_hands() -> Hands:

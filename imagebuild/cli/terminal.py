@@ -189,6 +189,13 @@ def showing(display: Display) -> Iterator[Display]:
             display.close()
 
 
+@contextlib.contextmanager
+def watching(stream: TextIO | None = None, *, transient: bool = False) -> Iterator[Watcher]:
+    """The Progress for a block that has no log file."""
+    with showing(choose_display(stream, transient=transient)) as display:
+        yield Watcher(display)
+
+
 Segment = tuple[str, str]
 """A piece of a line and its style (rich's words: "bold red"; "" for none)."""
 

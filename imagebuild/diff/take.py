@@ -11,15 +11,17 @@ from imagebuild.diff.snapshot import FileFacts, Snapshot
 from imagebuild.diff.tar_tree import tar_files
 from imagebuild.errors import Problem, RecipeError, VerifyError
 from imagebuild.events import Progress, stage
+from imagebuild.formats.device_name import read_device_name
+from imagebuild.formats.fstab import read_fstab, simple_path
 from imagebuild.host.cache import Cache
 from imagebuild.host.scratch import scratch_folder
+from imagebuild.image.device_names import resolve
 from imagebuild.image.opened import open_any
 from imagebuild.image.places import Place
 from imagebuild.image.readers import ReadError
 from imagebuild.image.subject import Subject
 from imagebuild.pages.model import PackageLine
 from imagebuild.rootfs.packages import DPKG_STATUS, Packages, installed_packages
-from imagebuild.verify.view import names_of
 
 _EXT = ("ext2", "ext3", "ext4")
 _OTHERS = ("xfs", "btrfs", "reiserfs")
@@ -130,7 +132,7 @@ def _put_together(
     )
     mounts = _mounts(subject, root)
     prefixes = {
-        place.name: next((path for device, path in mounts if device in names_of(place)), f"/{place.name}")
+        place.name: next((path for device, path in mounts if _is_meant(subject, device, place)), f"/{place.name}")
         for place in places
         if place is not root
     }
@@ -142,13 +144,17 @@ def _put_together(
     return whole
 
 
+def _is_meant(subject: Subject, device: str, place: Place) -> bool:
+    return resolve(read_device_name(device), subject.places, partitioned=subject.table is not None) == place
+
+
 def _without_lost_found(tree: dict[str, FileFacts]) -> dict[str, FileFacts]:
     inside = any(path.startswith("/lost+found/") for path in tree)
     return {path: facts for path, facts in tree.items() if inside or path != "/lost+found"}
 
 
 def mounts_of_subject(subject: Subject) -> dict[str, str]:
-    """Mountpoints by the device names that the image's own /etc/fstab uses; empty where there is none.
+    """Where the image's own /etc/fstab mounts each place, by the place's name; empty where there is none.
 
     It is looked for on every filesystem: the root is where it is found.
     """
@@ -157,8 +163,12 @@ def mounts_of_subject(subject: Subject) -> dict[str, str]:
             text = subject.read(place, "/etc/fstab", 2**20).decode("utf-8", "replace")
         except ReadError:
             continue
-        rows = [line.split() for line in text.splitlines() if not line.lstrip().startswith("#")]
-        return {row[0]: row[1] for row in rows if len(row) >= 3 and row[1].startswith("/")}
+        return {
+            found.name: mountpoint
+            for found in subject.places
+            for device, mountpoint in _mountpoints(text)
+            if _is_meant(subject, device, found)
+        }
     return {}
 
 
@@ -167,8 +177,11 @@ def _mounts(subject: Subject, root: Place) -> list[tuple[str, str]]:
         text = subject.read(root, "/etc/fstab", 2**20).decode("utf-8", "replace")
     except ReadError:
         return []
-    rows = [line.split() for line in text.splitlines() if not line.lstrip().startswith("#")]
-    return [(row[0], row[1].rstrip("/")) for row in rows if len(row) >= 3 and row[1].startswith("/") and row[1] != "/"]
+    return [(device, path) for device, path in _mountpoints(text) if path != "/"]
+
+
+def _mountpoints(text: str) -> list[tuple[str, str]]:
+    return [(line.source, simple_path(line.mountpoint)) for line in read_fstab(text) if "/" in line.mountpoint]
 
 
 def _packages(subject: Subject) -> tuple[PackageLine, ...] | None:

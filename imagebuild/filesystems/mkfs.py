@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from imagebuild.bootloaders.loaders import Loader
+from imagebuild.bootloaders.model import Loader
 from imagebuild.errors import PlanError
 from imagebuild.filesystems import ext
 from imagebuild.recipe.model import FilesystemSpec

@@ -10,6 +10,8 @@ import struct
 from dataclasses import dataclass
 from typing import Literal
 
+from imagebuild.formats.xen_notes import guest_os
+
 Compression = Literal["gzip", "bzip2", "xz", "lzma", "lzo", "lz4", "zstd", "none", "unknown"]
 _MAGIC: tuple[tuple[bytes, Compression], ...] = (
     (b"\x1f\x8b", "gzip"),
@@ -29,7 +31,8 @@ _EM_386, _EM_X86_64 = 3, 62
 class KernelFacts:
     """`protocol` is (major, minor) of the boot protocol, (0, 0) for a bare ELF file. `release` may be empty.
 
-    `complete` is False when the file ends before the payload that its header promises.
+    `complete` is False when the file ends before the payload that its header promises. `guest_os`: what an ELF file's
+    Xen note says it is (`linux`, `GRUB`), in lower case; empty where there is none.
     """
 
     format: Literal["bzImage", "ELF"]
@@ -38,6 +41,12 @@ class KernelFacts:
     compression: Compression
     release: str
     complete: bool
+    guest_os: str = ""
+
+    @property
+    def is_linux(self) -> bool:
+        """Whether it wants what Linux wants: root=, an initrd, a console."""
+        return self.guest_os in ("", "linux")
 
 
 def read_kernel(data: bytes) -> KernelFacts | None:
@@ -93,4 +102,5 @@ def _elf(data: bytes) -> KernelFacts | None:
         compression="none",
         release=found[1].decode("ascii", "replace") if found else "",
         complete=True,
+        guest_os=guest_os(data).lower(),
     )

@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 
 _FIELD = re.compile(
-    r"^Inode: (?P<inode>\d+)\s+Type: (?P<type>[^\n]+?)\s+Mode:\s+\d+\s+Flags: 0x(?P<flags>[0-9a-f]+)", re.M
+    r"^Inode: (?P<inode>\d+)\s+Type: (?P<type>[^\n]+?)\s+Mode:\s+(?P<mode>\d+)\s+Flags: 0x(?P<flags>[0-9a-f]+)", re.M
 )
 _SIZE = re.compile(r"\bSize: (\d+)\n")
 _FAST_LINK = re.compile(r'^Fast link dest: "(?P<target>.*)"$', re.M | re.S)
@@ -30,7 +30,8 @@ class BlockMap:
 
 @dataclass(frozen=True, slots=True)
 class Inode:
-    """`type` is debugfs' word: regular, directory, symlink, FIFO … `target` is a short symlink's target, else empty."""
+    """`type` is debugfs' word: regular, directory, symlink, FIFO … `target` is a short symlink's target, else empty.
+    `mode`: its permissions alone."""
 
     number: int
     type: str
@@ -38,6 +39,7 @@ class Inode:
     inline: bool
     target: str
     blocks: BlockMap
+    mode: int = 0
 
 
 def read_stat(output: str) -> Inode | None:
@@ -55,7 +57,8 @@ def read_stat(output: str) -> Inode | None:
     )
     blocks = BlockMap(bool(flags & _EXTENTS_FLAG), runs)
     target = link["target"] if link else ""
-    return Inode(int(field["inode"]), field["type"], int(size[1]), bool(flags & _INLINE_FLAG), target, blocks)
+    number, size_bytes, mode = int(field["inode"]), int(size[1]), int(field["mode"], 8)
+    return Inode(number, field["type"], size_bytes, bool(flags & _INLINE_FLAG), target, blocks, mode)
 
 
 def unreadable(blocks: BlockMap, size_bytes: int, block_bytes: int) -> list[str]:

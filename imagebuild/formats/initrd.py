@@ -10,12 +10,14 @@ import bz2
 import lzma
 import re
 import zlib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import lz4.block
 import zstandard
+
+from imagebuild.formats.root_argument import NOTED
 
 _MAGIC = (b"070701", b"070702")
 _HEADER = 110
@@ -28,6 +30,7 @@ _LZ4_LEGACY = b"\x02\x21\x4c\x18"
 _LZ4_LEGACY_BLOCK = 8 * 2**20
 _ZSTD_BITE = 4096
 _GZIP_BITE = 16 * 2**20
+_MOST_NOTED_BYTES = 2**20
 
 
 class InitrdError(ValueError):
@@ -38,12 +41,14 @@ class InitrdError(ValueError):
 class InitrdFacts:
     """`names`: every path, without a leading slash. `compressions`: of each segment, in order.
 
-    `builtin`: the modules that modules.builtin files inside list as built into the kernel.
+    `builtin`: the modules that modules.builtin files inside list as built into the kernel. `noted`: the content of the
+    files in which a root device may be written down, by name (root_argument.py), and the targets of such links.
     """
 
     names: frozenset[str]
     compressions: tuple[str, ...]
     builtin: frozenset[str]
+    noted: Mapping[str, bytes] = field(default_factory=dict)
 
 
 def read_initrd(data: bytes) -> InitrdFacts:
@@ -51,15 +56,18 @@ def read_initrd(data: bytes) -> InitrdFacts:
     names: set[str] = set()
     builtin: set[str] = set()
     compressions: list[str] = []
+    noted: dict[str, bytes] = {}
     for segment, compression in _segments(data):
         compressions.append(compression)
         for name, content in _members(segment):
             names.add(name)
+            if len(content) <= _MOST_NOTED_BYTES and NOTED.fullmatch(name):
+                noted[name] = content
             if name.endswith("/modules.builtin"):
                 builtin |= {_module(line) for line in content.decode("utf-8", "replace").split()}
     if not names:
         raise InitrdError("it holds no cpio archive")
-    return InitrdFacts(frozenset(names), tuple(compressions), frozenset(builtin))
+    return InitrdFacts(frozenset(names), tuple(compressions), frozenset(builtin), noted)
 
 
 def behind_gzip(data: bytes) -> int:

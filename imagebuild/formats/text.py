@@ -1,6 +1,15 @@
-"""Text that came from elsewhere (a console, a tool) made harmless for a terminal."""
+"""Text that came from elsewhere (an image, a console, a tool) made harmless: one function for each place it goes to.
+
+printable   a line on a terminal or in a log: what would move the cursor becomes a mark
+escaped     a name in a message: what is no printable character becomes an escape, so that nothing is lost
+excerpt     the same, cut to a length: for a report
+pictured    text on a page of ours: control characters become their pictures, line ends stay
+xml_text    text in an XML document: what XML 1.0 does not allow becomes a mark
+"""
 
 from __future__ import annotations
+
+import re
 
 # C0 and C1 control characters but for the tab, line and paragraph separators, and what turns the writing's direction:
 # an escape sequence in a console line must not move our cursor, nor a file's name look like another.
@@ -14,6 +23,48 @@ _CONTROLS = {
 def printable(line: str) -> str:
     """The line without control characters, and without what stdout could not encode (lone surrogates)."""
     return line.translate(_CONTROLS).encode("utf-8", "replace").decode("utf-8")
+
+
+def escaped(text: str) -> str:
+    """One line of valid UTF-8 with nothing lost: control characters and bytes that are no UTF-8 as escapes."""
+    return "".join(char if char.isprintable() else _escape(char) for char in text)
+
+
+def excerpt(text: str, most: int = 300) -> str:
+    """`escaped`, and cut to `most` characters."""
+    shown = escaped(text)
+    return shown if len(shown) <= most else f"{shown[: most - 1]}…"
+
+
+def _escape(char: str) -> str:
+    if "\udc80" <= char <= "\udcff":  # a byte that was no UTF-8 (PEP 383)
+        return f"\\x{ord(char) - 0xDC00:02x}"
+    return ascii(char)[1:-1]
+
+
+# What is left of C0 becomes its picture (U+2400 …); C1, separators and what turns the writing's direction, a mark.
+_MARKED = (
+    0x7F, *range(0x80, 0xA0), 0x200E, 0x200F, 0x2028, 0x2029, *range(0x202A, 0x202F), *range(0x2066, 0x206A),
+    *range(0xD800, 0xE000), 0xFFFE, 0xFFFF,
+)  # fmt: skip
+_PICTURES = {
+    **dict.fromkeys(_MARKED, "\N{REPLACEMENT CHARACTER}"),
+    **{code: chr(0x2400 + code) for code in range(0x20) if code not in (0x09, 0x0A)},
+}
+
+
+def pictured(text: str) -> str:
+    """The text with control characters shown as pictures; tabs and line ends stay. Escaping HTML is the templates'."""
+    return text.translate(_PICTURES)
+
+
+# XML 1.0, production [2] Char: nothing else may stand in a document, not even as a character reference.
+_NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def xml_text(text: str) -> str:
+    """The text without what no XML document may hold."""
+    return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def duration(seconds: float) -> str:

@@ -12,10 +12,11 @@ from pathlib import Path
 
 from imagebuild.host import command
 from imagebuild.host.cache import Cache
+from imagebuild.host.cache_kinds import Kind
 from imagebuild.host.scratch import scratch_folder
 from imagebuild.vocabulary import Accelerator
 
-KIND = "acceleration"
+KIND: Kind = "acceleration"
 PROGRAM = "qemu-system-x86_64"
 PACKAGE = "qemu-system-x86"
 _KVM = Path("/dev/kvm")

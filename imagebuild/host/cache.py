@@ -24,6 +24,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imagebuild.errors import HostError
+from imagebuild.host.cache_kinds import KINDS, Kind
+from imagebuild.host.digest import file_sha256
 
 ENVIRONMENT_VARIABLE = "IMAGEBUILD_CACHE"
 
@@ -37,7 +39,6 @@ def default_root() -> Path:
 
 
 SUMS = ".sums.json"
-_NO_ENTRIES = ("partial", "locks", "work")
 _PAUSE_SECONDS = 0.1
 
 
@@ -58,23 +59,23 @@ class Cache:
     def __init__(self, root: Path | None = None) -> None:
         self.root = root or default_root()
 
-    def path(self, kind: str, digest: str) -> Path:
+    def path(self, kind: Kind, digest: str) -> Path:
         """Where the entry is, or would be."""
         return self.root / kind / digest
 
-    def find(self, kind: str, digest: str) -> Path | None:
+    def find(self, kind: Kind, digest: str) -> Path | None:
         """The finished entry, or None; one whose files do not have their sizes counts as not there."""
         path = self.path(kind, digest)
         return path if path.is_dir() and _sizes_agree(path) else None
 
-    def content_digest(self, kind: str, digest: str) -> str:
+    def content_digest(self, kind: Kind, digest: str) -> str:
         """sha256 of a finished entry's list of digests: of what it holds, where its key says only where that is from.
 
         Raises OSError when there is no such entry.
         """
         return hashlib.sha256((self.path(kind, digest) / SUMS).read_bytes()).hexdigest()
 
-    def get(self, kind: str, digest: str, make: Callable[[Path], None]) -> tuple[Path, bool]:
+    def get(self, kind: Kind, digest: str, make: Callable[[Path], None]) -> tuple[Path, bool]:
         """The entry's folder, and whether it was there already; else `make(folder)` fills a new one.
 
         A `make` that raises leaves nothing behind. Another process that wants the same entry waits. Until this process
@@ -101,7 +102,7 @@ class Cache:
             _keep(final, handle)
             return final, False
 
-    def _make(self, kind: str, digest: str, make: Callable[[Path], None]) -> Path:
+    def _make(self, kind: Kind, digest: str, make: Callable[[Path], None]) -> Path:
         partial = self.root / "partial" / f"{kind}-{digest}"
         shutil.rmtree(partial, ignore_errors=True)  # what a killed process left; we hold the lock
         partial.mkdir(parents=True)
@@ -118,16 +119,16 @@ class Cache:
         return final
 
     def entries(self) -> list[Entry]:
-        """Every finished entry, the one that was not wanted for the longest time first."""
+        """Every finished entry, the one that was not wanted for the longest time first; an older imagebuild's, too."""
         found = []
         for folder in self.root.glob("*/*"):
-            if folder.is_dir() and folder.parent.name not in _NO_ENTRIES:
+            if folder.is_dir() and (folder.parent.name in KINDS or (folder / SUMS).exists()):
                 with contextlib.suppress(FileNotFoundError):  # another process may prune at the same time
                     size = sum(path.lstat().st_blocks * 512 for path in folder.rglob("*"))
                     found.append(Entry(folder.parent.name, folder.name, folder, size, folder.stat().st_mtime))
         return sorted(found, key=lambda entry: entry.used)
 
-    def prune(self, max_size_bytes: int, *, kind: str | None = None, wanted: Path | None = None) -> list[Entry]:
+    def prune(self, max_size_bytes: int, *, kind: Kind | None = None, wanted: Path | None = None) -> list[Entry]:
         """Remove the entries that were not wanted for the longest time until the rest fits; returns the removed ones.
 
         `kind`: only among these. One that is being made or looked for at this moment stays, and so does `wanted`.
@@ -176,8 +177,8 @@ class Cache:
 
     @contextlib.contextmanager
     def lock(self, kind: str, digest: str) -> Iterator[None]:
-        """Hold the entry's lock alone. Raises HostError when the cache cannot be written."""
-        _release(self.path(kind, digest))
+        """Hold a lock alone, an entry's or one of any other name. Raises HostError when the cache cannot be written."""
+        _release(self.root / kind / digest)
         with self._lock(kind, digest) as handle:
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield
@@ -241,9 +242,7 @@ def _sums(folder: Path) -> dict[str, list[int | str]]:
     sums: dict[str, list[int | str]] = {}
     for path in sorted(folder.rglob("*")):
         if path.is_file() and not path.is_symlink() and path.name != SUMS:
-            with path.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-            sums[str(path.relative_to(folder))] = [path.stat().st_size, digest]
+            sums[str(path.relative_to(folder))] = [path.stat().st_size, file_sha256(path)]
     return sums
 
 

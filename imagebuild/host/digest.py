@@ -1,56 +1,54 @@
-"""The sha256 of an image, without reading its holes."""
+"""The sha256 of a file; of an image without reading its holes."""
 
 from __future__ import annotations
 
 import hashlib
-import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from imagebuild.errors import Interrupted
+from imagebuild.host.sparse import data_extents, read_extent
 
 _CHUNK_BYTES = 4 * 2**20
 _ZEROS = memoryview(bytes(_CHUNK_BYTES))
 
 
-def image_sha256(path: Path, stop: threading.Event) -> str:
-    """The sha256 of the whole file, its holes taken as the zeros that they read as (lseek(2), SEEK_DATA).
+def file_sha256(path: Path | str) -> str:
+    """The sha256 of a file of ours, which is read from its beginning to its end. Raises OSError."""
+    with open(path, "rb") as file:  # noqa: PTH123 (a path below a tree comes as text)
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
-    Raises OSError when it cannot be read, Interrupted when `stop` is set.
+
+def image_sha256(
+    path: Path, stop: threading.Event | None = None, *, meter: Callable[[int, int], object] = lambda done, total: None
+) -> str:
+    """The sha256 of the whole file, its holes taken as the zeros that they read as.
+
+    `meter` hears how many bytes of how many are done. Raises OSError when it cannot be read or is cut meanwhile,
+    Interrupted when `stop` is set.
     """
-    digest = hashlib.sha256()
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        for start, end, is_data in _extents(descriptor):
-            position = start
-            while position < end:
-                if stop.is_set():
-                    raise Interrupted("hashing was stopped")
-                length = min(_CHUNK_BYTES, end - position)
-                chunk = os.pread(descriptor, length, position) if is_data else _ZEROS[:length]
-                if not chunk:
-                    raise OSError(f"{path} became shorter while it was read")
-                digest.update(chunk)
-                position += len(chunk)
-    finally:
-        os.close(descriptor)
+    digest, done = hashlib.sha256(), 0
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        for chunk in _chunks(file.fileno(), size):
+            if stop is not None and stop.is_set():
+                raise Interrupted("hashing was stopped")
+            digest.update(chunk)
+            done += len(chunk)
+            meter(done, size)
     return digest.hexdigest()
 
 
-def _extents(descriptor: int) -> Iterator[tuple[int, int, bool]]:
-    """Start, end, and whether there is data, from the file's beginning to its end."""
-    size = os.fstat(descriptor).st_size
-    position = 0
-    while position < size:
-        try:
-            data = min(os.lseek(descriptor, position, os.SEEK_DATA), size)
-        except OSError:  # ENXIO: nothing but a hole up to the end
-            data = size
-        if data > position:
-            yield position, data, False
-        if data < size:
-            hole = min(os.lseek(descriptor, data, os.SEEK_HOLE), size)
-            yield data, hole, True
-            data = hole
-        position = data
+def _chunks(descriptor: int, size_bytes: int) -> Iterator[bytes | memoryview]:
+    done = 0
+    for extent in data_extents(descriptor, end=size_bytes):
+        yield from _zeros(extent.start - done)
+        yield from read_extent(descriptor, extent, _CHUNK_BYTES)
+        done = extent.end
+    yield from _zeros(size_bytes - done)
+
+
+def _zeros(count: int) -> Iterator[memoryview]:
+    for start in range(0, count, _CHUNK_BYTES):
+        yield _ZEROS[: min(count - start, _CHUNK_BYTES)]

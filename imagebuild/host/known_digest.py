@@ -17,9 +17,10 @@ import time
 from pathlib import Path
 
 from imagebuild.host.cache import Cache
+from imagebuild.host.cache_kinds import MOST_STAMPS, FileKind
 from imagebuild.host.digest import image_sha256
 
-_FOLDER = "stamps"
+_FOLDER: FileKind = "stamps"
 _SETTLED_NS = 2 * 10**9
 
 
@@ -66,3 +67,16 @@ def _remember(path: Path, image: Path, mark: list[int], digest: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         partial.write_text(json.dumps([mark, digest]), encoding="ascii")
         partial.rename(path)
+        forget_stamps(path.parent.parent, MOST_STAMPS)
+
+
+def forget_stamps(cache_root: Path, most: int) -> int:
+    """Remove all but the newest stamps; returns how many are gone. What is forgotten is only read again."""
+    found = []
+    for path in (cache_root / _FOLDER).glob("*"):
+        with contextlib.suppress(FileNotFoundError):  # another process forgets, too
+            found.append((path.stat().st_mtime, path))
+    doomed = sorted(found)[: max(len(found) - most, 0)]
+    for _, path in doomed:
+        path.unlink(missing_ok=True)
+    return len(doomed)

@@ -15,9 +15,10 @@ from pathlib import Path
 from imagebuild.errors import HostError
 from imagebuild.host.acceleration import accelerator
 from imagebuild.host.cache import Cache
+from imagebuild.host.cache_kinds import Kind
 from imagebuild.host.guest import FILESYSTEMS, appliance_filesystems, load_binding
 
-KIND = "appliance"
+KIND: Kind = "appliance"
 # Where supermin finds the kernel, its modules, and what goes into the appliance (supermin(1); SUPERMIN_KERNEL and
 # SUPERMIN_MODULES name others).
 _PLACES = (Path("/boot"), Path("/lib/modules"), Path("/usr/lib/x86_64-linux-gnu/guestfs/supermin.d"))

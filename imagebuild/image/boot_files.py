@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from imagebuild.bootloaders.menu import MenuEntry, loader_path
 from imagebuild.bootloaders.menu_choice import choice
+from imagebuild.formats.text import excerpt
 from imagebuild.image.places import Place
-from imagebuild.image.probe import printable
 from imagebuild.image.readers import ReadError
 from imagebuild.image.subject import Subject
 
@@ -62,7 +62,7 @@ def entry_files(subject: Subject, number: int) -> EntryFiles | NoEntry:
         return NoEntry(f"the menu has no entry {number}")
     entry = menu.entries[number]
     if entry.kernel is None:
-        return NoEntry(f"entry {number} ({printable(entry.title)}) has no kernel line")
+        return NoEntry(f"entry {number} ({excerpt(entry.title)}) has no kernel line")
     kernel = _content(subject, entry, entry.kernel, MOST_KERNEL_BYTES)
     initrd = _content(subject, entry, entry.initrd, MOST_INITRD_BYTES) if entry.initrd else None
     for found in (kernel, initrd):
@@ -87,7 +87,7 @@ def locate(subject: Subject, entry: MenuEntry, written: str) -> FileAt | NoEntry
     """Where a path in the menu leads: `written` is a kernel's or an initrd's, on the device of the entry's `root`."""
     named = loader_path(written, entry.root)
     if not named.path.startswith("/"):
-        return NoEntry(f"Error 1: Filename must be either an absolute pathname or blocklist: {printable(written)}")
+        return NoEntry(f"Error 1: Filename must be either an absolute pathname or blocklist: {excerpt(written)}")
     if named.device is None:
         place = subject.boot_place
         name = "the menu's own device"

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from imagebuild.formats import lvm, superblocks
 from imagebuild.formats.superblocks import Superblock
+from imagebuild.host.sparse import data_extents, read_extent
 from imagebuild.image.probe import look
 
 _SECTOR = 512
@@ -32,7 +33,7 @@ class Place:
 
     `partition` counts from 0 and is None for the whole disk and for volumes. `runs` is where it lies, empty when it
     is no plain stretch (a striped volume). `contents` is None when nothing was recognised there. `grub2` is its name
-    for grub-fstest. `partuuid` as in `root=PARTUUID=`, empty where there is none.
+    for grub-fstest. `partuuid` and `partlabel` as in `root=PARTUUID=`, empty where there is none.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Place:
     grub2: str
     partuuid: str = ""
     volume: tuple[str, str] | None = None
+    partlabel: str = ""
 
     @property
     def type(self) -> str:
@@ -51,13 +53,14 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Partition:
-    """One line of the partition table. `number` counts from 1, as sfdisk and Linux do."""
+    """One line of the partition table. `number` counts from 1, as sfdisk and Linux do; `label` is GPT's name for it."""
 
     number: int
     start_sector: int
     sectors: int
     type: str
     partuuid: str
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,8 @@ def _partition(table: dict[str, str], item: dict[str, str]) -> Partition:
     if table["label"] == "dos":
         partuuid = f"{int(table['id'], 16):08x}-{number:02x}"
     scale = int(table.get("sectorsize", _SECTOR)) // _SECTOR
-    return Partition(number, int(item["start"]) * scale, int(item["size"]) * scale, item.get("type", ""), partuuid)
+    start, size = int(item["start"]) * scale, int(item["size"]) * scale
+    return Partition(number, start, size, item.get("type", ""), partuuid, item.get("name", ""))
 
 
 def look_at_disk(raw: Path) -> tuple[Table | None, tuple[Place, ...]]:
@@ -110,7 +114,7 @@ def _partition_place(handle: int, table: Table, item: Partition) -> Place:
     word = {"dos": "msdos"}.get(table.label, table.label)
     run = Run(item.start_sector * _SECTOR, item.sectors * _SECTOR)
     place = _place(handle, f"(hd0,{item.number - 1})", item.number - 1, run, f"(loop0,{word}{item.number})")
-    return replace(place, partuuid=item.partuuid)
+    return replace(place, partuuid=item.partuuid, partlabel=item.label)
 
 
 def _place(handle: int, name: str, partition: int | None, run: Run, grub2: str) -> Place:
@@ -164,26 +168,12 @@ def copy_out(raw: Path, place: Place, target: Path) -> Path:
     with raw.open("rb") as source, target.open("wb") as copy:
         base = 0
         for run in place.runs:
-            for offset, size in _data(source.fileno(), run):
-                content = os.pread(source.fileno(), size, offset)
-                if content.count(0) != len(content):
-                    os.pwrite(copy.fileno(), content, base + offset - run.offset_bytes)
+            for extent in data_extents(source.fileno(), run.offset_bytes, run.offset_bytes + run.size_bytes):
+                position = base + extent.start - run.offset_bytes
+                for content in read_extent(source.fileno(), extent, _COPY_BYTES):
+                    if content.count(0) != len(content):
+                        os.pwrite(copy.fileno(), content, position)
+                    position += len(content)
             base += run.size_bytes
         copy.truncate(base)
     return target
-
-
-def _data(handle: int, run: Run) -> list[tuple[int, int]]:
-    """The stretches of `run` that are no holes, in bites."""
-    bites = []
-    position, end = run.offset_bytes, run.offset_bytes + run.size_bytes
-    while position < end:
-        try:
-            position = os.lseek(handle, position, os.SEEK_DATA)
-        except OSError:  # ENXIO: nothing but a hole up to the end of the file
-            break
-        hole = min(os.lseek(handle, position, os.SEEK_HOLE), end)
-        while position < hole:
-            bites.append((position, min(_COPY_BYTES, hole - position)))
-            position += bites[-1][1]
-    return bites

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from imagebuild.formats.text import excerpt
 from imagebuild.host import command
 
 _CHUNK = 64 * 1024
@@ -36,7 +37,7 @@ class Looked:
     def last_words(self, most: int = 400) -> str:
         """The end of the output on one line, safe to show."""
         lines = [line.strip() for line in self.text.splitlines() if line.strip()]
-        return printable(" | ".join(lines[-4:]), most)
+        return excerpt(" | ".join(lines[-4:]), most)
 
 
 def look(
@@ -94,9 +95,3 @@ def look(
             timer.cancel()
             too_much.set()
     return Looked(exit_code, bytes(output), ends[0] if ends else "itself")
-
-
-def printable(text: str, most: int = 300) -> str:
-    """`text` with control characters as escapes, and cut to `most` characters: safe for a terminal and a report."""
-    shown = "".join(char if char.isprintable() else char.encode("unicode_escape", "replace").decode() for char in text)
-    return shown if len(shown) <= most else f"{shown[: most - 1]}…"

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from imagebuild.formats.ext_blocks import Inode, read_stat
+from imagebuild.formats.text import excerpt
 from imagebuild.image.places import Place
-from imagebuild.image.probe import look, printable
+from imagebuild.image.probe import look
 from imagebuild.testhost import Tools
 
 _MOST_LINKS = 8
@@ -34,6 +35,7 @@ class Reader(Protocol):
     """Reads one place of an image. `witness` is the program behind it, as a report names it."""
 
     witness: str
+    sees_inodes: bool
 
     def read(self, path: str, most_bytes: int) -> bytes:
         """The whole file. Raises ReadError: no such file, not a regular file, larger than `most_bytes`, unreadable."""
@@ -47,11 +49,21 @@ class Reader(Protocol):
         """Where the file's blocks lie; None when this reader cannot tell."""
         ...
 
+    def look(self, path: str) -> Inode | None:
+        """What has this name itself, a link in its last part not followed; None where nothing has it, and where
+        `sees_inodes` is False."""
+        ...
+
+    def target(self, path: str) -> str:
+        """A symbolic link's target; empty where `look` finds none."""
+        ...
+
 
 class DebugfsReader:
     """For ext2, ext3 and ext4. Sees the filesystem as it lies there, without replaying a journal."""
 
     witness = "debugfs"
+    sees_inodes = True
 
     def __init__(self, raw: Path, place: Place) -> None:
         self._source = f"{raw.name}?offset={place.runs[0].offset_bytes}"
@@ -61,9 +73,9 @@ class DebugfsReader:
     def read(self, path: str, most_bytes: int) -> bytes:
         inode = self._resolve(path)
         if inode.type != "regular":
-            raise ReadError("not a file", f"{printable(path)} is not a regular file but: {inode.type}")
+            raise ReadError("not a file", f"{excerpt(path)} is not a regular file but: {inode.type}")
         if inode.size_bytes > most_bytes:
-            raise ReadError("too large", f"{printable(path)} has {inode.size_bytes} bytes, more than {most_bytes}")
+            raise ReadError("too large", f"{excerpt(path)} has {inode.size_bytes} bytes, more than {most_bytes}")
         return self._dump(inode, most_bytes)
 
     def inode(self, path: str) -> Inode | None:
@@ -71,6 +83,16 @@ class DebugfsReader:
             return self._resolve(path)
         except ReadError:
             return None
+
+    def look(self, path: str) -> Inode | None:
+        return self._stat(path)
+
+    def target(self, path: str) -> str:
+        inode = self._stat(path)
+        return self._target_of(inode) if inode and inode.type == "symlink" else ""
+
+    def _target_of(self, inode: Inode) -> str:
+        return inode.target or self._dump(inode, 4096).decode("utf-8", "surrogateescape")
 
     def names(self, folder: str) -> list[str]:
         try:
@@ -92,9 +114,7 @@ class DebugfsReader:
         content = found.read_bytes() if found.is_file() else b""
         found.unlink(missing_ok=True)
         if len(content) != inode.size_bytes:
-            raise ReadError(
-                "unreadable", f"debugfs read {len(content)} of {inode.size_bytes} bytes: {printable(output)}"
-            )
+            raise ReadError("unreadable", f"debugfs read {len(content)} of {inode.size_bytes} bytes: {excerpt(output)}")
         return content
 
     def _resolve(self, path: str) -> Inode:
@@ -102,13 +122,13 @@ class DebugfsReader:
         for _link in range(_MOST_LINKS + 1):
             inode = self._stat(current)
             if inode is None:
-                through = f" (through a symbolic link to {printable(current)})" if current != path else ""
-                raise ReadError("missing", f"{printable(path)} does not exist{through}")
+                through = f" (through a symbolic link to {excerpt(current)})" if current != path else ""
+                raise ReadError("missing", f"{excerpt(path)} does not exist{through}")
             if inode.type != "symlink":
                 return inode
-            target = inode.target or self._dump(inode, 4096).decode("utf-8", "surrogateescape")
+            target = self._target_of(inode)
             current = posixpath.join(posixpath.dirname(current), target)
-        raise ReadError("missing", f"{printable(path)}: more than {_MOST_LINKS} symbolic links, one after the other")
+        raise ReadError("missing", f"{excerpt(path)}: more than {_MOST_LINKS} symbolic links, one after the other")
 
     def _stat(self, path: str) -> Inode | None:
         if not path.startswith("/"):
@@ -125,6 +145,7 @@ class FstestReader:
     """For all that GRUB 2 reads (XFS, Btrfs, ReiserFS, and any of them on LVM), through its grub-fstest."""
 
     witness = "grub-fstest"
+    sees_inodes = False
 
     def __init__(self, raw: Path, place: Place, tools: Tools) -> None:
         self._raw = raw
@@ -139,13 +160,13 @@ class FstestReader:
         content = found.read_bytes() if size <= most_bytes and found.is_file() else b""
         found.unlink(missing_ok=True)
         if size > most_bytes:
-            raise ReadError("too large", f"{printable(path)} has more than {most_bytes} bytes")
+            raise ReadError("too large", f"{excerpt(path)} has more than {most_bytes} bytes")
         if "not found" in looked or "too deep nesting" in looked:
-            raise ReadError("missing", f"{printable(path)} does not exist")
+            raise ReadError("missing", f"{excerpt(path)} does not exist")
         if "not a regular file" in looked:
-            raise ReadError("not a file", f"{printable(path)} is not a regular file")
+            raise ReadError("not a file", f"{excerpt(path)} is not a regular file")
         if "error:" in looked:
-            raise ReadError("unreadable", printable(looked.rpartition("error:")[2].strip()))
+            raise ReadError("unreadable", excerpt(looked.rpartition("error:")[2].strip()))
         return content
 
     def names(self, folder: str) -> list[str]:
@@ -154,6 +175,12 @@ class FstestReader:
 
     def inode(self, path: str) -> Inode | None:
         return None
+
+    def look(self, path: str) -> Inode | None:
+        return None
+
+    def target(self, path: str) -> str:
+        return ""
 
     def _run(self, words: list[str], most_file_bytes: int = 0) -> str:
         argv = [*self._tools.grub_fstest(), self._raw.name, *words]

@@ -16,7 +16,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from imagebuild.bootloaders.menu import Menu, parse_menu
+from imagebuild.bootloaders.pv_grub import MENU_PLACES, MenuPlace
 from imagebuild.errors import VerifyError
+from imagebuild.formats.qcow2 import DiskFormat, disk_format
 from imagebuild.host import command
 from imagebuild.image.places import Place, Table, look_at_disk
 from imagebuild.image.readers import Reader, ReadError, reader_of
@@ -25,33 +27,13 @@ from imagebuild.vocabulary import Layout
 
 MOST_MENU_BYTES = 2**20
 _CONVERT_TIMEOUT_SECONDS = 1800
-_QCOW2_MAGIC = b"QFI\xfb"
 _EXTERNAL_DATA_FILE = 1 << 2
 
 
-@dataclass(frozen=True, slots=True)
-class MenuPlace:
-    """A path at which a PV-GRUB looks for its menu; `since` is the first version that does, empty for all.
-
-    Source: the EC2 user guide's chapter on user-provided kernels (1.03), and its later edition (1.04).
-    """
-
-    layout: Layout
-    place: str
-    path: str
-    since: str
-
-
-MENU_PLACES: tuple[MenuPlace, ...] = (
-    MenuPlace("hd0", "(hd0)", "/boot/grub/menu.lst", ""),
-    MenuPlace("hd00", "(hd0,0)", "/boot/grub/menu.lst", ""),
-    MenuPlace("hd00", "(hd0,0)", "/grub/menu.lst", "1.04"),
-    *(
-        MenuPlace("hd00", f"(hd0,{number})", path, "1.04")
-        for number in (1, 2, 3)
-        for path in ("/boot/grub/menu.lst", "/grub/menu.lst")
-    ),
-)
+def disk_format_of(image: Path) -> DiskFormat:
+    """What kind of file the image is. Raises OSError."""
+    with image.open("rb") as file:
+        return disk_format(file.read(4))
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +120,7 @@ def _raw_view(image: Path, folder: Path) -> Path:
     raw = folder / "image.raw"
     with image.open("rb") as file:
         header = file.read(112)
-    if header[:4] != _QCOW2_MAGIC:
+    if disk_format(header) == "raw":
         raw.symlink_to(image.resolve())
         return raw
     version, backing = struct.unpack_from(">IQ", header, 4)

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from imagebuild.host.digest import file_sha256
 from imagebuild.plan.accounts import passwords
 from imagebuild.recipe.files import FILE_KEYS, FOLDER_KEYS
 from imagebuild.recipe.load import LoadedRecipe
@@ -52,8 +53,7 @@ def _digest(path: Path) -> str:
         return f"link {path.readlink()}"
     if not path.is_file():
         return "no file"
-    with path.open("rb") as file:
-        return f"{path.stat().st_mode:o} {hashlib.file_digest(file, 'sha256').hexdigest()}"
+    return f"{path.stat().st_mode:o} {file_sha256(path)}"
 
 
 def _values(node: Any, key: str = "") -> Iterator[tuple[str, Any]]:

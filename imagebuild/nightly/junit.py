@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from xml.etree import ElementTree
 
+from imagebuild.formats.text import xml_text
 from imagebuild.nightly.model import Night, Result, State
-from imagebuild.pages.junit import clean, junit_text
+from imagebuild.pages.junit import junit_text
 from imagebuild.report import Report
 
 _TOTALS = ("tests", "failures", "errors", "skipped")
@@ -31,7 +32,7 @@ def _suite(night: Night) -> ElementTree.Element:
     for result in night.results:
         suite.append(_case(result))
     if night.notes:
-        ElementTree.SubElement(suite, "system-out").text = clean("\n".join(night.notes))
+        ElementTree.SubElement(suite, "system-out").text = xml_text("\n".join(night.notes))
     cases = suite.findall("testcase")
     counts = [
         len(cases),
@@ -43,8 +44,10 @@ def _suite(night: Night) -> ElementTree.Element:
 
 
 def _case(result: Result) -> ElementTree.Element:
-    case = ElementTree.Element("testcase", classname="nightly", name=clean(result.name), time=f"{result.seconds:.3f}")
-    message = clean(result.message)
+    case = ElementTree.Element(
+        "testcase", classname="nightly", name=xml_text(result.name), time=f"{result.seconds:.3f}"
+    )
+    message = xml_text(result.message)
     first = message.partition("\n")[0]
     match result.state:
         case State.FAILED:

@@ -11,9 +11,9 @@ from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from imagebuild import pages
+from imagebuild.formats.text import pictured
 from imagebuild.nightly import trends
 from imagebuild.nightly.model import Night, State
-from imagebuild.pages.clean import clean
 from imagebuild.pages.render import delta, duration, size
 
 _OWN = Path(__file__).with_name("templates")
@@ -82,4 +82,4 @@ def _measure(value: float, unit: str) -> str:
 
 
 def _harmless(value: Any) -> Any:
-    return clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    return pictured(value) if isinstance(value, str) and not isinstance(value, Markup) else value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from imagebuild import __version__
 from imagebuild.errors import PlanError
 from imagebuild.host.cache import Cache
+from imagebuild.host.digest import image_sha256
 from imagebuild.nightly.model import Options, Result
 from imagebuild.nightly.store import CURRENT, Store
 from imagebuild.plan.planner import make_plan
@@ -116,7 +116,6 @@ def _report(content: bytes | None) -> Report | None:
 
 def _sha256(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return image_sha256(path)
     except OSError:
         return ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import platform
 import sys
 import time
@@ -16,6 +15,7 @@ from pydantic import ValidationError
 
 from imagebuild.errors import BAD_IMAGE, OK, BuildError, HostError, ImagebuildError, VerifyError
 from imagebuild.host.cache import Cache
+from imagebuild.host.digest import file_sha256
 from imagebuild.host.scratch import scratch_folder
 from imagebuild.nightly import shared, unchanged
 from imagebuild.nightly.model import STATE_OF_VERDICT, Done, Result, State, Task
@@ -70,7 +70,7 @@ def _in_store(job: _Job) -> Done:
         files = {}
         for path in _to_publish(folder / "out" / task.name, done.report):
             store.upload(path, f"{task.name}/{stored}/{path.name}")
-            files[path.name] = (path.stat().st_size, _sha256(path))
+            files[path.name] = (path.stat().st_size, file_sha256(path))
     return Done(done.result, done.report, stored, files)
 
 
@@ -194,8 +194,3 @@ def last_words(ended: Ended) -> str:
             return "\n".join(words[number : number + _MESSAGE_LINES])
     tail = "\n".join((words or ended.said.splitlines())[-_MESSAGE_LINES:])
     return tail or f"imagebuild build ended with {ended.exit_code} and said nothing"
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -6,21 +6,19 @@ must not look like a passed one: its reason is a testcase of its own, an error, 
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from xml.etree import ElementTree
 
+from imagebuild.formats.text import xml_text
 from imagebuild.report import Boot, Check, Outcome, Report
 from imagebuild.vocabulary import MACHINES, MachineName
 
-# XML 1.0, production [2] Char: nothing else may stand in a document, not even as a character reference.
-_NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 NOT_ASKED_FOR = "--no-verify"
 
 
 def junit_text(report: Report) -> str:
     """The whole document."""
-    root = ElementTree.Element("testsuites", name=clean(report.name))
+    root = ElementTree.Element("testsuites", name=xml_text(report.name))
     for machine in MACHINES:
         checks = [check for check in report.checks if check.machine == machine]
         boots = [boot for boot in report.boots if boot.machine == machine]
@@ -39,7 +37,7 @@ def _suite(report: Report, machine: MachineName, checks: list[Check], boots: lis
     outcomes = [check.outcome for check in checks]
     suite = ElementTree.Element(
         "testsuite",
-        name=clean(f"{report.name}.{machine}"),
+        name=xml_text(f"{report.name}.{machine}"),
         tests=str(len(checks)),
         failures=str(outcomes.count(Outcome.FAILED)),
         errors="0",
@@ -72,17 +70,17 @@ def _boot_properties(properties: ElementTree.Element, boot: Boot) -> None:
 
 
 def _property(parent: ElementTree.Element, name: str, value: str) -> None:
-    ElementTree.SubElement(parent, "property", name=clean(name), value=clean(value))
+    ElementTree.SubElement(parent, "property", name=xml_text(name), value=xml_text(value))
 
 
 def _case(report: Report, check: Check, name: str) -> ElementTree.Element:
     case = ElementTree.Element(
         "testcase",
-        classname=clean(f"{report.name}.{check.machine}"),
-        name=clean(name),
+        classname=xml_text(f"{report.name}.{check.machine}"),
+        name=xml_text(name),
         time=f"{check.seconds:.3f}",
     )
-    detail = clean(check.detail)
+    detail = xml_text(check.detail)
     message = detail.partition("\n")[0]
     match check.outcome:
         case Outcome.FAILED:
@@ -101,7 +99,7 @@ def _unverified(report: Report) -> ElementTree.Element:
     asked_for = report.unverified_because == NOT_ASKED_FOR
     suite = ElementTree.Element(
         "testsuite",
-        name=clean(f"{report.name}.verification"),
+        name=xml_text(f"{report.name}.verification"),
         tests="1",
         failures="0",
         errors="0" if asked_for else "1",
@@ -109,17 +107,12 @@ def _unverified(report: Report) -> ElementTree.Element:
         time="0.000",
     )
     case = ElementTree.SubElement(
-        suite, "testcase", classname=clean(f"{report.name}.verification"), name="verified", time="0.000"
+        suite, "testcase", classname=xml_text(f"{report.name}.verification"), name="verified", time="0.000"
     )
-    reason = clean(report.unverified_because)
+    reason = xml_text(report.unverified_because)
     if asked_for:
         ElementTree.SubElement(case, "skipped", message=reason)
     else:
         error = ElementTree.SubElement(case, "error", type="unverified", message=reason.partition("\n")[0])
         error.text = reason
     return suite
-
-
-def clean(text: str) -> str:
-    """The text without what no XML document may hold."""
-    return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text)

@@ -16,8 +16,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from imagebuild.formats.text import pictured
 from imagebuild.pages.changes import changes
-from imagebuild.pages.clean import clean
 from imagebuild.pages.drawing import draw
 from imagebuild.pages.model import ReportPage
 from imagebuild.report import Boot, BootEnd, Outcome
@@ -98,7 +98,7 @@ def _environment() -> Environment:
 
 def _harmless(value: Any) -> Any:
     """Every value on its way into the page: control characters out of all but our own texts."""
-    return clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    return pictured(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def boot_id(boot: Boot) -> str:

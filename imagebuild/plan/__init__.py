@@ -6,7 +6,6 @@
     areas.py      the disk's parts, and where they lie
     layout.py     sectors and sizes, extents of logical volumes
     sizes.py      how large a filesystem has to be for its content
-    loaders.py    what each boot loader reads: one line a rule, with its source
     rules.py      what is refused, and why
     mkfs.py       how each filesystem is made
     disk_steps.py the steps that make the disk

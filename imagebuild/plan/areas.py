@@ -76,8 +76,40 @@ class Arrangement:
         return tuple(placed for placed in (*self.partitions, *self.volumes) if placed.area.filesystem)
 
 
-def partition_areas(disk: Disk) -> tuple[Area, ...]:
-    """The disk's direct parts; for hd0 that is the one filesystem."""
+@dataclass(frozen=True, slots=True)
+class DiskModel:
+    """The recipe's disk in areas: made once (`disk_model`), and handed to everything that plans.
+
+    `partitions`: the disk's direct parts; for hd0 that is the one filesystem. `volumes`: the logical volumes, group by
+    group; both in the recipe's order.
+    """
+
+    spec: Disk
+    partitions: tuple[Area, ...]
+    volumes: tuple[Area, ...]
+
+    @property
+    def areas(self) -> tuple[Area, ...]:
+        return (*self.partitions, *self.volumes)
+
+    @property
+    def mountpoints(self) -> tuple[str, ...]:
+        return tuple(item.path for area in self.areas for item in area.mounts)
+
+    @property
+    def root(self) -> Area | None:
+        """The filesystem that is mounted at /."""
+        return next((area for area in self.areas if area.mount == "/" and area.filesystem), None)
+
+    def volumes_of(self, group: str) -> tuple[Area, ...]:
+        return tuple(area for area in self.volumes if area.place.startswith(f"{group}/"))
+
+
+def disk_model(disk: Disk) -> DiskModel:
+    return DiskModel(disk, _partition_areas(disk), _volume_areas(disk))
+
+
+def _partition_areas(disk: Disk) -> tuple[Area, ...]:
     if disk.layout == "hd0":
         return (Area("hd0", "disk", "rest", disk.filesystem, _mounts(disk.filesystem, "/")),)
     return tuple(
@@ -93,8 +125,7 @@ def partition_areas(disk: Disk) -> tuple[Area, ...]:
     )
 
 
-def volume_areas(disk: Disk) -> tuple[Area, ...]:
-    """Every logical volume, in the recipe's order."""
+def _volume_areas(disk: Disk) -> tuple[Area, ...]:
     return tuple(
         Area(
             f"{group}/{volume.name}",
@@ -114,7 +145,3 @@ def _mounts(spec: FilesystemSpec | None, mount: str | None) -> tuple[Mounted, ..
         mounted = [Mounted(path, name) for name, path in spec.subvolumes.items()]
         return tuple(sorted(mounted, key=lambda item: (item.path.rstrip("/").count("/"), item.path)))
     return (Mounted(mount),) if mount else ()
-
-
-def mountpoints(disk: Disk) -> tuple[str, ...]:
-    return tuple(item.path for area in (*partition_areas(disk), *volume_areas(disk)) for item in area.mounts)

@@ -1,8 +1,8 @@
 """From the arrangement of the disk to the steps that make it.
 
-Which engine makes a filesystem is decided here: ext2 to ext4, XFS, Btrfs and swap are laid in user space, on a logical
+Which engine makes a filesystem is decided here: ext2 to ext4, XFS, Btrfs and swap are made in user space, on a logical
 volume too (its extents are chosen in layout.py). What needs a kernel (volume groups, ReiserFS, Btrfs with subvolumes,
-XFS with features that build/xfs does not write) is made in the libguestfs appliance, filled from an archive that it
+XFS with features that xfs_writer/ does not write) is made in the libguestfs appliance, filled from an archive that it
 reads as a disk: one process, one sequential read, many times faster than sending the files one by one.
 """
 
@@ -11,11 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from imagebuild.bootloaders.loaders import LOADERS
 from imagebuild.filesystems import ext
 from imagebuild.filesystems.mkfs import XFS_FOR_A_KERNEL, Making, making
 from imagebuild.plan import identity
-from imagebuild.plan.areas import Area, Arrangement, Placed, Run, mountpoints, partition_areas, volume_areas
+from imagebuild.plan.areas import Area, Arrangement, DiskModel, Placed, Run
 from imagebuild.plan.disk_vocabulary import (
     SECTOR_BYTES,
     ApplianceStep,
@@ -40,7 +39,7 @@ from imagebuild.plan.disk_vocabulary import (
 )
 from imagebuild.plan.facts import TreeFacts, Usage
 from imagebuild.plan.layout import EXTENT_BYTES, PHYSICAL_VOLUME_OVERHEAD
-from imagebuild.plan.rules import loader_area
+from imagebuild.plan.rules import LoaderFilesystem
 from imagebuild.plan.steps import PlannedFilesystem
 from imagebuild.recipe.model import FilesystemSpec, Recipe
 from imagebuild.vocabulary import ExtType
@@ -59,25 +58,30 @@ class DiskPlan:
 
 
 def plan_disk(
-    recipe: Recipe, arrangement: Arrangement | None, facts: TreeFacts | None, *, solid: tuple[str, ...]
+    recipe: Recipe,
+    disk: DiskModel,
+    arrangement: Arrangement | None,
+    facts: TreeFacts | None,
+    *,
+    read: LoaderFilesystem,
+    solid: tuple[str, ...],
 ) -> DiskPlan:
-    """`solid`: the files that the loader reads, as paths in the tree."""
+    """`solid`: the files that the loader reads in the filesystem `read`, as paths in the tree."""
     if arrangement is None:
-        areas = (*partition_areas(recipe.disk), *volume_areas(recipe.disk))
-        return DiskPlan((), tuple(_planned(recipe, area, 0) for area in areas if area.filesystem))
-    maker = _Maker(recipe, arrangement, facts, solid)
+        return DiskPlan((), tuple(_planned(recipe, area, 0) for area in disk.areas if area.filesystem))
+    maker = _Maker(recipe, disk.mountpoints, facts, read, solid)
     steps: list[DiskStep] = [CreateDisk(size_bytes=arrangement.size_bytes)]
     if recipe.disk.layout == "hd00":
-        steps.append(_partition_table(recipe, arrangement))
+        steps.append(_partition_table(recipe, arrangement, read.area))
     appliance: list[ApplianceStep] = [_group(recipe, arrangement, group) for group in recipe.disk.volume_groups]
     appliance += [_volume(placed, arrangement) for placed in arrangement.volumes]
     for placed in arrangement.all_filesystems():
-        laid, filled = maker.steps(placed)
-        steps += laid
+        populated, filled = maker.steps(placed)
+        steps += populated
         appliance += filled
-    settled = [_settled(recipe, arrangement, group) for group in recipe.disk.volume_groups]
+    identities = [_identities(recipe, arrangement, group) for group in recipe.disk.volume_groups]
     filesystems = (_planned(recipe, placed.area, placed.size_bytes) for placed in arrangement.all_filesystems())
-    return DiskPlan((*steps, *appliance, *settled), tuple(filesystems))
+    return DiskPlan((*steps, *appliance, *identities), tuple(filesystems))
 
 
 def _planned(recipe: Recipe, area: Area, size_bytes: int) -> PlannedFilesystem:
@@ -99,8 +103,7 @@ def uuid_of(recipe: Recipe, area: Area) -> str:
     return given or identity.uuid_for(recipe.name, area.place)
 
 
-def _partition_table(recipe: Recipe, arrangement: Arrangement) -> WritePartitionTable:
-    loader = loader_area(recipe.disk, recipe.boot.loader)
+def _partition_table(recipe: Recipe, arrangement: Arrangement, loader: Area) -> WritePartitionTable:
     table = recipe.disk.table or "mbr"
     entries = []
     for number, placed in enumerate(arrangement.partitions, start=1):
@@ -152,7 +155,7 @@ def _volume(placed: Placed, arrangement: Arrangement) -> CreateLogicalVolume:
     return CreateLogicalVolume(volume_group=group, name=name, extents=tuple(extents), stripe_bytes=placed.stripe_bytes)
 
 
-def _settled(recipe: Recipe, arrangement: Arrangement, group: str) -> SettleVolumeGroup:
+def _identities(recipe: Recipe, arrangement: Arrangement, group: str) -> SettleVolumeGroup:
     names = [placed.area.place for placed in arrangement.volumes if placed.area.place.startswith(f"{group}/")]
     return SettleVolumeGroup(
         name=group,
@@ -172,20 +175,24 @@ class _Maker:
     """Chooses the steps for one filesystem."""
 
     def __init__(
-        self, recipe: Recipe, arrangement: Arrangement, facts: TreeFacts | None, solid: tuple[str, ...]
+        self,
+        recipe: Recipe,
+        mountpoints: tuple[str, ...],
+        facts: TreeFacts | None,
+        read: LoaderFilesystem,
+        solid: tuple[str, ...],
     ) -> None:
         self._recipe = recipe
         self._facts = facts
         self._solid = solid
-        self._mounts = mountpoints(recipe.disk)
-        self._loader = loader_area(recipe.disk, recipe.boot.loader)
+        self._mounts = mountpoints
+        self._read = read
 
     def steps(self, placed: Placed) -> tuple[list[DiskStep], list[ApplianceStep]]:
-        """What lays it in user space, and what the appliance does for it."""
+        """What makes it in user space, and what the appliance does for it."""
         spec = placed.area.filesystem
         assert spec is not None
-        reader = LOADERS[self._recipe.boot.loader] if placed.area == self._loader else None
-        made = making(spec, placed.area.key, reader)
+        made = self._read.made if placed.area == self._read.area else making(spec, placed.area.key, None)
         uuid = uuid_of(self._recipe, placed.area)
         match spec.type:
             case "swap":
@@ -218,7 +225,7 @@ class _Maker:
             options=made.options,
             uuid=uuid_of(self._recipe, placed.area),
             label=spec.label,
-            solid=self._solid if placed.area == self._loader else (),
+            solid=self._solid if placed.area == self._read.area else (),
         )
 
     def _btrfs(self, placed: Placed, spec: FilesystemSpec, made: Making) -> MakeBtrfs:
@@ -243,7 +250,7 @@ class _Maker:
             options=made.options,
             uuid=uuid_of(self._recipe, placed.area),
             label=spec.label,
-            solid=self._solid if placed.area == self._loader else (),
+            solid=self._solid if placed.area == self._read.area else (),
         )
 
     def _filled(self, placed: Placed, spec: FilesystemSpec, made: Making) -> tuple[list[DiskStep], list[ApplianceStep]]:
@@ -252,7 +259,7 @@ class _Maker:
         fills = []
         for number, item in enumerate(placed.area.mounts):
             archive = f"{placed.area.place.replace('/', '-').replace(',', '-')}-{number}.tar"
-            solid = self._solid if placed.area == self._loader else ()
+            solid = self._solid if placed.area == self._read.area else ()
             packs.append(
                 PackTree(mountpoint=item.path, excluded=self._excluded(item.path), archive=archive, solid=solid)
             )

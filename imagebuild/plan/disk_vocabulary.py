@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Annotated, Literal, assert_never
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -74,10 +76,10 @@ class Runs(Step):
         return sum(run.size_bytes for run in self.runs)
 
 
-class _Laid(Step):
-    """A filesystem with the tree's part below `mountpoint`, laid in user space at its place in the image.
+class _Populated(Step):
+    """A filesystem with the tree's part below `mountpoint`, made in user space at its place in the image.
 
-    `excluded`: mountpoints below this one, left as empty folders.
+    `excluded`: mountpoints below this one, left as empty directories.
     """
 
     mountpoint: str
@@ -96,7 +98,7 @@ class _Laid(Step):
         return self.where.runs[0] if len(self.where.runs) == 1 else None
 
 
-class MakeExt(_Laid):
+class MakeExt(_Populated):
     """Make ext2, ext3 or ext4. `options` are mke2fs' own.
 
     `solid`: files (absolute in the whole tree) that a boot loader reads, and that must have no holes: GRUB 0.97 cannot
@@ -113,14 +115,14 @@ class MakeExt(_Laid):
     solid: tuple[str, ...]
 
 
-class MakeBtrfs(_Laid):
+class MakeBtrfs(_Populated):
     """Make Btrfs, with mkfs.btrfs' own way to fill it: it writes files whole, without holes."""
 
     kind: Literal["make-btrfs"] = "make-btrfs"
     options: tuple[str, ...]
 
 
-class MakeXfs(_Laid):
+class MakeXfs(_Populated):
     """Make XFS with mkfs.xfs, and write the content into it: files whole, without holes where `solid` says so."""
 
     kind: Literal["make-xfs"] = "make-xfs"
@@ -202,7 +204,7 @@ class MakeAndFill(Step):
 
 
 class SettleVolumeGroup(Step):
-    """Write the group's metadata anew in each of its physical volumes (`places`): its UUIDs are computed, not drawn.
+    """Write the group's metadata again in each of its physical volumes (`places`): its UUIDs are computed, not drawn.
 
     `volumes`: the logical volumes' UUIDs by their names.
     """
@@ -214,7 +216,11 @@ class SettleVolumeGroup(Step):
     places: tuple[Region, ...]
 
 
-LaidStep = Annotated[MakeExt | MakeBtrfs | MakeXfs | PackTree, Field(discriminator="kind")]
+# --- the phases -----------------------------------------------------------------------------------------------
+
+BlankStep = CreateDisk | WritePartitionTable | MakeSwap
+PopulateStep = Annotated[MakeExt | MakeBtrfs | MakeXfs | PackTree, Field(discriminator="kind")]
+ApplianceStep = CreateVolumeGroup | CreateLogicalVolume | MakeAndFill
 DiskStep = Annotated[
     CreateDisk
     | WritePartitionTable
@@ -229,4 +235,38 @@ DiskStep = Annotated[
     | SettleVolumeGroup,
     Field(discriminator="kind"),
 ]
-ApplianceStep = CreateVolumeGroup | CreateLogicalVolume | MakeAndFill
+
+
+@dataclass(frozen=True, slots=True)
+class Phases:
+    """The disk's steps by where they are carried out; each phase is a closed union, carried out by one `match`.
+
+    `blank`: in our own process, on the file alone: the disk, its table, swap areas. `populate`: as root in the
+    namespace, from the tree. `appliance`: with a kernel. `identities`: in our own process again, when all is written.
+    """
+
+    blank: tuple[BlankStep, ...]
+    populate: tuple[PopulateStep, ...]
+    appliance: tuple[ApplianceStep, ...]
+    identities: tuple[SettleVolumeGroup, ...]
+
+
+def phases_of(steps: Iterable[DiskStep]) -> Phases:
+    """Every step in its phase, in the plan's order. A kind without a phase is a type error."""
+    blank: list[BlankStep] = []
+    populate: list[PopulateStep] = []
+    appliance: list[ApplianceStep] = []
+    identities: list[SettleVolumeGroup] = []
+    for step in steps:
+        match step:
+            case CreateDisk() | WritePartitionTable() | MakeSwap():
+                blank.append(step)
+            case MakeExt() | MakeBtrfs() | MakeXfs() | PackTree():
+                populate.append(step)
+            case CreateVolumeGroup() | CreateLogicalVolume() | MakeAndFill():
+                appliance.append(step)
+            case SettleVolumeGroup():
+                identities.append(step)
+            case _:
+                assert_never(step)
+    return Phases(tuple(blank), tuple(populate), tuple(appliance), tuple(identities))

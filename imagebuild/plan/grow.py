@@ -11,7 +11,7 @@ util-linux 2.30 (2017); partx(8); the way cloud-utils' growpart takes: the table
 from __future__ import annotations
 
 from imagebuild.errors import PlanError
-from imagebuild.plan.areas import Area, partition_areas, volume_areas
+from imagebuild.plan.areas import Area, DiskModel
 from imagebuild.plan.facts import TreeFacts
 from imagebuild.plan.steps import Edit, MakeLink, WriteFile
 from imagebuild.plan.tools import (
@@ -27,7 +27,6 @@ from imagebuild.plan.tools import (
     package_of,
     place_of,
 )
-from imagebuild.recipe.model import Disk
 from imagebuild.vocabulary import FilesystemType
 
 KEY = "system.grow_root"
@@ -88,9 +87,10 @@ _GROW_FILESYSTEM: dict[FilesystemType, tuple[Tool, str]] = {
 }
 
 
-def grow_edits(disk: Disk, facts: TreeFacts | None) -> list[Edit]:
+def grow_edits(disk: DiskModel, facts: TreeFacts | None) -> list[Edit]:
     """The unit, its link, and the script. Raises PlanError where the root cannot grow, or the tree lacks a tool."""
-    root = next(area for area in (*partition_areas(disk), *volume_areas(disk)) if _holds_root(area))
+    root = disk.root
+    assert root is not None
     assert root.filesystem is not None
     if root.filesystem.type not in _GROW_FILESYSTEM:
         raise PlanError(
@@ -107,15 +107,11 @@ def grow_edits(disk: Disk, facts: TreeFacts | None) -> list[Edit]:
     ]
 
 
-def _holds_root(area: Area) -> bool:
-    return any(item.path == "/" for item in area.mounts)
-
-
-def _before_filesystem(disk: Disk, root: Area) -> tuple[str, tuple[Tool, ...]]:
+def _before_filesystem(disk: DiskModel, root: Area) -> tuple[str, tuple[Tool, ...]]:
     """The script until the root's device has grown, and the tools that it needs."""
-    if disk.layout == "hd0":
+    if disk.spec.layout == "hd0":
         return _MOUNTED_FROM, (FINDMNT,)
-    last = partition_areas(disk)[-1]
+    last = disk.partitions[-1]
     if root.volume is None:
         if root.place != last.place:
             raise _not_last(root, last)
@@ -128,7 +124,7 @@ def _before_filesystem(disk: Disk, root: Area) -> tuple[str, tuple[Tool, ...]]:
             f"{KEY}: {root.place} is striped, and only the last physical volume grows with the disk",
             resolution="make it linear, or leave grow_root out",
         )
-    return _grow_volume(group, root.place, len(partition_areas(disk))), (SFDISK, PARTX, LVM)
+    return _grow_volume(group, root.place, len(disk.partitions)), (SFDISK, PARTX, LVM)
 
 
 def _grow_volume(group: str, volume: str, number: int) -> str:

@@ -16,12 +16,13 @@ class Needed:
 
     `modules`: for each need the drivers that meet it, any one of them: Linux' ext4 driver also mounts ext2 and ext3,
     and the classic Xen kernels (RHEL 5, SUSE 11) call xen-blkfront xenblk.
-    `anew`: the initrds of the tree are another machine's, made to wait for its disks: made anew where there is a tool.
+    `remake`: the initrds of the tree are another machine's, made to wait for its disks: made again where there is a
+    tool.
     """
 
     modules: tuple[tuple[str, ...], ...]
     lvm: bool
-    anew: bool = False
+    remake: bool = False
 
 
 def initrd_for(kernel: KernelInTree, needed: Needed, facts: TreeFacts) -> tuple[str | None, tuple[GenerateInitrd, ...]]:
@@ -33,14 +34,14 @@ def initrd_for(kernel: KernelInTree, needed: Needed, facts: TreeFacts) -> tuple[
     held = kernel.initrd.modules if kernel.initrd else ()
     lacking = [drivers[0] for drivers in must_hold if not _holds(held, drivers)]
     lvm_lacking = needed.lvm and not (kernel.initrd and kernel.initrd.holds_lvm)
-    anew = needed.anew and kernel.initrd is not None and facts.initrd_tool is not None
-    if not lacking and not lvm_lacking and not anew:
+    remake = needed.remake and kernel.initrd is not None and facts.initrd_tool is not None
+    if not lacking and not lvm_lacking and not remake:
         return (kernel.initrd.path if kernel.initrd else None), ()
     modules = tuple(_available(kernel, drivers) for drivers in must_hold)
     if facts.initrd_tool is None:
         what = ", ".join([*lacking, *(["the lvm tools"] if lvm_lacking else [])])
         raise PlanError(
-            f"rootfs: {_initrd_words(kernel)} {what}, and the tree has no tool to make an initrd",
+            f"rootfs: {_initrd_state(kernel)} {what}, and the tree has no tool to make an initrd",
             resolution=f"install one in the tree: {conventions(facts.family).advice}",
         )
     path = kernel.initrd.path if kernel.initrd else initrd_path(facts.family, facts.initrd_tool, kernel.version)
@@ -55,7 +56,7 @@ def initrd_for(kernel: KernelInTree, needed: Needed, facts: TreeFacts) -> tuple[
     return path, (step,)
 
 
-def _initrd_words(kernel: KernelInTree) -> str:
+def _initrd_state(kernel: KernelInTree) -> str:
     if kernel.initrd is None:
         return f"{kernel.path} has no initrd and does not hold"
     if kernel.initrd.damage:

@@ -6,18 +6,11 @@ loader, built from the public sources and booted under Xen 4.17.
 
 from __future__ import annotations
 
+from imagebuild.bootloaders.table import LOADERS
 from imagebuild.errors import PlanError
 from imagebuild.plan.facts import KernelInTree
 from imagebuild.vocabulary import Architecture, BootLoader
 
-# What each loader unpacks. PV-GRUB: Xen's domain builder as mini-os has it, no lz4 and no zstd (tried: "not xen
-# image"). GRUB 2: its own filters (grub-core/io: gzio, xzio, lzopio). pygrub leaves it to the Xen of its machine: lz4
-# since 4.4, zstd since 4.15 (tools/libs/guest/xg_dom_bzimageloader.c).
-_UNPACKS: dict[BootLoader, tuple[str, ...]] = {
-    "pv-grub": ("gzip", "bzip2", "lzo", "xz", "lzma"),
-    "pvgrub2": ("gzip", "xz", "lzo"),
-    "pygrub": ("gzip", "bzip2", "lzo", "xz", "lzma", "lz4", "zstd"),
-}
 # What formats/repack.py can undo.
 _REPACKED = ("lz4", "zstd", "xz", "lzma", "bzip2")
 # arch/x86/Kconfig: XEN_PV depends on X86_64 since Linux 5.9.
@@ -50,7 +43,7 @@ def check_kernel(kernel: KernelInTree, architecture: Architecture, loader: BootL
 
 def must_repack(kernel: KernelInTree, loader: BootLoader) -> bool:
     """Whether only the payload's compression is in the way. Raises PlanError where repacking would not help."""
-    if kernel.compression == "none" or kernel.compression in _UNPACKS[loader]:
+    if LOADERS[loader].can_unpack(kernel.compression):
         return False
     if kernel.compression not in _REPACKED:
         raise _not_unpacked(kernel, loader)
@@ -69,8 +62,8 @@ def notes_on_kernel(kernel: KernelInTree) -> tuple[str, ...]:
 
 
 def _not_unpacked(kernel: KernelInTree, loader: BootLoader) -> PlanError:
-    name = {"pv-grub": "PV-GRUB", "pvgrub2": "GRUB 2 for Xen", "pygrub": "Xen under pygrub"}[loader]
-    details = f"it unpacks {', '.join(_UNPACKS[loader])}"
+    name = LOADERS[loader].starter
+    details = f"it unpacks {', '.join(LOADERS[loader].unpacks)}"
     if kernel.compression == "unknown":
         return PlanError(
             f"boot.kernels: {kernel.path} has no payload that {name} could unpack",

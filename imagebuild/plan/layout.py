@@ -3,7 +3,7 @@
 Partitions start at whole MiB (as parted, fdisk and every cloud's block storage like it), the first at 1 MiB; a GPT
 keeps the last MiB for its copy. Logical volumes are whole 4 MiB extents, LVM's default; a physical volume keeps its
 first MiB for metadata (lvm2's default data alignment). Each volume is given its extents here: so its place in the image
-is known, and its filesystem is laid there without a kernel.
+is known, and its filesystem is made there without a kernel.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from imagebuild.errors import PlanError
 from imagebuild.filesystems import ext, sizes
 from imagebuild.filesystems.ext import MIB
-from imagebuild.plan.areas import Area, Arrangement, Placed, Run, mountpoints, partition_areas, volume_areas
+from imagebuild.plan.areas import Area, Arrangement, DiskModel, Placed, Run
 from imagebuild.plan.facts import TreeFacts, Usage
 from imagebuild.recipe.model import Disk
 
@@ -19,37 +19,36 @@ EXTENT_BYTES = 4 * MIB
 PHYSICAL_VOLUME_OVERHEAD = 1 * MIB
 
 
-def arrange(disk: Disk, facts: TreeFacts | None) -> Arrangement | None:
+def arrange(disk: DiskModel, facts: TreeFacts | None) -> Arrangement | None:
     """Place everything. None when the size has to come from a tree that is not there yet.
 
     Raises PlanError when something does not fit, naming how much is needed.
     """
     needs = _Needs(disk, facts)
-    total = int(disk.size) if disk.size is not None else _computed_total(disk, needs)
+    total = int(disk.spec.size) if disk.spec.size is not None else _computed_total(disk, needs)
     if total is None:
         return None
-    areas = partition_areas(disk)
-    if disk.layout == "hd0":
+    if disk.spec.layout == "hd0":
         total = _down(total, ext.BLOCK_BYTES)
-        arrangement = Arrangement(total, (Placed(areas[0], (Run(0, 0, total),)),), ())
+        arrangement = Arrangement(total, (Placed(disk.partitions[0], (Run(0, 0, total),)),), ())
     else:
-        arrangement = _partitioned(disk, areas, _down(total, MIB))
+        arrangement = _partitioned(disk, _down(total, MIB))
     needs.check(arrangement)
     return arrangement
 
 
-def _partitioned(disk: Disk, areas: tuple[Area, ...], total: int) -> Arrangement:
-    shared = share_out(areas, total - MIB - _tail_bytes(disk), MIB, "the disk")
+def _partitioned(disk: DiskModel, total: int) -> Arrangement:
+    shared = share_out(disk.partitions, total - MIB - _tail_bytes(disk.spec), MIB, "the disk")
     partitions = []
     start = MIB
-    for number, (area, size) in enumerate(zip(areas, shared, strict=True), start=1):
+    for number, (area, size) in enumerate(zip(disk.partitions, shared, strict=True), start=1):
         partitions.append(Placed(area, (Run(number, start, size),)))
         start += size
     volumes: list[Placed] = []
-    for group in disk.volume_groups:
+    for group in disk.spec.volume_groups:
         physical = [part.runs[0] for part in partitions if part.area.volume_group == group]
         room = sum(_usable(run.size_bytes) for run in physical)
-        members = tuple(area for area in volume_areas(disk) if area.place.startswith(f"{group}/"))
+        members = disk.volumes_of(group)
         shared = share_out(members, room, EXTENT_BYTES, f"volume group {group}")
         volumes += allocate(members, shared, physical)
     return Arrangement(total, tuple(partitions), tuple(volumes))
@@ -147,10 +146,10 @@ def share_out(areas: tuple[Area, ...], room: int, quantum: int, whose: str) -> l
 class _Needs:
     """How much each area has to hold, as far as the tree is known."""
 
-    def __init__(self, disk: Disk, facts: TreeFacts | None) -> None:
-        self._free = disk.free
+    def __init__(self, disk: DiskModel, facts: TreeFacts | None) -> None:
+        self._free = disk.spec.free
         self._facts = facts
-        self._mounts = mountpoints(disk)
+        self._mounts = disk.mountpoints
 
     def usage(self, area: Area) -> Usage | None:
         """What the area's filesystem has to hold, all its subvolumes together."""
@@ -196,17 +195,17 @@ class _Needs:
                 )
 
 
-def _computed_total(disk: Disk, needs: _Needs) -> int | None:
+def _computed_total(disk: DiskModel, needs: _Needs) -> int | None:
     parts: list[int] = []
-    for area in partition_areas(disk):
+    for area in disk.partitions:
         size = _needed(area, disk, needs)
         if size is None:
             return None
         parts.append(_up(size, MIB))
-    return sum(parts) + (MIB + _tail_bytes(disk) if disk.layout == "hd00" else 0)
+    return sum(parts) + (MIB + _tail_bytes(disk.spec) if disk.spec.layout == "hd00" else 0)
 
 
-def _needed(area: Area, disk: Disk, needs: _Needs) -> int | None:
+def _needed(area: Area, disk: DiskModel, needs: _Needs) -> int | None:
     if isinstance(area.extent, int):
         return int(area.extent)
     if isinstance(area.extent, float):
@@ -215,8 +214,7 @@ def _needed(area: Area, disk: Disk, needs: _Needs) -> int | None:
         )
     if area.volume_group is None:
         return needs.size_for(area)
-    volumes = [volume for volume in volume_areas(disk) if volume.place.startswith(f"{area.volume_group}/")]
-    needed = [_needed(volume, disk, needs) for volume in volumes]
+    needed = [_needed(volume, disk, needs) for volume in disk.volumes_of(area.volume_group)]
     if any(size is None for size in needed):
         return None
     members = sum(part.volume_group == area.volume_group for part in disk.partitions)

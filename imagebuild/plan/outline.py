@@ -39,7 +39,7 @@ def outline(plan: Plan) -> str:
         ("filesystems", _filesystems(plan)),
         ("kernels", _kernels(plan)),
         ("changes to the tree", _edits(plan.edits)),
-        ("changes to the laid filesystems", _edits(plan.finishing)),
+        ("changes to the populated filesystems", _edits(plan.finishing)),
         ("/boot/grub/menu.lst", plan.menu.rstrip("\n").splitlines()),
         ("/etc/fstab", plan.fstab.rstrip("\n").splitlines()),
         ("steps on the disk", [_step(step) for step in plan.disk]),

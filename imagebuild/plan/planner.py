@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from imagebuild.errors import PlanError
 from imagebuild.filesystems import ext
-from imagebuild.plan.areas import Area, Arrangement, Mounted, mountpoints, partition_areas, volume_areas
+from imagebuild.plan.areas import Area, DiskModel, Mounted, disk_model
 from imagebuild.plan.boot import BootChoice, choose_kernels, menu_text
-from imagebuild.plan.disk_steps import DiskPlan, plan_disk, uuid_of
+from imagebuild.plan.disk_steps import plan_disk, uuid_of
 from imagebuild.plan.facts import TreeFacts, Usage
-from imagebuild.plan.finishing import part_edits
+from imagebuild.plan.finishing import split_edits
 from imagebuild.plan.initrds import Needed
 from imagebuild.plan.layout import arrange
 from imagebuild.plan.refusals import all_at_once
-from imagebuild.plan.rules import check_disk, loader_area, notes_on
+from imagebuild.plan.rules import check_disk, loader_filesystem, notes_on
 from imagebuild.plan.steps import (
     BootstrapDebian,
     CopyFile,
@@ -35,7 +35,7 @@ from imagebuild.plan.steps import (
 from imagebuild.plan.system import name_edits, script_edits, setup_edits, system_notes, user_edits
 from imagebuild.plan.texts import FstabLine, fstab
 from imagebuild.plan.tidy import grub_conf_link, tidying
-from imagebuild.recipe.model import Disk, File, Machine, Recipe
+from imagebuild.recipe.model import File, Machine, Recipe
 
 MENU_PATH = "/boot/grub/menu.lst"
 
@@ -46,26 +46,35 @@ def make_plan(recipe: Recipe, facts: TreeFacts | None) -> Plan:
     With `facts` None (the tree is not there yet) the plan is preliminary: `pending` names what the tree will tell.
     Raises PlanError for what cannot be made, or what PV-GRUB could not boot: all of it at once.
     """
-    has_root = any(area.mount == "/" and area.filesystem for area in _all_areas(recipe.disk))
-    all_at_once(
-        lambda: check_disk(recipe.disk),
-        lambda: loader_area(recipe.disk, recipe.boot.loader),
-        lambda: has_root and choose_kernels(recipe, facts, _needed(recipe)),  # they need the root's drivers
+    model = disk_model(recipe.disk)
+    root, source = model.root, tree_source(recipe)
+    _, read, choice, users = all_at_once(
+        lambda: check_disk(model),
+        lambda: loader_filesystem(model, recipe.boot.loader),
+        lambda: choose_kernels(recipe, facts, _needed(recipe, model, root)) if root else None,
         lambda: user_edits(recipe, facts),
     )
-    all_at_once(lambda: arrange(recipe.disk, facts), lambda: setup_edits(recipe, facts))  # these need a sound disk
-    separate_boot = loader_area(recipe.disk, recipe.boot.loader).mount == "/boot"
-    choice = choose_kernels(recipe, facts, _needed(recipe))
-    arrangement = arrange(recipe.disk, _with_room_for(choice, facts))
-    menu = menu_text(recipe, choice.entries, separate_boot=separate_boot, root=root_argument(recipe))
-    table = fstab(_fstab_lines(recipe))
-    disk = _plan_disk(recipe, arrangement, choice.entries, facts)
-    edits = (
-        *tidying(facts, tree_source(recipe), separate_boot=separate_boot),
-        *choice.packages,
-        *_edits(recipe, facts, choice, menu, table, separate_boot=separate_boot),
+    assert root is not None  # no loader's filesystem without one
+    assert choice is not None
+    # These need a sound disk.
+    arrangement, setup = all_at_once(
+        lambda: arrange(model, _with_room_for(choice, facts)), lambda: setup_edits(recipe, model, facts)
     )
-    parted = part_edits(edits, disk.steps)
+    separate_boot = read.area.mount == "/boot"
+    menu = menu_text(recipe, choice.entries, separate_boot=separate_boot, root=_root_argument(recipe, root))
+    table = fstab(_fstab_lines(recipe, model))
+    disk = plan_disk(recipe, model, arrangement, facts, read=read, solid=_read_by_loader(choice.entries))
+    edits = [
+        *tidying(facts, source, separate_boot=separate_boot),
+        *choice.packages,
+        *users,
+        *_written(recipe, model, table),
+        *setup,
+        *script_edits(recipe),
+        *_booted(choice, menu, facts, separate_boot=separate_boot),
+    ]
+    _check_paths(edits)
+    split = split_edits(edits, disk.steps)
     return Plan(
         name=recipe.name,
         version=recipe.version,
@@ -73,17 +82,17 @@ def make_plan(recipe: Recipe, facts: TreeFacts | None) -> Plan:
         layout=recipe.disk.layout,
         size_bytes=arrangement.size_bytes if arrangement else None,
         epoch=facts.epoch if facts else None,
-        tree=tree_source(recipe),
-        edits=parted.edits,
-        finishing=parted.finishing,
-        kept=parted.kept,
+        tree=source,
+        edits=split.edits,
+        finishing=split.finishing,
+        kept=split.kept,
         disk=disk.steps,
         filesystems=disk.filesystems,
         entries=choice.entries,
         menu=menu,
         fstab=table,
         checks=_checks(recipe),
-        notes=(*notes_on(recipe.disk, recipe.boot.loader), *choice.notes, *system_notes(recipe, facts)),
+        notes=(*notes_on(model, read, recipe.boot.loader), *choice.notes, *system_notes(recipe, facts)),
         pending=(*choice.pending, *(() if arrangement else ("the disk's size: computed from the tree",))),
     )
 
@@ -110,39 +119,31 @@ def tree_source(recipe: Recipe) -> TreeSource:
     return UnpackTar(path=tar.path, sha256=tar.sha256)
 
 
-def root_argument(recipe: Recipe) -> str:
+def _root_argument(recipe: Recipe, root: Area) -> str:
     """What stands behind root= on the kernel command line: stable under PV-GRUB, Xen and QEMU alike.
 
     Device names shift (sda1, xvda1, vda1), so it is the UUID, or the path of the logical volume; a subvolume is
     asked for by rootflags= (btrfs(5)).
     """
-    for area in _all_areas(recipe.disk):
-        for item in area.mounts:
-            if item.path == "/":
-                flags = f" rootflags=subvol={item.subvolume}" if item.subvolume else ""
-                return _device(recipe, area) + flags
-    raise PlanError("disk: no filesystem is mounted at /")
-
-
-def _all_areas(disk: Disk) -> tuple[Area, ...]:
-    return (*partition_areas(disk), *volume_areas(disk))
+    subvolume = root.mounts[0].subvolume
+    return _device(recipe, root) + (f" rootflags=subvol={subvolume}" if subvolume else "")
 
 
 def _device(recipe: Recipe, area: Area) -> str:
     return f"/dev/{area.place}" if area.volume else f"UUID={uuid_of(recipe, area)}"
 
 
-def _needed(recipe: Recipe) -> Needed:
+def _needed(recipe: Recipe, disk: DiskModel, root: Area) -> Needed:
     """The modules that lead to the root: the disk's driver in each machine that boots it, LVM, the filesystem."""
-    on_lvm = any(area.mount == "/" for area in volume_areas(recipe.disk))
-    root_type = next(area.filesystem.type for area in _all_areas(recipe.disk) if area.mount == "/" and area.filesystem)
+    assert root.filesystem is not None
+    on_lvm, root_type = root in disk.volumes, root.filesystem.type
     # Debian and others build no drivers for ext2 and ext3 (ext3's left Linux in 4.3): ext4's mounts both.
     modules: list[tuple[str, ...]] = [("xen-blkfront", "xenblk")]
     modules.append((root_type, "ext4") if root_type in ("ext2", "ext3") else (root_type,))
     if recipe.verify.qemu is not None:
         modules += [("virtio_blk",), ("virtio_pci",)]
     needed = (*modules, *([("dm-mod",)] if on_lvm else []))
-    return Needed(needed, lvm=on_lvm, anew=recipe.rootfs.image is not None)
+    return Needed(needed, lvm=on_lvm, remake=recipe.rootfs.image is not None)
 
 
 def _with_room_for(choice: BootChoice, facts: TreeFacts | None) -> TreeFacts | None:
@@ -155,16 +156,14 @@ def _with_room_for(choice: BootChoice, facts: TreeFacts | None) -> TreeFacts | N
     return facts.model_copy(update={"usage": (*facts.usage, *more)})
 
 
-def _plan_disk(
-    recipe: Recipe, arrangement: Arrangement | None, entries: tuple[PlannedEntry, ...], facts: TreeFacts | None
-) -> DiskPlan:
-    solid = [MENU_PATH] + [path for entry in entries for path in (entry.kernel, entry.initrd) if path]
-    return plan_disk(recipe, arrangement, facts, solid=tuple(dict.fromkeys(solid)))
+def _read_by_loader(entries: tuple[PlannedEntry, ...]) -> tuple[str, ...]:
+    paths = [MENU_PATH] + [path for entry in entries for path in (entry.kernel, entry.initrd) if path]
+    return tuple(dict.fromkeys(paths))
 
 
-def _fstab_lines(recipe: Recipe) -> list[FstabLine]:
+def _fstab_lines(recipe: Recipe, disk: DiskModel) -> list[FstabLine]:
     lines = []
-    for area in _all_areas(recipe.disk):
+    for area in disk.areas:
         if (spec := area.filesystem) is None:
             continue
         for item in area.mounts or (Mounted("swap"),):
@@ -175,23 +174,20 @@ def _fstab_lines(recipe: Recipe) -> list[FstabLine]:
     return lines
 
 
-def _edits(
-    recipe: Recipe, facts: TreeFacts | None, choice: BootChoice, menu: str, table: str, *, separate_boot: bool
-) -> tuple[Edit, ...]:
-    """In their order: users, files, the rest of `system`, scripts; then the kernels, the initrds, and the menu."""
-    edits: list[Edit] = [*user_edits(recipe, facts), *(_file(file) for file in recipe.files), *name_edits(recipe)]
+def _written(recipe: Recipe, disk: DiskModel, table: str) -> list[Edit]:
+    """The recipe's files, names, and where filesystems are mounted."""
+    edits: list[Edit] = [*(_file(file) for file in recipe.files), *name_edits(recipe)]
     edits.append(WriteFile(path="/etc/fstab", content=table))
-    edits += [*_mountpoint_folders(recipe.disk), *setup_edits(recipe, facts), *script_edits(recipe)]
-    edits += [*choice.edits, *choice.generated, WriteFile(path=MENU_PATH, content=menu), *grub_conf_link(facts)]
+    return edits + [MakeFolder(path=mount) for mount in sorted(disk.mountpoints) if mount != "/"]
+
+
+def _booted(choice: BootChoice, menu: str, facts: TreeFacts | None, *, separate_boot: bool) -> list[Edit]:
+    """The kernels, the initrds, and the menu."""
+    edits = [*choice.edits, *choice.generated, WriteFile(path=MENU_PATH, content=menu), *grub_conf_link(facts)]
     if separate_boot:
         # PV-GRUB to 1.03 opens /boot/grub/menu.lst on the boot filesystem, 1.04 also /grub/menu.lst: both are there.
         edits.append(MakeLink(path="/boot/boot", target="."))
-    _check_paths(edits)
-    return tuple(edits)
-
-
-def _mountpoint_folders(disk: Disk) -> list[Edit]:
-    return [MakeFolder(path=mount) for mount in sorted(mountpoints(disk)) if mount != "/"]
+    return edits
 
 
 def _file(file: File) -> Edit:

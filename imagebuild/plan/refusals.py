@@ -3,16 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar, overload
 
 from imagebuild.errors import PlanError
 
+A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
+D = TypeVar("D")
 
-def all_at_once(*checks: Callable[[], object]) -> None:
-    """Carry out the checks, which must not depend on each other. Raises one PlanError that holds them all."""
+
+@overload
+def all_at_once(first: Callable[[], A], second: Callable[[], B], /) -> tuple[A, B]: ...
+
+
+@overload
+def all_at_once(
+    first: Callable[[], A], second: Callable[[], B], third: Callable[[], C], fourth: Callable[[], D], /
+) -> tuple[A, B, C, D]: ...
+
+
+@overload
+def all_at_once(*parts: Callable[[], object]) -> tuple[object, ...]: ...
+
+
+def all_at_once(*parts: Callable[[], object]) -> tuple[object, ...]:
+    """What the parts of a plan return, which must not depend on each other. Raises one PlanError of all refusals."""
     found: dict[str, PlanError] = {}
-    for check in checks:
+    made = []
+    for part in parts:
         try:
-            check()
+            made.append(part())
         except PlanError as error:
             for refusal in (error, *error.others):
                 found.setdefault(refusal.brief, refusal)
@@ -24,3 +45,4 @@ def all_at_once(*checks: Callable[[], object]) -> None:
             resolution=first.resolution,
             others=tuple(PlanError(e.brief, details=e.details, resolution=e.resolution) for e in others),
         )
+    return tuple(made)

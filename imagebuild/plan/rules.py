@@ -1,6 +1,6 @@
 """The rules that refuse a recipe while planning: what no loader could boot, and what cannot be made.
 
-What each loader reads is data, in loaders.py.
+What each loader reads is data, in bootloaders/.
 """
 
 from __future__ import annotations
@@ -8,11 +8,13 @@ from __future__ import annotations
 import functools
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass
 
-from imagebuild.bootloaders.loaders import LOADERS, Rule, rules_met
+from imagebuild.bootloaders.model import PlanRule
+from imagebuild.bootloaders.table import LOADERS, rules_met
 from imagebuild.errors import PlanError
-from imagebuild.filesystems.mkfs import making
-from imagebuild.plan.areas import Area, partition_areas, volume_areas
+from imagebuild.filesystems.mkfs import Making, making
+from imagebuild.plan.areas import Area, DiskModel
 from imagebuild.plan.refusals import all_at_once
 from imagebuild.recipe.model import Disk
 from imagebuild.vocabulary import BootLoader
@@ -30,16 +32,20 @@ _NEVER_MOUNTED = {
 }  # fmt: skip
 
 
-def loader_area(disk: Disk, loader: BootLoader) -> Area:
-    """The filesystem that the loader reads: /boot if it is one of its own, else /.
+@dataclass(frozen=True, slots=True)
+class LoaderFilesystem:
+    """The filesystem that the loader reads, and how it is made."""
 
-    Raises PlanError where the loader could not find or read it.
-    """
-    partitions = partition_areas(disk)
-    everything = (*partitions, *volume_areas(disk))
-    _check_mounts(everything)
-    wanted = _read_by_loader(everything)
-    area = next(area for area in everything if wanted in _paths(area))
+    area: Area
+    made: Making
+
+
+def loader_filesystem(disk: DiskModel, loader: BootLoader) -> LoaderFilesystem:
+    """/boot if it is a filesystem of its own, else /. Raises PlanError where the loader could not find or read it."""
+    partitions = disk.partitions
+    _check_mounts(disk.areas)
+    wanted = "/boot" if "/boot" in disk.mountpoints else "/"
+    area = next(area for area in disk.areas if wanted in _paths(area))
     title = LOADERS[loader].title
     settings = set()
     if area not in partitions:
@@ -54,28 +60,22 @@ def loader_area(disk: Disk, loader: BootLoader) -> Area:
     refusing = [rule for rule in rules_met(loader, area.filesystem.type, made.settings) if rule.verdict == "refused"]
     if refusing:
         raise _unreadable(area, wanted, title, refusing)
-    return area
+    return LoaderFilesystem(area, made)
 
 
-def notes_on(disk: Disk, loader: BootLoader) -> tuple[str, ...]:
+def notes_on(disk: DiskModel, read: LoaderFilesystem, loader: BootLoader) -> tuple[str, ...]:
     """What the loader's rules say about an image that they let through."""
-    area = loader_area(disk, loader)
-    assert area.filesystem is not None
-    made = making(area.filesystem, area.key, LOADERS[loader])
-    on_disk = frozenset({"gpt"} if disk.table == "gpt" else ())
-    rules = (*rules_met(loader, "disk", on_disk), *rules_met(loader, area.filesystem.type, made.settings))
+    assert read.area.filesystem is not None
+    on_disk = frozenset({"gpt"} if disk.spec.table == "gpt" else ())
+    rules = (*rules_met(loader, "disk", on_disk), *rules_met(loader, read.area.filesystem.type, read.made.settings))
     return tuple(f"{rule.reason} ({rule.source})" for rule in rules)
-
-
-def _read_by_loader(areas: tuple[Area, ...]) -> str:
-    return "/boot" if any("/boot" in _paths(area) for area in areas) else "/"
 
 
 def _paths(area: Area) -> tuple[str, ...]:
     return tuple(item.path for item in area.mounts)
 
 
-def _unreadable(area: Area, wanted: str, title: str, rules: list[Rule]) -> PlanError:
+def _unreadable(area: Area, wanted: str, title: str, rules: list[PlanRule]) -> PlanError:
     assert area.filesystem is not None
     kind = area.filesystem.type
     given = [rule.setting for rule in rules if rule.setting != kind]
@@ -88,11 +88,11 @@ def _unreadable(area: Area, wanted: str, title: str, rules: list[Rule]) -> PlanE
     )
 
 
-def check_disk(disk: Disk) -> None:
+def check_disk(disk: DiskModel) -> None:
     """What cannot be made, whoever boots it: all of it at once."""
-    areas = (*partition_areas(disk), *volume_areas(disk))
+    areas = disk.areas
     all_at_once(
-        lambda: check_groups(disk),
+        lambda: _check_groups(disk),
         lambda: _check_places(areas),
         lambda: _check_names("uuid", [area.filesystem.uuid for area in areas if area.filesystem]),
         lambda: _check_names("label", [area.filesystem.label for area in areas if area.filesystem]),
@@ -132,15 +132,15 @@ def _check_places(areas: tuple[Area, ...]) -> None:
                 )
 
 
-def check_groups(disk: Disk) -> None:
+def _check_groups(disk: DiskModel) -> None:
     """Every volume group has partitions and volumes, and every partition's group exists."""
-    named = Counter(area.volume_group for area in partition_areas(disk) if area.volume_group)
-    for group in sorted(set(named) - set(disk.volume_groups)):
+    named = Counter(area.volume_group for area in disk.partitions if area.volume_group)
+    for group in sorted(set(named) - set(disk.spec.volume_groups)):
         raise PlanError(
             f"disk.partitions: volume group {group} has no logical volumes",
             resolution=f"add disk.volume_groups.{group}, or take volume_group out",
         )
-    for group, volumes in disk.volume_groups.items():
+    for group, volumes in disk.spec.volume_groups.items():
         if group not in named:
             raise PlanError(
                 f"disk.volume_groups.{group}: no partition belongs to it",
@@ -153,12 +153,13 @@ def check_groups(disk: Disk) -> None:
                 f"found {', '.join(names) or 'none'}",
                 resolution="give each a name that no other volume of the group has",
             )
-        _check_volume_types(disk, group, named[group])
-    if len(partition_areas(disk)) > (most := _MOST_PARTITIONS[disk.table or "mbr"]):
+        _check_volume_types(disk.spec, group, named[group])
+    table = disk.spec.table or "mbr"
+    if len(disk.partitions) > (most := _MOST_PARTITIONS[table]):
         raise PlanError(
-            f"disk.partitions: {_TABLE_NAMES[disk.table or 'mbr']} holds {most} partitions at most here",
+            f"disk.partitions: {_TABLE_NAMES[table]} holds {most} partitions at most here",
             resolution="put the other filesystems into a volume group"
-            + ("" if disk.table == "gpt" else ", or use table: gpt (PV-GRUB 1.04 and later)"),
+            + ("" if table == "gpt" else ", or use table: gpt (PV-GRUB 1.04 and later)"),
         )
 
 
@@ -168,7 +169,7 @@ def _check_volume_types(disk: Disk, group: str, physical_volumes: int) -> None:
         if volume.type == "thin":
             raise PlanError(
                 f"{key}.type: thin volumes are not made: what lies in one has no fixed place on the disk, so no boot "
-                "loader reads it, and it cannot be laid and compared there",
+                "loader reads it, and it cannot be populated and compared there",
                 resolution="use linear or striped; a raw image is sparse as it is",
             )
         if volume.type == "striped" and physical_volumes < 2:

@@ -6,27 +6,28 @@
               AddUser | JoinGroups | AuthorizeKeys | SetPassword | RunScript
               UnpackPackage | IndexModules | CopyInTree | RepackKernel | GenerateInitrd
                                                               changes to a copy of the tree, or (finishing) to the
-                                                              filesystems that were laid from it
-    disk      CreateDisk, WritePartitionTable                 the empty disk
-    user space MakeExt | MakeBtrfs | MakeSwap                 filesystems laid straight into the image
-               PackTree                                       and what the appliance is to unpack
-    appliance  CreateVolumeGroup | CreateLogicalVolume | MakeAndFill
+                                                              filesystems that it has populated
+    disk      in typed phases (disk_vocabulary.py), each carried out by one exhaustive `match`:
+      blank       CreateDisk | WritePartitionTable | MakeSwap what needs no tree
+      populate    MakeExt | MakeBtrfs | MakeXfs | PackTree    filesystems made in user space, and what the appliance
+                                                              is to unpack
+      appliance   CreateVolumeGroup | CreateLogicalVolume | MakeAndFill
                                                               what needs a kernel: run by libguestfs, in order
-    afterwards SettleVolumeGroup                              the UUIDs that LVM has drawn, replaced
+      identities  SettleVolumeGroup                           the UUIDs that LVM has drawn, replaced
 
 Paths inside the image are absolute and POSIX. Files beside the recipe are named as in the recipe (relative to its
-folder), so that a plan is the same on every machine. Secrets are named, never held.
+directory), so that a plan is the same on every machine. Secrets are named, never held.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from typing import Annotated, Literal
+from typing import Annotated, Literal, assert_never
 
 from pydantic import BaseModel, Field
 
-from imagebuild.plan.disk_vocabulary import DiskStep, Step
+from imagebuild.plan.disk_vocabulary import DiskStep, Phases, Step, phases_of
 from imagebuild.plan.system_vocabulary import AddUser, AuthorizeKeys, JoinGroups, RunScript
 from imagebuild.vocabulary import Architecture, InitrdTool, Layout
 
@@ -178,24 +179,14 @@ class SetPassword(Step):
     secret: str
 
 
-Edit = Annotated[
-    Remove
-    | WriteFile
-    | CopyFile
-    | MakeLink
-    | MakeFolder
-    | AddUser
-    | JoinGroups
-    | AuthorizeKeys
-    | SetPassword
-    | RunScript
-    | UnpackPackage
-    | IndexModules
-    | CopyInTree
-    | RepackKernel
-    | GenerateInitrd,
-    Field(discriminator="kind"),
-]
+# Done in the whole tree only: these change what cannot be named beforehand, or run programs of the tree; and
+# mountpoints: there has to be a directory before a filesystem can be populated without its content.
+TreeEdit = Remove | MakeFolder | UnpackPackage | IndexModules | RunScript | GenerateInitrd
+# Can as well be done in the finished filesystems: finishing.py decides.
+FinishingEdit = (
+    WriteFile | CopyFile | MakeLink | CopyInTree | RepackKernel | AddUser | JoinGroups | AuthorizeKeys | SetPassword
+)
+Edit = Annotated[TreeEdit | FinishingEdit, Field(discriminator="kind")]
 
 
 def sources_of(edit: Edit) -> tuple[str, ...]:
@@ -205,8 +196,15 @@ def sources_of(edit: Edit) -> tuple[str, ...]:
             return (edit.source,)
         case AuthorizeKeys():
             return edit.sources
-        case _:
+        case UnpackPackage():
+            return ()  # pinned by its digest
+        case (
+            Remove() | MakeFolder() | IndexModules() | GenerateInitrd() | WriteFile() | MakeLink() | CopyInTree()
+            | RepackKernel() | AddUser() | JoinGroups() | SetPassword()
+        ):  # fmt: skip
             return ()
+        case _:
+            assert_never(edit)
 
 
 # --- the plan -------------------------------------------------------------------------------------------------
@@ -239,7 +237,7 @@ class PlannedCheck(Step):
 class Plan(Step):
     """All that a build will do. With `pending` empty, the plan is final and `disk` is complete.
 
-    `edits` are made in the tree, `finishing` in the filesystems laid from it; `kept`: those may be kept in the cache
+    `edits` are made in the tree, `finishing` in the filesystems that it populates; `kept`: those may be cached
     before they are finished (finishing.py). `epoch`: the moment that the image shows, in seconds since 1970: no file is
     newer. None: not known yet.
     `notes`: what whoever registers or boots the image has to know.
@@ -254,7 +252,7 @@ class Plan(Step):
     epoch: int | None
     tree: TreeSource
     edits: tuple[Edit, ...]
-    finishing: tuple[Edit, ...] = ()
+    finishing: tuple[Annotated[FinishingEdit, Field(discriminator="kind")], ...] = ()
     kept: bool = False
     disk: tuple[DiskStep, ...]
     filesystems: tuple[PlannedFilesystem, ...]
@@ -268,6 +266,15 @@ class Plan(Step):
     @property
     def digest(self) -> str:
         return digest_of(self)
+
+    @property
+    def phases(self) -> Phases:
+        return phases_of(self.disk)
+
+    @property
+    def wants_network(self) -> bool:
+        """Whether a script of the recipe was promised the network."""
+        return any(edit.kind == "run-script" and edit.network for edit in self.edits)
 
     @property
     def all_edits(self) -> tuple[Edit, ...]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from imagebuild.errors import PlanError
 from imagebuild.plan.accounts import account_edits, account_notes, password_edits
+from imagebuild.plan.areas import DiskModel
 from imagebuild.plan.facts import TreeFacts
 from imagebuild.plan.grow import grow_edits
 from imagebuild.plan.steps import CopyFile, Edit, MakeLink, WriteFile
@@ -35,14 +36,14 @@ def user_edits(recipe: Recipe, facts: TreeFacts | None) -> list[Edit]:
     return [*account_edits(recipe, facts), *password_edits(recipe)]
 
 
-def setup_edits(recipe: Recipe, facts: TreeFacts | None) -> list[Edit]:
+def setup_edits(recipe: Recipe, disk: DiskModel, facts: TreeFacts | None) -> list[Edit]:
     """What is to be done at the first boot, or at each. Raises PlanError."""
     edits: list[Edit] = []
     if recipe.system.cloud_init is not None:
         edits += _seed(recipe, recipe.system.cloud_init, facts)
     if recipe.system.grow_root:
-        edits += grow_edits(recipe.disk, facts)
-    return edits + activation_edits(recipe.disk, facts)
+        edits += grow_edits(disk, facts)
+    return edits + activation_edits(disk, facts)
 
 
 def script_edits(recipe: Recipe) -> list[Edit]:

@@ -1,28 +1,23 @@
 """What a tree brings along that would be in the new image's way: other loaders' menus, and an old machine's traces.
 
-Only what is there is removed, and the plan names each with its reason. Sources: pygrub's own list of files (Xen,
-tools/pygrub/src/pygrub), most of which it reads before /boot/grub/menu.lst; initramfs-tools(7), lvmdevices(8).
+Only what is there is removed, and the plan names each with its reason. Sources: what each loader reads before menu.lst
+(bootloaders/); initramfs-tools(7), lvmdevices(8).
 """
 
 from __future__ import annotations
 
+from imagebuild.bootloaders.table import LOADERS
 from imagebuild.families.table import conventions
 from imagebuild.plan.facts import TreeFacts
 from imagebuild.plan.steps import BootstrapDebian, Edit, MakeLink, Remove, TakeImage, TreeSource, WriteFile
 
-_OTHER_MENU = "pygrub would read it before menu.lst"
 _OTHER_DISK = "it names devices of another machine"
 _ALWAYS = {
-    "/boot/grub/grub.cfg": _OTHER_MENU,
-    "/boot/grub2/grub.cfg": _OTHER_MENU,
-    "/boot/isolinux/isolinux.cfg": _OTHER_MENU,
-    "/boot/extlinux/extlinux.conf": _OTHER_MENU,
-    "/boot/extlinux.conf": _OTHER_MENU,
-    "/grub/grub.cfg": _OTHER_MENU,
-    "/grub2/grub.cfg": _OTHER_MENU,
-    "/isolinux/isolinux.cfg": _OTHER_MENU,
-    "/extlinux/extlinux.conf": _OTHER_MENU,
-    "/extlinux.conf": _OTHER_MENU,
+    **{
+        path: f"{loader.title} would read it before menu.lst"
+        for loader in LOADERS.values()
+        for path in loader.before_menu
+    },
     "/etc/blkid.tab": _OTHER_DISK,
     "/etc/blkid/blkid.tab": _OTHER_DISK,
     "/etc/lvm/cache/.cache": _OTHER_DISK,

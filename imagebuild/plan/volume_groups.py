@@ -9,21 +9,19 @@ vgchange(8) without --autoactivation asks the disks, and does nothing where a gr
 
 from __future__ import annotations
 
-from imagebuild.plan.areas import volume_areas
+from imagebuild.plan.areas import DiskModel
 from imagebuild.plan.facts import TreeFacts
 from imagebuild.plan.steps import Edit, MakeLink, WriteFile
 from imagebuild.plan.tools import LVM, SYSTEMD, place_of
-from imagebuild.recipe.model import Disk
 
 _UNIT_NAME = "imagebuild-volume-groups.service"
 _UNIT_PATH = f"/etc/systemd/system/{_UNIT_NAME}"
 _WANTED_PATH = f"/etc/systemd/system/sysinit.target.wants/{_UNIT_NAME}"
 
 
-def activation_edits(disk: Disk, facts: TreeFacts | None) -> list[Edit]:
+def activation_edits(disk: DiskModel, facts: TreeFacts | None) -> list[Edit]:
     """The unit and its link; none for a single group (the initial ramdisk activates the root's), or without systemd."""
-    root_group = next((area.place.partition("/")[0] for area in volume_areas(disk) if area.mount == "/"), None)
-    groups = [name for name in disk.volume_groups if name != root_group]
+    groups = [name for name in disk.spec.volume_groups if disk.root not in disk.volumes_of(name)]
     lvm = place_of(LVM, facts) if facts else None
     if not groups or facts is None or lvm is None or place_of(SYSTEMD, facts) is None:
         return []

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 
-from imagebuild.bootloaders.loader_rules import OPAQUE, verdict_on
+from imagebuild.bootloaders.table import LOADERS, OPAQUE, verdict_on
 from imagebuild.image.boot_files import FileAt
 from imagebuild.image.places import Place
 from imagebuild.image.readers import ReadError
 from imagebuild.image.subject import MOST_MENU_BYTES, Subject
-from imagebuild.verify.kernel_checks import UNPACKS
+from imagebuild.repair.facts import BootVolume
 from imagebuild.verify.loader_checks import misread_by_loader
 from imagebuild.verify.menu_checks import stray_configurations
 from imagebuild.verify.view import View
@@ -19,34 +18,6 @@ from imagebuild.verify.view import View
 # Where else a menu may lie: GRUB 0.97's own names for it, Red Hat's, and how a boot partition sees both.
 _OTHER_NAMES = ("menu.lst", "grub.conf")
 _FOLDERS = ("/boot/grub", "/grub")
-
-
-@dataclass(frozen=True, slots=True)
-class BootVolume:
-    """The shape that imagebuild.repair.facts asks for; the fields are explained there."""
-
-    place: str
-    partition: int | None
-    offset_bytes: int
-    size_bytes: int
-    type: str
-    uuid: str
-    label: str
-    block_bytes: int
-    features: frozenset[str]
-    refused: tuple[str, ...]
-    cautioned: tuple[str, ...]
-    unclean: str
-    devices: frozenset[str]
-    steady_names: Mapping[int, str]
-    menu_path: str
-    menu_text: str | None
-    other_menus: tuple[tuple[str, str], ...]
-    misread: tuple[str, ...]
-    packed_otherwise: tuple[str, ...]
-    stray: tuple[str, ...]
-    has_boot_folder: bool
-    has_saved_default: bool
 
 
 def boot_volume(view: View) -> BootVolume | None:
@@ -99,7 +70,7 @@ def _misread(view: View, place: Place) -> Iterator[FileAt]:
     Nothing is known of single files where the loader cannot read the filesystem at all.
     """
     is_refused = any(rule.refused for rule in verdict_on(view.loader, place.contents))
-    if view.loader == "pv-grub" and not (is_refused and not place.type.startswith("ext")):
+    if LOADERS[view.loader].is_grub_097 and not (is_refused and not place.type.startswith("ext")):
         yield from (at for at in misread_by_loader(view) if at.place == place)
 
 
@@ -107,7 +78,8 @@ def _packed_otherwise(view: View, place: Place) -> Iterator[str]:
     """Whole kernels of a compression that the loader does not know."""
     for file in view.files:
         facts = view.kernel_of(file.at) if file.role == "kernel" and file.at.place == place else None
-        if facts and facts.format == "bzImage" and facts.complete and facts.compression not in UNPACKS[view.loader]:
+        unpacked = facts is not None and LOADERS[view.loader].can_unpack(facts.compression)
+        if facts and facts.format == "bzImage" and facts.complete and not unpacked:
             yield file.at.path
 
 

@@ -13,6 +13,7 @@ from imagebuild.errors import BuildError
 from imagebuild.formats.repack import RepackError, with_gzip_payload
 from imagebuild.host import command
 from imagebuild.host.guest import Drive, Guest, appliance
+from imagebuild.host.sparse import data_extents, read_extent
 from imagebuild.repair.steps import (
     CheckFilesystem,
     DropFeatures,
@@ -164,15 +165,9 @@ def _put_back(fresh: Path, copy: Path, place: Place) -> None:
     span = ["--offset", str(place.offset_bytes), "--length", str(place.size_bytes)]
     command.run(["fallocate", "--punch-hole", *span, str(copy)], doing="making room for the filesystem")
     with fresh.open("rb") as source, copy.open("r+b") as target:
-        position, end = 0, place.size_bytes
-        while position < end:
-            try:
-                position = os.lseek(source.fileno(), position, os.SEEK_DATA)
-            except OSError:  # ENXIO: nothing but a hole up to the end of the file
-                break
-            hole = os.lseek(source.fileno(), position, os.SEEK_HOLE)
-            while position < hole:
-                content = os.pread(source.fileno(), min(_COPY_BYTES, hole - position), position)
-                os.pwrite(target.fileno(), content, place.offset_bytes + position)
+        for extent in data_extents(source.fileno(), end=place.size_bytes):
+            position = place.offset_bytes + extent.start
+            for content in read_extent(source.fileno(), extent, _COPY_BYTES):
+                os.pwrite(target.fileno(), content, position)
                 position += len(content)
     fresh.unlink()

@@ -1,12 +1,13 @@
-"""What must be known of an image to repair it. Whoever looked at it has a class of this shape."""
+"""What must be known of an image to repair it, as data: boot_volume.py finds it out, decide.py decides from it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from dataclasses import dataclass
 
 
-class BootVolume(Protocol):
+@dataclass(frozen=True, slots=True)
+class BootVolume:
     """The part of the disk that the boot loader reads.
 
     `place` is GRUB 0.97's name for it, `partition` its number counted from 1 (None: the whole disk). `devices`: every
@@ -18,47 +19,25 @@ class BootVolume(Protocol):
     /boot in it. `has_saved_default`: `savedefault` has its file.
     """
 
-    @property
-    def place(self) -> str: ...
-    @property
-    def partition(self) -> int | None: ...
-    @property
-    def offset_bytes(self) -> int: ...
-    @property
-    def size_bytes(self) -> int: ...
-    @property
-    def type(self) -> str: ...
-    @property
-    def uuid(self) -> str: ...
-    @property
-    def label(self) -> str: ...
-    @property
-    def block_bytes(self) -> int: ...
-    @property
-    def features(self) -> frozenset[str]: ...
-    @property
-    def refused(self) -> tuple[str, ...]: ...
-    @property
-    def cautioned(self) -> tuple[str, ...]: ...
-    @property
-    def unclean(self) -> str: ...
-    @property
-    def devices(self) -> frozenset[str]: ...
-    @property
-    def steady_names(self) -> Mapping[int, str]: ...
-    @property
-    def menu_path(self) -> str: ...
-    @property
-    def menu_text(self) -> str | None: ...
-    @property
-    def other_menus(self) -> tuple[tuple[str, str], ...]: ...
-    @property
-    def misread(self) -> tuple[str, ...]: ...
-    @property
-    def packed_otherwise(self) -> tuple[str, ...]: ...
-    @property
-    def stray(self) -> tuple[str, ...]: ...
-    @property
-    def has_boot_folder(self) -> bool: ...
-    @property
-    def has_saved_default(self) -> bool: ...
+    place: str
+    partition: int | None
+    offset_bytes: int
+    size_bytes: int
+    type: str
+    uuid: str
+    label: str
+    block_bytes: int
+    features: frozenset[str]
+    refused: tuple[str, ...]
+    cautioned: tuple[str, ...]
+    unclean: str
+    devices: frozenset[str]
+    steady_names: Mapping[int, str]
+    menu_path: str
+    menu_text: str | None
+    other_menus: tuple[tuple[str, str], ...]
+    misread: tuple[str, ...]
+    packed_otherwise: tuple[str, ...]
+    stray: tuple[str, ...]
+    has_boot_folder: bool
+    has_saved_default: bool

@@ -20,6 +20,7 @@ from typing import IO, Any, BinaryIO, Literal, cast
 import zstandard
 
 from imagebuild.errors import BuildError
+from imagebuild.formats.text import escaped
 
 Compression = Literal["none", "gzip", "bzip2", "xz", "lzma", "zstd"]
 _MAGIC: tuple[tuple[bytes, Compression], ...] = (
@@ -93,7 +94,7 @@ class _Header(tarfile.TarInfo):
         header = super().frombuf(buf, encoding, errors)
         most = _MOST_HEADER_BYTES if header.type in _IN_MEMORY else _MOST_FILE_BYTES
         if not 0 <= header.size <= most:
-            raise _DamagedError(f"{printable(header.name)} claims to have {header.size} bytes")
+            raise _DamagedError(f"{escaped(header.name)} claims to have {header.size} bytes")
         return header
 
 
@@ -134,10 +135,10 @@ class Members:
             count += 1
             total += content_bytes(member)
             if not 0 <= member.size <= _MOST_FILE_BYTES:
-                raise _DamagedError(f"{printable(member.name)} claims to have {member.size} bytes")
+                raise _DamagedError(f"{escaped(member.name)} claims to have {member.size} bytes")
             if total > MOST_CONTENT_BYTES or count > MOST_MEMBERS:
                 raise _DamagedError(
-                    f"it claims to hold {total} bytes in {count} members by {printable(member.name)}; "
+                    f"it claims to hold {total} bytes in {count} members by {escaped(member.name)}; "
                     f"{MOST_CONTENT_BYTES} bytes and {MOST_MEMBERS} members are the most"
                 )
             yield member
@@ -159,7 +160,7 @@ class Members:
         """The content of a regular file. Raises BuildError when it is larger than `most_bytes`."""
         if member.size > most_bytes:
             raise BuildError(
-                f"/{printable(clean_name(member.name))} of the tree has {member.size} bytes, "
+                f"/{escaped(clean_name(member.name))} of the tree has {member.size} bytes, "
                 f"{most_bytes} at the most are read"
             )
         return self.open(member).read()
@@ -213,9 +214,3 @@ def content_bytes(member: tarfile.TarInfo) -> int:
 def clean_name(name: str) -> str:
     """A member's path as it will lie in the tree: no leading slash or `./`, no trailing slash."""
     return "/".join(part for part in name.split("/") if part not in ("", "."))
-
-
-def printable(name: str) -> str:
-    """A name for messages and for text files: one line, valid UTF-8, nothing lost."""
-    escaped = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in escaped)

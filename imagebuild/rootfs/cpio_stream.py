@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from typing import IO
 
 from imagebuild.errors import BuildError
-from imagebuild.rootfs.archive import MOST_CONTENT_BYTES, MOST_MEMBERS, clean_name, printable
+from imagebuild.formats.text import escaped
+from imagebuild.rootfs.archive import MOST_CONTENT_BYTES, MOST_MEMBERS, clean_name
 
 _HEADER_BYTES = 110
 _MAGIC = (b"070701", b"070702")
@@ -81,7 +82,7 @@ class CpioMembers:
         """The content of a regular file. Raises BuildError when it is larger than `most_bytes`."""
         if member.size > most_bytes:
             raise BuildError(
-                f"{self._name}: {printable(member.name)} has {member.size} bytes, {most_bytes} at the most are read"
+                f"{self._name}: {escaped(member.name)} has {member.size} bytes, {most_bytes} at the most are read"
             )
         return self.open(member).read()
 
@@ -103,7 +104,7 @@ class CpioMembers:
             return None, None
         kind = stat.S_IFMT(mode)
         if kind not in _TYPES:
-            raise self._damaged(f"{printable(name)} is of an unknown kind ({mode:o})")
+            raise self._damaged(f"{escaped(name)} is of an unknown kind ({mode:o})")
         member = tarfile.TarInfo(clean_name(name))
         member.type, member.mode, member.uid, member.gid = _TYPES[kind], stat.S_IMODE(mode), uid, gid
         member.mtime, member.size, member.devmajor, member.devminor = mtime, size, rdev_major, rdev_minor

@@ -21,9 +21,10 @@ from pydantic import BaseModel, ConfigDict
 
 from imagebuild.errors import BuildError
 from imagebuild.events import Progress
+from imagebuild.formats.text import escaped
 from imagebuild.host import command, lifeline, namespace
+from imagebuild.host.digest import file_sha256
 from imagebuild.host.scratch import scratch_folder
-from imagebuild.rootfs.archive import printable
 
 # What a running system mounts there belongs to that system, not to the tree.
 _KERNELS_OWN = ("proc", "sys", "dev", "run")
@@ -85,7 +86,7 @@ def _digest(root: Path) -> str:
             digest.update(json.dumps(_entry(root, path, links)).encode() + b"\n")
         except OSError as error:
             raise BuildError(
-                f"rootfs.directory: {printable(str(path))} cannot be read: {error.strerror}",
+                f"rootfs.directory: {escaped(str(path))} cannot be read: {error.strerror}",
                 resolution="permit reading it, or build as its owner or as root",
             ) from error
     return digest.hexdigest()
@@ -96,8 +97,7 @@ def _entry(root: Path, path: Path, links: dict[tuple[int, int], str]) -> list[ob
     name = str(path.relative_to(root))
     content = ""
     if stat.S_ISREG(status.st_mode):
-        with path.open("rb") as file:
-            content = hashlib.file_digest(file, "sha256").hexdigest()
+        content = file_sha256(path)
     elif stat.S_ISLNK(status.st_mode):
         content = str(path.readlink())
     same_as = links.setdefault((status.st_dev, status.st_ino), name) if status.st_nlink > 1 else name
@@ -127,7 +127,7 @@ def _walk(root: Path) -> Iterator[Path]:
             entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
         except OSError as error:
             raise BuildError(
-                f"rootfs.directory: {printable(str(folder))} cannot be read: {error.strerror}",
+                f"rootfs.directory: {escaped(str(folder))} cannot be read: {error.strerror}",
                 resolution="permit reading it, or build as its owner or as root",
             ) from error
         for entry in entries:
@@ -145,7 +145,7 @@ def _check_owners(folder: Path) -> None:
         for kind, number, known in (("user", status.st_uid, uids), ("group", status.st_gid, gids)):
             if not any(number in numbers for numbers in known):
                 raise BuildError(
-                    f"rootfs.directory: {printable(str(path))} belongs to {kind} {number}, who is neither "
+                    f"rootfs.directory: {escaped(str(path))} belongs to {kind} {number}, who is neither "
                     "you nor one of your sub-uids",
                     resolution="build as root, or give the tree to yourself (chown, chgrp): your own files become "
                     "root's in the image",

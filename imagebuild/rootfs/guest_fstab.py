@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from imagebuild.errors import BuildError
+from imagebuild.formats.fstab import read_fstab
 from imagebuild.host.guest import Guest
 
 _DISK = re.compile(r"/dev/(?P<disk>(?:x?v|s|h)d[a-z]+|nvme\d+n\d+|mmcblk\d+)p?(?P<number>\d*)")
 _FIRST_DISKS = ("sda", "vda", "xvda", "hda", "nvme0n1", "mmcblk0")
 _ON_DISKS = ("ext2", "ext3", "ext4", "xfs", "btrfs", "reiserfs", "jfs", "vfat", "auto", "f2fs")
 _OF_THE_SYSTEM = ("/usr", "/boot", "/var", "/opt", "/etc", "/lib", "/bin", "/sbin")
-_OCTAL = re.compile(r"\\([0-7]{3})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,33 +33,26 @@ class Mount:
         return any(self.path == folder or self.path.startswith(folder + "/") for folder in _OF_THE_SYSTEM)
 
 
-def _lines(fstab: str) -> list[list[str]]:
-    rows = [line.split() for line in fstab.splitlines() if line.strip() and not line.lstrip().startswith("#")]
-    return [[_OCTAL.sub(lambda match: chr(int(match[1], 8)), cell) for cell in row] for row in rows if len(row) >= 3]
-
-
 def mounts_of(fstab: str) -> tuple[Mount, ...]:
     """The filesystems on disks that are mounted at boot beside the root, parents first."""
     found = []
-    for device, path, kind, *rest in _lines(fstab):
-        options = rest[0].split(",") if rest else []
-        parts = PurePosixPath(path).parts
-        if kind not in _ON_DISKS or parts[:1] != ("/",) or len(parts) == 1 or ".." in parts:
+    for line in read_fstab(fstab):
+        parts = PurePosixPath(line.mountpoint).parts
+        if line.type not in _ON_DISKS or parts[:1] != ("/",) or len(parts) == 1 or ".." in parts:
             continue
-        if not {"noauto", "bind"}.isdisjoint(options):
+        if line.is_on("noauto", "auto") or line.is_bind:
             continue
-        subvolume = next((option.partition("=")[2] for option in options if option.startswith("subvol=")), None)
-        found.append(Mount(device, str(PurePosixPath(*parts)), subvolume))
+        found.append(Mount(line.source, str(PurePosixPath(*parts)), line.value("subvol")))
     return tuple(sorted(found, key=lambda mount: len(PurePosixPath(mount.path).parts)))
 
 
 def swap_files(fstab: str) -> tuple[str, ...]:
     """Swap areas that are files of the tree; the new fstab does not name them."""
     return tuple(
-        device
-        for device, _path, kind, *_rest in _lines(fstab)
-        if kind == "swap" and device.startswith("/") and not device.startswith("/dev/")
-        and ".." not in PurePosixPath(device).parts
+        line.source
+        for line in read_fstab(fstab)
+        if line.is_swap and line.source.startswith("/") and not line.source.startswith("/dev/")
+        and ".." not in PurePosixPath(line.source).parts
     )  # fmt: skip
 
 
@@ -80,7 +73,7 @@ class GuestDisk:
     def ask(cls, guest: Guest, filesystems: dict[str, str], root: str, fstab: str) -> GuestDisk:
         """`root`: the root's device in the appliance."""
         devices = [device for device in filesystems if device.startswith("/dev/")]
-        root_line = next((row[0] for row in _lines(fstab) if row[1] == "/"), "")
+        root_line = next((line.source for line in read_fstab(fstab) if line.mountpoint == "/"), "")
         match = _DISK.fullmatch(root_line)
         return cls(
             filesystems=filesystems,

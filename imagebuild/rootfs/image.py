@@ -7,7 +7,6 @@ of it onto a second disk, which is a file of the cache: many times faster than t
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from imagebuild.errors import BuildError
 from imagebuild.events import Progress
 from imagebuild.host import command
 from imagebuild.host.guest import Drive, Guest, appliance
+from imagebuild.host.sparse import data_extents
 from imagebuild.plan.steps import TakeImage
 from imagebuild.rootfs.guest_fstab import GuestDisk, Mount, mounts_of, swap_files
 from imagebuild.vocabulary import Accelerator
@@ -182,12 +182,6 @@ def _pack(guest: Guest, mounted: list[str], left_out: tuple[str, ...]) -> None:
 
 def _cut(archive: Path) -> None:
     """Cut the file behind the last byte that was written: it was as large as a disk has to be."""
-    end = 0
     with archive.open("r+b") as file:
-        try:
-            while True:
-                start = os.lseek(file.fileno(), end, os.SEEK_DATA)
-                end = os.lseek(file.fileno(), start, os.SEEK_HOLE)
-        except OSError:  # ENXIO: no data behind
-            pass
+        end = max((extent.end for extent in data_extents(file.fileno())), default=0)
         file.truncate(-(-end // _TAR_RECORD_BYTES) * _TAR_RECORD_BYTES)

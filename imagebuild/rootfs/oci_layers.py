@@ -16,8 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from imagebuild.errors import BuildError
+from imagebuild.formats.text import escaped
 from imagebuild.rootfs import archive
-from imagebuild.rootfs.archive import clean_name, printable
+from imagebuild.rootfs.archive import clean_name
 
 _WHITEOUT = ".wh."
 _OPAQUE = ".wh..wh..opq"
@@ -79,7 +80,7 @@ def _copy_file(members: archive.Members, member: tarfile.TarInfo, out: tarfile.T
     header = _renamed(member, first)
     if member.isreg():
         if member.sparse is not None and member.size > _MOST_HOLED_BYTES:
-            raise BuildError(f"rootfs.oci: {printable(first)} is a file with holes of {member.size} bytes")
+            raise BuildError(f"rootfs.oci: {escaped(first)} is a file with holes of {member.size} bytes")
         header.type = tarfile.REGTYPE
         out.addfile(header, members.open(member))
     else:
@@ -154,7 +155,7 @@ class _Tree:
             source = self._find(_parts(member.linkname), last=False)
             if source is None or source.is_directory:
                 raise BuildError(
-                    f"rootfs.oci: {printable(member.name)} is a hard link to {printable(member.linkname)}, "
+                    f"rootfs.oci: {escaped(member.name)} is a hard link to {escaped(member.linkname)}, "
                     "which is no file before it"
                 )
             folder.children[parts[-1]] = source
@@ -171,9 +172,7 @@ class _Tree:
     def _made(self, parts: list[str]) -> _Node:
         node = self._walk_to(parts, make=True, last=True)
         if node is None or not node.is_directory:
-            raise BuildError(
-                f"rootfs.oci: a layer puts something below {printable('/'.join(parts))}, which is no folder"
-            )
+            raise BuildError(f"rootfs.oci: a layer puts something below {escaped('/'.join(parts))}, which is no folder")
         return node
 
     def _walk_to(self, parts: list[str], *, make: bool, last: bool) -> _Node | None:
@@ -194,7 +193,7 @@ class _Tree:
             if node.kind == tarfile.SYMTYPE and (rest or last):
                 hops += 1
                 if hops > _MOST_HOPS:
-                    raise BuildError(f"rootfs.oci: {printable('/'.join(parts))} is a loop of symbolic links")
+                    raise BuildError(f"rootfs.oci: {escaped('/'.join(parts))} is a loop of symbolic links")
                 trail = [self._root] if node.target.startswith("/") else trail
                 rest = [part for part in node.target.split("/") if part not in ("", ".")] + rest
                 continue
@@ -208,7 +207,7 @@ def _parts(name: str) -> list[str]:
     parts = clean_name(name).split("/") if clean_name(name) else []
     if ".." in parts:
         raise BuildError(
-            f"rootfs.oci: {printable(name)} of a layer leads out of the tree by ..",
+            f"rootfs.oci: {escaped(name)} of a layer leads out of the tree by ..",
             resolution="a layer like that was not made by a container tool: do not use this image",
         )
     return parts

@@ -14,6 +14,8 @@ from pathlib import Path, PurePosixPath
 from imagebuild.errors import BuildError
 from imagebuild.formats.kernel_file import unwrap
 from imagebuild.host.cache import Cache
+from imagebuild.host.cache_kinds import Kind
+from imagebuild.host.digest import file_sha256
 from imagebuild.plan.facts import KernelInTree, OwnKernel, TreeFacts, Usage
 from imagebuild.recipe.load import LoadedRecipe
 from imagebuild.recipe.model import Kernel
@@ -21,7 +23,7 @@ from imagebuild.rootfs.archive import clean_name
 from imagebuild.rootfs.kernels_found import KernelsFound, initrd_facts
 from imagebuild.rootfs.package_file import opened
 
-KIND = "kernels"
+KIND: Kind = "kernels"
 _BLOCK = 4096
 _DEPTH = 3
 _MOST_BYTES = 512 * 2**20
@@ -105,7 +107,6 @@ def _content(path: Path) -> bytes:
 
 def _sha256(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return file_sha256(path)
     except OSError as error:
         raise BuildError(f"boot.kernels: {path} cannot be read: {error.strerror}") from error

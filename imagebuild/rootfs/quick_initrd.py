@@ -48,7 +48,7 @@ def environment() -> Mapping[str, str]:
 
 
 @contextlib.contextmanager
-def helped(tree: Path) -> Iterator[None]:
+def fewer_processes(tree: Path) -> Iterator[None]:
     """While mkinitramfs runs in the tree. One that has no such folder (or a link there) is left alone."""
     folder = tree / _FOLDER
     parents = (folder, *(parent for parent in folder.parents if tree in parent.parents))

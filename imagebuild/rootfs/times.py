@@ -49,7 +49,7 @@ def fake_time(epoch: int) -> Mapping[str, str]:
     return {"E2FSPROGS_FAKE_TIME": str(epoch)}
 
 
-def settle_inodes(target: Path, offset: int, inodes: int, epoch: int) -> None:
+def set_change_times(target: Path, offset: int, inodes: int, epoch: int) -> None:
     """Give every inode of an ext filesystem the moment as its change time: mke2fs -d copies the host's (ctime is now).
 
     `inodes`: how many the filesystem has in use; mke2fs takes them in their order. Raises BuildError.

@@ -19,6 +19,7 @@ from imagebuild.errors import BuildError
 from imagebuild.events import Progress
 from imagebuild.host.acceleration import accelerator
 from imagebuild.host.cache import Cache
+from imagebuild.host.cache_kinds import Kind
 from imagebuild.host.known_digest import known_sha256
 from imagebuild.plan.facts import TreeFacts
 from imagebuild.plan.steps import BootstrapDebian, TakeDirectory, TakeImage, TakeOci, TreeSource, UnpackTar, digest_of
@@ -33,7 +34,7 @@ from imagebuild.rootfs.rpm_database import rpm_packages
 from imagebuild.rootfs.times import wanted_epoch
 from imagebuild.rootfs.tree_facts import PackageRecords, read_tree
 
-KIND = "trees"
+KIND: Kind = "trees"
 
 
 class ResolvedTree(BaseModel):

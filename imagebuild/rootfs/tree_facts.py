@@ -12,11 +12,12 @@ from typing import Literal
 from urllib.parse import quote_from_bytes
 
 from imagebuild.families.table import RELEASE_FILES, TOOLS, family_name
+from imagebuild.formats.text import escaped
 from imagebuild.plan.facts import Account, Attribute, DeviceNode, Group, Noted, TreeFacts, Usage
 from imagebuild.plan.tidy import WATCHED
 from imagebuild.plan.tools import TOOL_PATHS
 from imagebuild.rootfs import archive
-from imagebuild.rootfs.archive import Members, printable
+from imagebuild.rootfs.archive import Members
 from imagebuild.rootfs.kernels_found import KernelsFound
 from imagebuild.rootfs.packages import DPKG_STATUS
 from imagebuild.rootfs.rpm_database import OLDER, SQLITE
@@ -93,7 +94,7 @@ def read_tree(path: Path, digest: str) -> tuple[TreeFacts, PackageRecords]:
 
 def _count(found: _Found, name: str, member: tarfile.TarInfo) -> None:
     parts = name.split("/")[:-1] if not member.isdir() else name.split("/")
-    folder = "/" + "/".join(printable(part) for part in parts[:_DEPTH])
+    folder = "/" + "/".join(escaped(part) for part in parts[:_DEPTH])
     if not member.islnk():
         found.inodes[folder] += 1
     if member.isreg():

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from imagebuild.errors import BuildError
-from imagebuild.rootfs.archive import clean_name, printable
+from imagebuild.formats.text import escaped
+from imagebuild.rootfs.archive import clean_name
 
 Kind = Literal["file", "directory", "link", "device", "fifo"]
 _MOST_HOPS = 40  # Linux' own limit for symbolic links in a path (path_resolution(7))
@@ -34,9 +35,7 @@ class TreeNames:
         if member.islnk():
             target = self._resolved(member.linkname)
             if self._kinds.get(target, "directory") == "directory":
-                raise _refused(
-                    member.name, f"is a hard link to {printable(member.linkname)}, which is no file before it"
-                )
+                raise _refused(member.name, f"is a hard link to {escaped(member.linkname)}, which is no file before it")
             kind = self._kinds[target]
         before = self._kinds.get(path)
         if before is not None and before != kind and "device" in (before, kind):
@@ -60,8 +59,8 @@ class TreeNames:
                 continue
             hops += 1
             if target.startswith("/") or ".." in target.split("/") or hops > _MOST_HOPS:
-                link = printable("/".join(done))
-                raise _refused(name, f"lies behind the symbolic link {link} -> {printable(target)}")
+                link = escaped("/".join(done))
+                raise _refused(name, f"lies behind the symbolic link {link} -> {escaped(target)}")
             done.pop()
             parts = [*_parts(target), *parts]
         return "/".join(done)
@@ -92,4 +91,4 @@ def _kind(member: tarfile.TarInfo) -> Kind:
 
 
 def _refused(name: str, why: str) -> BuildError:
-    return BuildError(f"rootfs: {printable(name)} {why}", resolution=_MAKE_ANEW)
+    return BuildError(f"rootfs: {escaped(name)} {why}", resolution=_MAKE_ANEW)

@@ -14,6 +14,7 @@ from imagebuild.events import Progress
 from imagebuild.host import command
 from imagebuild.host.apt_sources import debian_mirrors
 from imagebuild.host.cache import Cache
+from imagebuild.host.cache_kinds import Kind
 from imagebuild.testhost import definition, initramfs, stand_in
 from imagebuild.testhost.origin import (
     KEEP_RECORDS,
@@ -26,7 +27,7 @@ from imagebuild.testhost.origin import (
 from imagebuild.testhost.tools import Tools
 from imagebuild.vocabulary import Layout
 
-KIND = "testhost"
+KIND: Kind = "testhost"
 # apt gives up on a mirror that is silent for so long; without it a dead mirror holds a build for minutes.
 _APT_TIMEOUT_SECONDS = 30
 _BUILD_TIMEOUT_SECONDS = 1800

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from importlib import resources
 
+from imagebuild.bootloaders.pv_grub import MENU_PLACES
 from imagebuild.vocabulary import Layout
 
 # The suite, and each of its pockets with the mirror that serves it (a mirror of the machine's own apt goes before,
@@ -85,13 +86,13 @@ LOADER_MODULES = (
     "btrfs", "configfile", "echo", "ext2", "gzio", "halt", "legacycfg", "linux", "loopback", "ls", "lvm",
     "lzopio", "normal", "part_gpt", "part_msdos", "reiserfs", "sleep", "test", "xfs", "xzio",
 )  # fmt: skip
-# Where the two kinds of PV-GRUB look, in GRUB 2's words (partitions count from 1): the EC2 user guide's chapter on
-# user-provided kernels for the first of each; from version 1.04 a boot partition's own root is searched, too.
-MENUS: dict[Layout, tuple[str, ...]] = {
-    "hd0": ("(hd0)/boot/grub/menu.lst",),
-    "hd00": ("(hd0,1)/boot/grub/menu.lst", "(hd0,1)/grub/menu.lst"),
-}
+# In GRUB 2's words (partitions count from 1).
 ROOTS: dict[Layout, str] = {"hd0": "hd0", "hd00": "hd0,1"}
+# Where the two kinds of PV-GRUB look, on the disk or on its first partition.
+MENUS: dict[Layout, tuple[str, ...]] = {
+    layout: tuple(f"({root}){at.path}" for at in MENU_PLACES if at.layout == layout and at.is_first)
+    for layout, root in ROOTS.items()
+}
 _DATA_FILES = ("dom0-init.sh", "dom0-block.sh", "stand-in.cfg")
 # Raise when build.py makes other files out of the same definition. 2: dom0 has the loader of its own libraries; 3: the
 # stand-in holds no moment.

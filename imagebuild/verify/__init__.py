@@ -5,7 +5,7 @@ kept.py         … the command line's way to it: the same bytes are judged once
 subject.py      the image, opened: places.py (where things lie), readers.py (files out of it), probe.py (limits)
 static.py       the machine that boots nothing: a list of checks, by topic in disk_checks.py, menu_checks.py,
                 loader_checks.py, kernel_checks.py, root_checks.py, pygrub_checks.py
-view.py         what those checks share; loader_rules.py: what each loader can read, as data; grub_shell.py: the witness
+view.py         what those checks share; grub_shell.py: the witness
 boot_files.py   kernel, initrd and command line that the image's own menu names
 qemu.py         the machine that starts these without Xen
 xen.py          the machine that does as EC2 did: Xen, dom0, PV-GRUB, guest; state.py: a ready dom0, kept

@@ -5,10 +5,11 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator
 
-from imagebuild.bootloaders.loader_rules import OPAQUE, verdict_on
+from imagebuild.bootloaders.table import OPAQUE, verdict_on
+from imagebuild.formats.text import excerpt
 from imagebuild.host import command
 from imagebuild.image.places import Partition, Place, Table, copy_out
-from imagebuild.image.probe import Looked, look, printable
+from imagebuild.image.probe import Looked, look
 from imagebuild.verify.view import Finding, View, failed, passed, skipped, warned
 
 _FSCK_TIMEOUT_SECONDS = 600
@@ -35,7 +36,7 @@ def partition_table(view: View) -> Iterator[Finding]:
     verified = look(["sfdisk", "--verify", subject.raw.name], folder=subject.raw.parent)
     if verified.exit_code != 0:
         problems.append(f"sfdisk --verify: {verified.last_words()}")
-    if subject.menu_at and subject.menu_at.place not in ("(hd0)", "(hd0,0)"):
+    if subject.menu_at and not subject.menu_at.is_first:
         problems.append(f"the boot partition must be the first, but the menu lies on {subject.menu_at.place}")
     shown = f"{subject.table.label} with {len(subject.table.partitions)} partitions (hd00)"
     if problems:
@@ -48,7 +49,7 @@ def partition_table(view: View) -> Iterator[Finding]:
 
 def _table_problems(table: Table, size_bytes: int) -> Iterator[str]:
     if table.label not in ("dos", "gpt"):
-        yield f"a partition table of the kind {printable(table.label)}, which PV-GRUB does not know"
+        yield f"a partition table of the kind {excerpt(table.label)}, which PV-GRUB does not know"
     if not any(partition.number == 1 for partition in table.partitions):
         yield "there is no first partition"
     for partition in table.partitions:
@@ -155,7 +156,7 @@ _CHECKERS: dict[str, tuple[str, _Checker]] = {
 
 
 def loader_filesystem(view: View) -> Iterator[Finding]:
-    """The filesystem with menu and kernels is one that the loader can read, with its features (loader_rules.py)."""
+    """The filesystem with menu and kernels is one that the loader can read, with its features (bootloaders/)."""
     places = {
         place.name: place for place in (view.subject.boot_place, *(file.at.place for file in view.files)) if place
     }

@@ -8,7 +8,6 @@ works for every filesystem, and the loader meets what it would meet after a bad 
 from __future__ import annotations
 
 import mmap
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,9 +15,10 @@ from pathlib import Path
 
 from imagebuild.bootloaders.menu_choice import LoaderName, choice
 from imagebuild.errors import VerifyError
+from imagebuild.formats.text import excerpt
 from imagebuild.host import command
+from imagebuild.host.sparse import data_extents
 from imagebuild.image.boot_files import EntryFiles, FileAt, NoEntry, entry_files, locate
-from imagebuild.image.probe import printable
 from imagebuild.image.subject import Subject
 from imagebuild.report import Boot, BootEnd, Loader
 
@@ -76,25 +76,12 @@ def _found(raw: Path, needle: bytes, start: int, size: int) -> Iterator[int]:
     """Where `needle` begins at a multiple of its length, data only (holes are passed over)."""
     end = start + size
     with raw.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        for first, last in _stretches(file.fileno(), start, min(end, len(content))):
-            at = content.find(needle, first, last)
+        for extent in data_extents(file.fileno(), start, min(end, len(content))):
+            at = content.find(needle, extent.start, extent.end)
             while at >= 0:
                 if (at - start) % _BROKEN_BYTES == 0:
                     yield at
-                at = content.find(needle, at + 1, last)
-
-
-def _stretches(descriptor: int, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """The parts of a sparse file that hold data (lseek(2), SEEK_DATA)."""
-    while start < end:
-        try:
-            first = os.lseek(descriptor, start, os.SEEK_DATA)
-        except OSError:  # ENXIO: nothing but a hole to the end
-            return
-        last = os.lseek(descriptor, first, os.SEEK_HOLE)
-        if first < end:
-            yield first, min(last, end)
-        start = last
+                at = content.find(needle, at + 1, extent.end)
 
 
 def broken_overlay(raw: Path, case: Case, folder: Path) -> Path:
@@ -117,9 +104,9 @@ def judged(boot: Boot, case: Case, console: bytes) -> str:
     assert boot.end is BootEnd.REACHED
     titles = [match[1].decode("utf-8", "replace") for match in _NAMED.finditer(console)]
     if case.fallback_title not in titles:
-        said = ", ".join(map(printable, titles)) or "no entry at all"
-        raise VerifyError(f"the loader was to fall back to {printable(case.fallback_title)}, but it named {said}")
+        said = ", ".join(map(excerpt, titles)) or "no entry at all"
+        raise VerifyError(f"the loader was to fall back to {excerpt(case.fallback_title)}, but it named {said}")
     return (
-        f"with the kernel of entry {case.default} broken, entry {case.fallback} ({printable(case.fallback_title)}) "
+        f"with the kernel of entry {case.default} broken, entry {case.fallback} ({excerpt(case.fallback_title)}) "
         f"came up: {boot.detail}"
     )

@@ -23,8 +23,9 @@ from imagebuild.bootloaders.grub_shell import (
     read_transcript,
     unpacked,
 )
+from imagebuild.formats.text import excerpt
 from imagebuild.image.places import Place, copy_out
-from imagebuild.image.probe import look, printable
+from imagebuild.image.probe import look
 from imagebuild.image.subject import Subject
 from imagebuild.testhost.tools import GRUB_SHELL
 
@@ -90,7 +91,7 @@ class GrubShell:
     def _cat(self, place: Place, path: str, most_bytes: int, *, slow: bool) -> CatResult | bytes | str:
         """What it printed; as bytes, what it had printed when its time was up; or why there is nothing."""
         if any(char in path for char in " \t\n\r\0"):
-            return f"GRUB 0.97 ends a path at white space: {printable(path)}"
+            return f"GRUB 0.97 ends a path at white space: {excerpt(path)}"
         device, image, root = self._device(place)
         looked = look(
             self._words(),

@@ -11,7 +11,10 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+from imagebuild.bootloaders.grub2 import GRUB2
 from imagebuild.bootloaders.menu_choice import choice
+from imagebuild.bootloaders.pv_grub import PV_GRUB
+from imagebuild.bootloaders.table import LOADERS
 from imagebuild.formats.kernel_file import unwrap
 from imagebuild.formats.repack import RepackError, with_gzip_payload
 from imagebuild.host.cache import Cache
@@ -19,7 +22,6 @@ from imagebuild.image.boot_files import NoEntry, default_entry_files, has_kernel
 from imagebuild.image.subject import Subject
 from imagebuild.report import Loader
 from imagebuild.testhost import TestHost
-from imagebuild.verify.kernel_checks import UNPACKS
 from imagebuild.verify.loaders import GuestLoader, choose_loader, find_pv_grub
 from imagebuild.vocabulary import BootLoader
 
@@ -38,10 +40,10 @@ def loader_for(
     happens to be here is no judge of such a disk. One that was asked for is. For an image that is meant for another
     loader (a /boot on Btrfs), none is, and the answer's `note` says so.
     """
-    known = subject.menu_at is not None and subject.menu_at.place in ("(hd0)", "(hd0,0)")
+    known = subject.menu_at is not None and subject.menu_at.is_first
     is_gpt = subject.table is not None and subject.table.label == "gpt"
     no_judge = ""
-    if meant_for != "pv-grub":
+    if not LOADERS[meant_for].is_grub_097:
         no_judge = f"the image is meant for {meant_for}, and PV-GRUB's word says nothing about that"
     elif is_gpt and asked is None:
         no_judge = "Amazon's PV-GRUB reads GPT, the public one does not (--pv-grub FILE takes it all the same)"
@@ -51,7 +53,7 @@ def loader_for(
     )  # fmt: skip
     if no_judge and (found := find_pv_grub(asked, cache)):
         chosen = replace(chosen, note=f"{chosen.facts.version} takes the place of {found[0]}: {no_judge}")
-    return _able(chosen, subject) if meant_for == "pv-grub" else chosen
+    return _able(chosen, subject) if LOADERS[meant_for].is_grub_097 else chosen
 
 
 def _able(loader: GuestLoader, subject: Subject) -> GuestLoader:
@@ -63,7 +65,7 @@ def _able(loader: GuestLoader, subject: Subject) -> GuestLoader:
     if isinstance(files, NoEntry) or facts is None or not _PLAIN.fullmatch(files.command_line):
         return loader
     bare = _bare_kernel_before(subject, files.number)
-    if facts.compression in UNPACKS["pv-grub"] and facts.compression not in UNPACKS["pvgrub2"]:
+    if PV_GRUB.can_unpack(facts.compression) and not GRUB2.can_unpack(facts.compression):
         why = f"cannot unpack {facts.compression}"
     elif bare is not None:
         why = f"would start entry {bare} without its initrd, where GRUB 0.97 goes on to entry {files.number}"

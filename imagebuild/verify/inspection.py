@@ -22,15 +22,13 @@ from imagebuild.formats.superblocks import Superblock
 from imagebuild.image.boot_files import MOST_INITRD_BYTES, MOST_KERNEL_BYTES, FileAt, NoEntry, locate
 from imagebuild.image.places import Place, Table
 from imagebuild.image.readers import ReadError
-from imagebuild.image.subject import Subject
+from imagebuild.image.subject import Subject, disk_format_of
 from imagebuild.report import Check
-from imagebuild.verify.kernel_checks import initrd_facts
 from imagebuild.verify.static import run_checks
-from imagebuild.verify.view import View
+from imagebuild.verify.view import View, initrd_facts
 from imagebuild.vocabulary import BootLoader
 
 _MODULES_FOLDER = re.compile(r"(?:^|/)lib/modules/([^/]+)/")
-_QCOW2_MAGIC = b"QFI\xfb"
 
 
 class _Facts(BaseModel):
@@ -159,11 +157,9 @@ def inspect_subject(subject: Subject, progress: Progress, loader: BootLoader = "
     """All that can be seen without a boot. Raises HostError when a program is missing."""
     view = View(subject, loader)
     menu = subject.menu
-    with subject.image.open("rb") as file:
-        is_qcow2 = file.read(4) == _QCOW2_MAGIC
     return Inspection(
         image=str(subject.image),
-        format="qcow2" if is_qcow2 else "raw",
+        format=disk_format_of(subject.image),
         size_bytes=subject.size_bytes,
         layout=subject.layout,
         table=subject.table.label if subject.table else None,

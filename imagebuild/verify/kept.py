@@ -22,6 +22,7 @@ import imagebuild
 from imagebuild.errors import HostError
 from imagebuild.events import Progress, stage
 from imagebuild.host.cache import Cache, Entry, damage
+from imagebuild.host.cache_kinds import Kind
 from imagebuild.host.known_digest import known_sha256
 from imagebuild.report import Boot, Check, ImageFacts, Verdict
 from imagebuild.testhost import definition
@@ -29,7 +30,7 @@ from imagebuild.verify import runner
 from imagebuild.verify.loaders import find_pv_grub
 from imagebuild.verify.request import BootSettings, Request, Verification
 
-KIND = "verdicts"
+KIND: Kind = "verdicts"
 _FILE = "verdict.json"
 # What else judges beside this package: it reads menus, kernels, initrds and superblocks.
 _JUDGES = ("verify", "formats")

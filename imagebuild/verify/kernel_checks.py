@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Iterator
 
+from imagebuild.bootloaders.table import LOADERS
 from imagebuild.formats.bzimage import KernelFacts
-from imagebuild.formats.initrd import InitrdError, InitrdFacts, behind_gzip, holds_lvm, holds_module, read_initrd
+from imagebuild.formats.initrd import InitrdError, InitrdFacts, behind_gzip, holds_lvm, holds_module
+from imagebuild.formats.text import excerpt
 from imagebuild.image.boot_files import FileAt
-from imagebuild.image.probe import printable
-from imagebuild.verify.view import BootFile, Finding, View, failed, passed, skipped, warned
-from imagebuild.vocabulary import BootLoader
+from imagebuild.verify.view import (
+    BootFile,
+    Finding,
+    ReachedEntry,
+    View,
+    failed,
+    initrd_facts,
+    passed,
+    skipped,
+    warned,
+)
 
-# What each loader unpacks. PV-GRUB: the user guide's era of Xen, gzip to xz; lz4 was tried ("not xen image"). GRUB 2:
-# its Xen port's decompressors (gzio, xzio, lzopio), grub-core/loader/i386/xen_file.c.
-UNPACKS: dict[BootLoader, tuple[str, ...]] = {
-    "pv-grub": ("gzip", "bzip2", "lzma", "lzo", "xz", "none"),
-    "pygrub": ("gzip", "bzip2", "lzma", "lzo", "xz", "lz4", "zstd", "none"),
-    "pvgrub2": ("gzip", "lzo", "xz", "none"),
-}
 _OLDEST_PROTOCOL = (2, 8)  # the first with a payload field, which the domain builder needs
 _NO_32_BIT_PV = (5, 9)  # arch/x86/xen/Kconfig: XEN_PV depends on X86_64
 _XSAVE_KERNELS = ((2, 6, 32), (2, 6, 38))  # user guide: "boot with the XSAVE instruction"
@@ -58,7 +60,7 @@ def kernel(view: View) -> Iterator[Finding]:
 
 def _judge(view: View, file: BootFile, facts: KernelFacts) -> Finding:
     protocol = ".".join(map(str, facts.protocol))
-    name = f"{file.shown}: {facts.format} {printable(facts.release, 80) or 'of unknown release'}, {facts.architecture}"
+    name = f"{file.shown}: {facts.format} {excerpt(facts.release, 80) or 'of unknown release'}, {facts.architecture}"
     shown = f"{name}, protocol {protocol}, {facts.compression}"
     if problems := list(_kernel_problems(view, file.at, facts)):
         return failed(f"{shown}: {'; '.join(problems)}")
@@ -77,8 +79,8 @@ def _kernel_problems(view: View, at: FileAt, facts: KernelFacts) -> Iterator[str
         yield "its boot protocol is older than 2.08: a Xen domain builder finds no kernel in it"
     elif not facts.complete:
         yield "the file ends before its payload does: it is truncated"
-    elif facts.compression not in UNPACKS[view.loader]:
-        known = ", ".join(UNPACKS[view.loader][:-1])
+    elif not LOADERS[view.loader].can_unpack(facts.compression):
+        known = ", ".join(LOADERS[view.loader].unpacks)
         yield f"{view.loader} cannot unpack {facts.compression} (it knows {known})"
     if facts.architecture == "i386" and numbers >= _NO_32_BIT_PV:
         yield "Linux 5.9 and later cannot be a 32-bit Xen PV guest"
@@ -98,26 +100,13 @@ def _option(config: str | None, name: str) -> str:
     return match[1] if match else ""
 
 
-@functools.lru_cache(maxsize=4)
-def initrd_facts(content: bytes) -> InitrdFacts | InitrdError:
-    """Unpacking takes a second: once for each content."""
-    try:
-        return read_initrd(content)
-    except InitrdError as error:
-        return error
-
-
 def initrd(view: View) -> Iterator[Finding]:
     """Each initrd can be unpacked and holds what the root needs, unless the kernel has it built in."""
     if not view.entries:
         yield skipped("there is no entry")
     for reached in view.entries:
         if reached.initrd is None:
-            device = view.argument(reached.entry, "root") or ""
-            if device.startswith(("UUID=", "LABEL=")) or (view.root and view.root.volume):
-                yield failed(f"{reached.shown}: no initrd, and the kernel alone cannot find root={printable(device)}")
-            else:
-                yield warned(f"{reached.shown}: no initrd: every driver must be built into the kernel")
+            yield _without_initrd(view, reached)
     for file in (file for file in view.files if file.role == "initrd"):
         content = view.content_of(file)
         if content is None:
@@ -125,18 +114,27 @@ def initrd(view: View) -> Iterator[Finding]:
             continue
         facts = initrd_facts(content)
         if isinstance(facts, InitrdError):
-            yield failed(f"{file.shown}: {printable(str(facts))}")
+            yield failed(f"{file.shown}: {excerpt(str(facts))}")
             continue
         lacks, unsure = _lacking(view, file, facts)
         shown = f"{file.shown}: {len(facts.names)} files, {'+'.join(facts.compressions)}"
         if lacks:
             yield failed(f"{shown}: it lacks {', '.join(lacks)}")
-        elif view.loader == "pv-grub" and (behind := behind_gzip(content)):
+        elif LOADERS[view.loader].is_grub_097 and (behind := behind_gzip(content)):
             yield failed(f"{shown}: {behind} bytes follow its gzip data, so GRUB 0.97 takes its length wrongly")
         elif unsure:
             yield warned(f"{shown}: no module for {', '.join(unsure)}; the kernel must have it built in")
         else:
             yield passed(f"{shown}, with all that the root needs")
+
+
+def _without_initrd(view: View, reached: ReachedEntry) -> Finding:
+    device = view.root_of(reached).device
+    if not view.is_linux(reached):
+        return passed(f"{reached.shown}: no initrd, and the kernel is not Linux: it wants none")
+    if device is not None and device.wants_initrd:
+        return failed(f"{reached.shown}: no initrd, and the kernel alone cannot find root={excerpt(device.written)}")
+    return warned(f"{reached.shown}: no initrd: every driver must be built into the kernel")
 
 
 def _lacking(view: View, file: BootFile, facts: InitrdFacts) -> tuple[list[str], list[str]]:
@@ -180,11 +178,11 @@ def kernel_initrd(view: View) -> Iterator[Finding]:
             yield skipped(f"{reached.shown}: kernel or initrd says nothing of its release")
             continue
         releases = sorted({match[1] for name in facts.names if (match := _MODULES_FOLDER.search(name))})
-        shown = ", ".join(printable(release, 60) for release in releases[:3])
+        shown = ", ".join(excerpt(release, 60) for release in releases[:3])
         if not releases:
             yield skipped(f"{reached.shown}: the initrd holds no modules")
         elif kernel_facts.release in releases:
-            yield passed(f"{reached.shown}: both are {printable(kernel_facts.release, 60)}")
+            yield passed(f"{reached.shown}: both are {excerpt(kernel_facts.release, 60)}")
         else:
-            release = printable(kernel_facts.release, 60)
+            release = excerpt(kernel_facts.release, 60)
             yield failed(f"{reached.shown}: the kernel is {release}, the initrd's modules are for {shown}")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from imagebuild.bootloaders.pv_grub import PV_GRUB
+from imagebuild.bootloaders.table import LOADERS
 from imagebuild.formats.ext_blocks import unreadable
 from imagebuild.image.boot_files import MOST_INITRD_BYTES, MOST_KERNEL_BYTES, FileAt, NoEntry
 from imagebuild.image.readers import ReadError
 from imagebuild.verify.grub_shell import GrubShell
 from imagebuild.verify.view import Finding, ReachedEntry, View, failed, passed, skipped, warned
 
-_BY_097 = ("ext2", "ext3", "ext4", "xfs", "reiserfs", "vfat")
 _MOST_FINDINGS_SHOWN = 4
 _EXTENTS_IN_INODE = 4
 
@@ -61,7 +62,7 @@ def _read_by_loader(view: View) -> list[tuple[FileAt, str]]:
 
 def loader_reads(view: View) -> Iterator[Finding]:
     """GRUB 0.97's own shell reads menu, kernels and initrds to the last byte as an independent reader sees them."""
-    if view.loader != "pv-grub":
+    if not LOADERS[view.loader].is_grub_097:
         yield skipped(f"the loader asked for is {view.loader}, which is not GRUB 0.97")
         return
     files = _read_by_loader(view)
@@ -80,7 +81,7 @@ def _compared(view: View, shell: GrubShell, at: FileAt, role: str) -> Finding:
     except ReadError as error:
         return skipped(f"{shown}: {error}")
     assert reader is not None
-    if at.place.type not in _BY_097:
+    if at.place.type not in PV_GRUB.reads:
         return skipped(f"{shown}: GRUB 0.97 cannot read {at.place.type}; the witness is {reader.witness} alone")
     inode = reader.inode(at.path)
     slow = inode is not None and inode.blocks.extents and len(inode.blocks.runs) > _EXTENTS_IN_INODE
@@ -97,7 +98,7 @@ def _compared(view: View, shell: GrubShell, at: FileAt, role: str) -> Finding:
 
 def holes(view: View) -> Iterator[Finding]:
     """No file that the loader reads has a hole or an unwritten stretch in its extents."""
-    if view.loader != "pv-grub":
+    if not LOADERS[view.loader].is_grub_097:
         yield skipped(f"the loader asked for is {view.loader}, which reads holes rightly")
         return
     files = _read_by_loader(view)
@@ -137,7 +138,7 @@ def misread_by_loader(view: View) -> Iterator[FileAt]:
         if inode is not None:
             if inode.inline or _unreadable_blocks(view, at):
                 yield at
-        elif at.place.type in _BY_097:
+        elif at.place.type in PV_GRUB.reads:
             try:
                 content = view.content(at, MOST_INITRD_BYTES)
             except ReadError:

@@ -15,12 +15,13 @@ from pathlib import Path
 
 from imagebuild.errors import HostError
 from imagebuild.host.cache import Cache
+from imagebuild.host.cache_kinds import Kind
 from imagebuild.report import Loader
 from imagebuild.testhost import TestHost
 from imagebuild.vocabulary import Layout
 
 ENVIRONMENT_VARIABLE = "IMAGEBUILD_PV_GRUB"
-CACHE_KIND = "pv-grub"
+CACHE_KIND: Kind = "pv-grub"
 FILE_NAME = "pv-grub-x86_64.gz"
 # Where Debian, Xen's own `make install`, Fedora and openSUSE put Xen's firmware.
 _FIRMWARE_FOLDERS = (

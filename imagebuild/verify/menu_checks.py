@@ -7,20 +7,16 @@ from collections.abc import Iterator
 
 from imagebuild.bootloaders.menu import Menu, MenuEntry, split_command
 from imagebuild.bootloaders.menu_choice import differences, is_counted
+from imagebuild.bootloaders.table import LOADERS
+from imagebuild.formats.text import excerpt
 from imagebuild.image.boot_files import device_error
-from imagebuild.image.probe import printable
 from imagebuild.image.readers import Reader, ReadError
 from imagebuild.verify.view import Finding, View, failed, passed, skipped, warned
 
 # Longer waits are a mistake more often than a wish: nobody sits before an instance's console.
 _LONG_TIMEOUT_SECONDS = 60
 _LEAST_SAVED_BYTES, _MOST_SAVED_BYTES = 10, 2**16
-# pygrub takes the first of these that exists, before it looks for menu.lst (Xen 4.17, tools/pygrub, read_config).
-BEFORE_MENU_FOR_PYGRUB = (
-    "/boot/grub/grub.cfg", "/grub/grub.cfg", "/boot/grub2/grub.cfg", "/grub2/grub.cfg",
-    "/boot/isolinux/isolinux.cfg", "/boot/extlinux/extlinux.conf", "/boot/extlinux.conf",
-    "/extlinux/extlinux.conf", "/extlinux.conf",
-)  # fmt: skip
+_PICKY = tuple(loader for loader in LOADERS.values() if loader.before_menu)
 
 
 def menu(view: View) -> Iterator[Finding]:
@@ -64,7 +60,7 @@ def menu_default(view: View) -> Iterator[Finding]:
         return
     taken = menu.entries[view.taken.entry]
     if stops := _stops(menu, taken) or _cannot_save(view, taken):
-        yield failed(f"entry {view.taken.entry} ({printable(taken.title)}) does not start by itself: {stops}")
+        yield failed(f"entry {view.taken.entry} ({excerpt(taken.title)}) does not start by itself: {stops}")
         return
     cautions = []
     if isinstance(menu.default, int) and "does not exist" in view.taken.reason:
@@ -73,8 +69,8 @@ def menu_default(view: View) -> Iterator[Finding]:
     missing = [str(number) for number in menu.fallback if number >= counted]
     if missing:
         cautions.append(f"fallback {', '.join(missing)}: there is no such entry")
-    cautions += [printable(line) for line in differences(menu)]
-    words = f"{view.taken.reason}: entry {view.taken.entry} ({printable(taken.title)})"
+    cautions += [excerpt(line) for line in differences(menu)]
+    words = f"{view.taken.reason}: entry {view.taken.entry} ({excerpt(taken.title)})"
     yield warned("; ".join(cautions)) if cautions else passed(words)
 
 
@@ -121,20 +117,20 @@ def menu_root(view: View) -> Iterator[Finding]:
             paths = [path for path in (reached.entry.kernel, reached.entry.initrd) if path]
             if all(path.startswith("(") for path in paths):
                 yield passed(f"{reached.shown}: no root line, the paths name their device")
-            elif view.loader == "pv-grub":
+            elif LOADERS[view.loader].is_grub_097:
                 yield failed(f"{reached.shown}: no root line: Error 21: Selected disk does not exist")
             else:
                 yield warned(f"{reached.shown}: no root line; PV-GRUB then finds no disk (Error 21)")
             continue
         device = root.split()[0] if root.split() else ""
         if view.subject.place(device) is None:
-            yield failed(f"{reached.shown}: root {printable(root)}: {device_error(view.subject, printable(device))}")
+            yield failed(f"{reached.shown}: root {excerpt(root)}: {device_error(view.subject, excerpt(device))}")
         else:
             yield passed(f"{reached.shown}: root {device}")
 
 
 def stray_configuration(view: View) -> Iterator[Finding]:
-    """No other loader's configuration hides menu.lst from pygrub."""
+    """No other loader's configuration hides menu.lst from a loader that would rather read that."""
     subject = view.subject
     place = subject.boot_place
     reader = subject.reader(place) if place else None
@@ -145,15 +141,16 @@ def stray_configuration(view: View) -> Iterator[Finding]:
     if not found:
         yield passed("none")
         return
-    hides = f"{place.name}: {', '.join(found)}: pygrub reads this instead of menu.lst"
-    yield failed(hides) if view.loader == "pygrub" else warned(f"{hides}; PV-GRUB itself does not")
+    titles = " and ".join(loader.title for loader in _PICKY)
+    hides = f"{place.name}: {', '.join(found)}: {titles} reads this instead of menu.lst"
+    yield failed(hides) if LOADERS[view.loader] in _PICKY else warned(f"{hides}; PV-GRUB itself does not")
 
 
 def stray_configurations(reader: Reader) -> list[str]:
-    """What pygrub would read in place of menu.lst."""
+    """What some loader would read in place of menu.lst."""
     found = []
     folders: dict[str, list[str]] = {}
-    for path in BEFORE_MENU_FOR_PYGRUB:
+    for path in dict.fromkeys(path for loader in _PICKY for path in loader.before_menu):
         folder, _, name = path.rpartition("/")
         if folder not in folders:
             folders[folder] = reader.names(folder or "/")

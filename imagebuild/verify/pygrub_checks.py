@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from imagebuild.bootloaders.loader_rules import OPAQUE, verdict_on
 from imagebuild.bootloaders.menu_choice import choice
+from imagebuild.bootloaders.table import OPAQUE, verdict_on
+from imagebuild.formats.text import excerpt
 from imagebuild.image.boot_files import MOST_INITRD_BYTES, EntryFiles, entry_files
-from imagebuild.image.probe import look, printable
+from imagebuild.image.probe import look
 from imagebuild.verify.view import Finding, View, failed, passed, skipped, warned
 
 _TIMEOUT_SECONDS = 60
@@ -41,7 +42,7 @@ def pygrub(view: View) -> Iterator[Finding]:
         return
     taken = _run(view)
     problem = taken.problem or _difference(view, taken)
-    shown = f"by {printable(taken.configuration) or 'no configuration'}"
+    shown = f"by {excerpt(taken.configuration) or 'no configuration'}"
     if not problem:
         yield passed(f"{shown}: kernel of {len(taken.kernel)} bytes, initrd of {len(taken.initrd or b'')}")
     elif view.loader == "pygrub":
@@ -86,7 +87,7 @@ def _difference(view: View, taken: Taken) -> str:
     if not isinstance(files, EntryFiles):
         return f"the menu's entry for pygrub cannot be read: {files.reason if files else chosen.reason}"
     if taken.kernel != files.kernel:
-        return f"it took another kernel than menu.lst's entry {chosen.entry} ({printable(files.title)}) names"
+        return f"it took another kernel than menu.lst's entry {chosen.entry} ({excerpt(files.title)}) names"
     if (taken.initrd or b"") != (files.initrd or b""):
-        return f"it took another initrd than menu.lst's entry {chosen.entry} ({printable(files.title)}) names"
+        return f"it took another initrd than menu.lst's entry {chosen.entry} ({excerpt(files.title)}) names"
     return ""

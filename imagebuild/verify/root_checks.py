@@ -1,19 +1,17 @@
-"""Checks of what comes after the loader: root-device, console, fstab."""
+"""Checks of the kernel's command line: root-device, console."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
+from imagebuild.formats.device_name import DeviceName
+from imagebuild.formats.root_argument import RootArgument
+from imagebuild.formats.text import excerpt
+from imagebuild.image.boot_files import FileAt
+from imagebuild.image.device_names import NO_FILESYSTEM
 from imagebuild.image.places import Place
-from imagebuild.image.probe import printable
-from imagebuild.image.readers import ReadError
+from imagebuild.report import Outcome
 from imagebuild.verify.view import Finding, ReachedEntry, View, failed, passed, skipped, warned
-
-_TAGS = ("UUID=", "LABEL=", "PARTUUID=")
-_SHIFTING = re.compile(r"^/dev/(sd|xvd|hd|vd|nvme)[a-z0-9]+$")
-_NO_ROOT = ("swap", "LVM2_member")
-_MOST_FSTAB_BYTES = 2**20
 
 
 def root_device(view: View) -> Iterator[Finding]:
@@ -21,34 +19,78 @@ def root_device(view: View) -> Iterator[Finding]:
     if not view.entries:
         yield skipped("there is no entry")
     for reached in view.entries:
-        yield _judge_root(view, reached)
+        if not view.is_linux(reached):
+            yield passed(f"{reached.shown}: the kernel is not Linux and wants no root=")
+        else:
+            yield _judge_root(view, reached)
 
 
 def _judge_root(view: View, reached: ReachedEntry) -> Finding:
-    device = view.argument(reached.entry, "root")
-    if not device:
-        return failed(f"{reached.shown}: the kernel line has no root=")
-    shown = f"{reached.shown}: root={printable(device)}"
-    if _SHIFTING.match(device):
-        return warned(f"{shown}: device names shift (sda1, xvda1, xvde1): use UUID= or LABEL=")
-    place = view.named(device)
-    if place is not None:
-        if place.type in _NO_ROOT:
-            return failed(f"{shown} is {place.name}, which is {place.type}")
-        return passed(f"{shown} is {place.name} ({place.type})")
-    if device.startswith(_TAGS):
-        return failed(f"{shown}: nothing in the image has it; there are {_known(view)}")
-    if device.startswith("/dev/"):
-        return failed(f"{shown}: no such logical volume; there are {_known(view)}")
-    return warned(f"{shown}: not a name that can be looked up in the image")
+    argument = view.root_of(reached)
+    if argument.device is None:
+        return _judge_without_root(view, reached)
+    shown = f"{reached.shown}: {argument.word}={excerpt(argument.device.written)}"
+    if problem := _not_activated(view, reached, argument):
+        return failed(f"{shown}: {problem}")
+    return _judge_device(view, shown, argument.device)
+
+
+def _judge_without_root(view: View, reached: ReachedEntry) -> Finding:
+    """Linux panics without a root= (init/do_mounts.c), unless an initrd knows the root by itself."""
+    known = view.root_in_initrd(reached)
+    shown = f"{reached.shown}: the kernel line has no root="
+    if known.device is not None:
+        found = _judge_device(
+            view, f"{shown}; its initrd's {known.place} says {excerpt(known.device.written)}", known.device
+        )
+        return warned(found.detail) if found.outcome is Outcome.PASSED else found
+    if known.may_know:
+        return warned(f"{shown}; its initrd's /init is a program of its own, which may know the root")
+    if isinstance(reached.initrd, FileAt) and view.initrd_of(reached.initrd) is None:
+        return warned(f"{shown}, and its initrd cannot be looked into")
+    return failed(f"{shown}, and nothing in its initrd names a root")
+
+
+def _judge_device(view: View, shown: str, device: DeviceName) -> Finding:
+    found = view.resolve(device)
+    if isinstance(found, Place):
+        if found.type in NO_FILESYSTEM:
+            return failed(f"{shown} is {found.name}, which is {found.type}")
+        if device.kind == "disk":
+            words = "device names shift (sda1, xvda1, xvde1): use UUID= or LABEL="
+            return warned(f"{shown} is {found.name} ({found.type}): {words}")
+        return passed(f"{shown} is {found.name} ({found.type})")
+    if found.why == "unknown":
+        return warned(f"{shown}: {found.words}")
+    return failed(f"{shown}: {found.words}; there are {_known(view)}")
+
+
+def _not_activated(view: View, reached: ReachedEntry, argument: RootArgument) -> str:
+    """Why dracut leaves the root's volume inactive, or waits for another one (its module 90lvm); empty: it does not."""
+    found = view.resolve(argument.device) if argument.device else None
+    facts = view.initrd_of(reached.initrd) if isinstance(reached.initrd, FileAt) else None
+    if facts is None or not any("lib/dracut/" in name for name in facts.names):
+        return ""
+    known = {"/".join(place.volume) for place in view.subject.places if place.volume}
+    if absent := [name for name in argument.volumes if name not in known]:
+        return f"rd.lvm.lv={excerpt(absent[0])}: no such logical volume, and dracut waits for it"
+    if not isinstance(found, Place) or found.volume is None:
+        return ""
+    if not argument.has_lvm:
+        return "rd.lvm=0: dracut activates no logical volume"
+    group, volume = found.volume
+    named = bool(argument.volumes or argument.groups)
+    if named and f"{group}/{volume}" not in argument.volumes and group not in argument.groups:
+        return f"dracut activates only what rd.lvm.lv= and rd.lvm.vg= name, and {group}/{volume} is not among them"
+    return ""
 
 
 def _known(view: View) -> str:
     names = [place.name for place in view.subject.places if place.volume]
     for place in view.subject.places:
-        if place.contents and place.type not in _NO_ROOT:
+        if place.contents and place.type not in NO_FILESYSTEM:
             names += [f"UUID={place.contents.uuid}"] if place.contents.uuid else []
-            names += [f"LABEL={printable(place.contents.label)}"] if place.contents.label else []
+            names += [f"LABEL={excerpt(place.contents.label)}"] if place.contents.label else []
     return ", ".join(names) or "no names at all"
 
 
@@ -58,57 +100,12 @@ def console(view: View) -> Iterator[Finding]:
         yield skipped("there is no entry")
         return
     reached = view.entries[0]
+    if not view.is_linux(reached):
+        yield passed(f"{reached.shown}: the kernel is not Linux, and its console is Xen's")
+        return
     consoles = [word for word in reached.entry.arguments.split() if word.startswith("console=")]
     if any(word.split(",")[0] == "console=hvc0" for word in consoles):
         yield passed(f"{reached.shown}: console=hvc0")
     else:
-        found = ", ".join(map(printable, consoles)) or "no console="
+        found = ", ".join(map(excerpt, consoles)) or "no console="
         yield warned(f"{reached.shown}: {found}; without console=hvc0 GetConsoleOutput may stay empty")
-
-
-def fstab(view: View) -> Iterator[Finding]:
-    """Every filesystem that the root's fstab wants at boot is in the image."""
-    root = view.root
-    if root is None:
-        yield skipped("the root filesystem is not known")
-        return
-    try:
-        content = view.subject.read(root, "/etc/fstab", _MOST_FSTAB_BYTES)
-    except ReadError as error:
-        yield (warned if error.kind == "missing" else skipped)(f"{root.name}: {error}")
-        return
-    missing: list[str] = []
-    cautions: list[str] = []
-    count = 0
-    for line in content.decode("utf-8", "replace").splitlines():
-        fields = line.split()
-        if len(fields) < 4 or fields[0].startswith("#"):
-            continue
-        count += 1
-        problem = _judge_line(view, root, fields)
-        if problem and {"nofail", "noauto"} & set(fields[3].split(",")):
-            cautions.append(problem)
-        elif problem:
-            (cautions if _SHIFTING.match(fields[0]) else missing).append(problem)
-    shown = f"{root.name}/etc/fstab"
-    if missing:
-        yield failed(f"{shown}: {'; '.join(missing)}: the boot ends in emergency mode")
-    elif cautions:
-        yield warned(f"{shown}: {'; '.join(cautions)}")
-    else:
-        yield passed(f"{shown}: {count} lines, every filesystem is in the image")
-
-
-def _judge_line(view: View, root: Place, fields: list[str]) -> str:
-    device, mount = printable(fields[0]), printable(fields[1])
-    if _SHIFTING.match(fields[0]):
-        return f"{device} for {mount}: device names shift, use UUID= or LABEL="
-    volume = re.match(r"^/dev/(?!disk/)[^/]+/[^/]+$", fields[0]) is not None
-    if not (fields[0].startswith(_TAGS) or volume):
-        return ""
-    place = view.named(fields[0])
-    if place is None:
-        return f"{device} for {mount} is nowhere in the image"
-    if fields[1] == "/" and place != root:
-        return f"{device} for / is {place.name}, but the kernel line's root is {root.name}"
-    return ""

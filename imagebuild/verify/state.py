@@ -19,9 +19,10 @@ from pathlib import Path
 
 from imagebuild.errors import Interrupted, VerifyError
 from imagebuild.host.cache import Cache, Entry
+from imagebuild.host.cache_kinds import Kind
 from imagebuild.verify.machine import Machine
 
-KIND = "dom0-state"
+KIND: Kind = "dom0-state"
 _FORMAT = 1
 _PAUSE_SECONDS = 0.05
 _LIMIT_SECONDS = 120.0

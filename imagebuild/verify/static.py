@@ -13,7 +13,16 @@ from dataclasses import dataclass
 from imagebuild.events import Progress
 from imagebuild.image.subject import Subject
 from imagebuild.report import Check
-from imagebuild.verify import disk_checks, kernel_checks, loader_checks, menu_checks, pygrub_checks, root_checks
+from imagebuild.verify import (
+    disk_checks,
+    fstab_checks,
+    init_checks,
+    kernel_checks,
+    loader_checks,
+    menu_checks,
+    pygrub_checks,
+    root_checks,
+)
 from imagebuild.verify.view import Finding, View
 from imagebuild.vocabulary import BootLoader
 
@@ -46,7 +55,8 @@ CHECKS: tuple[StaticCheck, ...] = (
     StaticCheck("kernel-initrd", kernel_checks.kernel_initrd),
     StaticCheck("root-device", root_checks.root_device),
     StaticCheck("console", root_checks.console),
-    StaticCheck("fstab", root_checks.fstab),
+    StaticCheck("fstab", fstab_checks.fstab),
+    StaticCheck("init", init_checks.init),
     StaticCheck("stray-configuration", menu_checks.stray_configuration),
     StaticCheck("pygrub", pygrub_checks.pygrub),
 )

@@ -9,10 +9,14 @@ from typing import Literal
 from imagebuild.bootloaders.menu import MenuEntry
 from imagebuild.bootloaders.menu_choice import Choice, choice
 from imagebuild.formats.bzimage import KernelFacts
+from imagebuild.formats.device_name import DeviceName
+from imagebuild.formats.initrd import InitrdError, InitrdFacts, read_initrd
 from imagebuild.formats.kernel_file import unwrap
+from imagebuild.formats.root_argument import InitrdsRoot, RootArgument, root_argument, root_of_initrd
+from imagebuild.formats.text import excerpt
 from imagebuild.image.boot_files import MOST_INITRD_BYTES, MOST_KERNEL_BYTES, FileAt, NoEntry, locate
-from imagebuild.image.places import Place, mapper_name
-from imagebuild.image.probe import printable
+from imagebuild.image.device_names import NO_FILESYSTEM, NotThere, resolve
+from imagebuild.image.places import Place
 from imagebuild.image.readers import ReadError
 from imagebuild.image.subject import Subject
 from imagebuild.report import Outcome
@@ -32,7 +36,7 @@ class Finding:
 
 def _finding(outcome: Outcome, detail: str) -> Finding:
     """Names out of a hostile image may hold anything: no control character leaves here."""
-    return Finding(outcome, printable(detail, _MOST_DETAIL))
+    return Finding(outcome, excerpt(detail, _MOST_DETAIL))
 
 
 def passed(detail: str) -> Finding:
@@ -61,7 +65,7 @@ class BootFile:
 
     @property
     def shown(self) -> str:
-        return f"{self.at.place.name}{printable(self.at.path)}"
+        return f"{self.at.place.name}{excerpt(self.at.path)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +80,16 @@ class ReachedEntry:
 
     @property
     def shown(self) -> str:
-        return f"{self.role} entry {self.number} ({printable(self.entry.title, 80)})"
+        return f"{self.role} entry {self.number} ({excerpt(self.entry.title, 80)})"
+
+
+@functools.lru_cache(maxsize=4)
+def initrd_facts(content: bytes) -> InitrdFacts | InitrdError:
+    """Unpacking takes a second: once for each content."""
+    try:
+        return read_initrd(content)
+    except InitrdError as error:
+        return error
 
 
 class View:
@@ -170,26 +183,39 @@ class View:
         values = [word.partition("=")[2] for word in entry.arguments.split() if word.startswith(f"{name}=")]
         return values[-1].strip('"') if values else None
 
-    def named(self, device: str) -> Place | None:
-        """The place that a device name of Linux means: UUID=, LABEL=, PARTUUID=, a logical volume's path."""
-        wanted = device.replace('"', "")
-        return next((place for place in self.subject.places if wanted in names_of(place)), None)
+    def resolve(self, name: DeviceName) -> Place | NotThere:
+        """The place that a device name of Linux means in the guest that the image starts."""
+        return resolve(name, self.subject.places, partitioned=self.subject.table is not None)
+
+    def initrd_of(self, at: FileAt) -> InitrdFacts | None:
+        """What is in an initrd; None where it cannot be read (`boot-files` and `initrd` say why)."""
+        try:
+            facts = initrd_facts(self.content(at, MOST_INITRD_BYTES))
+        except ReadError:
+            return None
+        return None if isinstance(facts, InitrdError) else facts
+
+    def is_linux(self, reached: ReachedEntry) -> bool:
+        """Whether the entry starts Linux, or what cannot be told from it; GRUB 2's Xen image is none."""
+        facts = self.kernel_of(reached.kernel) if isinstance(reached.kernel, FileAt) else None
+        return facts is None or facts.is_linux
+
+    def root_of(self, reached: ReachedEntry) -> RootArgument:
+        """The root device that an entry's command line asks for."""
+        facts = self.initrd_of(reached.initrd) if isinstance(reached.initrd, FileAt) else None
+        is_genkernel = facts is not None and "etc/initrd.defaults" in facts.names
+        return root_argument(reached.entry.arguments, genkernel=is_genkernel)
+
+    def root_in_initrd(self, reached: ReachedEntry) -> InitrdsRoot:
+        """The root device that an entry's initrd knows by itself."""
+        facts = self.initrd_of(reached.initrd) if isinstance(reached.initrd, FileAt) else None
+        return root_of_initrd(facts.noted) if facts else InitrdsRoot(None)
 
     @functools.cached_property
     def root(self) -> Place | None:
-        """The place that the default entry's root= names."""
-        device = self.argument(self.entries[0].entry, "root") if self.entries else None
-        return self.named(device) if device else None
-
-
-def names_of(place: Place) -> set[str]:
-    """Every steady name that Linux gives a place; UUIDs in either case, as blkid and people write them."""
-    names = {place.name, mapper_name(*place.volume)} if place.volume else set()
-    if place.partuuid:
-        names |= {f"PARTUUID={place.partuuid}", f"PARTUUID={place.partuuid.upper()}"}
-    if place.contents and place.contents.uuid:
-        uuid = place.contents.uuid
-        names |= {f"UUID={uuid}", f"UUID={uuid.lower()}", f"UUID={uuid.upper()}"}
-    if place.contents and place.contents.label:
-        names.add(f"LABEL={place.contents.label}")
-    return names
+        """The place that the default entry's root= names, or that its initrd knows."""
+        if not self.entries or not self.is_linux(self.entries[0]):
+            return None
+        device = self.root_of(self.entries[0]).device or self.root_in_initrd(self.entries[0]).device
+        found = self.resolve(device) if device else None
+        return found if isinstance(found, Place) and found.type not in NO_FILESYSTEM else None

@@ -6,6 +6,8 @@ import ast
 import os
 import re
 import subprocess
+import tomllib
+from collections import Counter
 from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -17,16 +19,9 @@ from imagebuild.host.apt_sources import APT_FOLDER, read_sources
 ROOT = Path(__file__).parents[2]
 MODULES = sorted((ROOT / "imagebuild").rglob("*.py"))
 MAX_LINES = 320
-# Declarations only: one language, one vocabulary, each in one place.
-LONGER = {"recipe/model.py": 420, "plan/layout.py": 360, "plan/steps.py": 360}
 SAYS_NOTHING = {"utils", "util", "common", "helpers", "helper", "manager", "base", "misc"}
 # Programs of their own, run inside a namespace; what they print is their parent's log.
-CHILDREN = {
-    "assemble/inside/populate.py",
-    "assemble/inside/script_room.py",
-    "assemble/inside/tree_edits.py",
-    "host/lifeline.py",
-}
+CHILDREN = {"assemble/inside/script_sandbox.py", "host/lifeline.py"}
 PUBLIC_HOSTS = ("debian.org", "pypi.org", "pythonhosted.org", "ubuntu.com", "localhost", "127.0.0.1")
 # Where sessions work: nothing of the kind belongs into a repository. Put together, so as not to find itself.
 PRIVATE_PATHS = ["/" + "work/" + word for word in ("main", "shared", ".")]
@@ -40,7 +35,7 @@ def relative(path: Path) -> str:
 def test_module(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     tree = ast.parse(text)
-    assert len(text.splitlines()) < LONGER.get(relative(path), MAX_LINES), "a module about one thing is shorter"
+    assert len(text.splitlines()) < MAX_LINES, "a module about one thing is shorter"
     assert not SAYS_NOTHING & {part.removesuffix(".py") for part in Path(relative(path)).parts}
     assert ast.get_docstring(tree), "the docstring says what the module is for"
     if not relative(path).startswith("cli/") and relative(path) not in CHILDREN | {"__main__.py"}:
@@ -54,6 +49,24 @@ def printing_or_exiting(tree: ast.Module) -> list[int]:
         for node in ast.walk(tree)
         if isinstance(node, ast.Call) and ast.unparse(node.func) in ("print", "exit", "quit", "sys.exit")
     ]
+
+
+@pytest.mark.parametrize("name", sorted(CHILDREN | {"__main__.py"}))
+def test_an_exception_is_needed(name: str) -> None:
+    assert printing_or_exiting(ast.parse((ROOT / "imagebuild" / name).read_text(encoding="utf-8")))
+
+
+def test_the_name_of_a_module_leads_to_its_tests() -> None:
+    """test_NAME.py, in whatever directory, or the tests that tests_of_modules.toml names for it."""
+    modules = Counter(path.stem for path in MODULES if not path.stem.startswith("__"))
+    tests = {path.stem for path in (ROOT / "tests").rglob("test_*.py")}
+    elsewhere = tomllib.loads(Path(__file__).with_name("tests_of_modules.toml").read_text(encoding="utf-8"))
+    listed = {name for names in elsewhere.values() for name in names}
+    with_own = {name for name in modules if f"test_{name}" in tests}
+    assert modules.keys() - with_own - listed == set(), "add test_NAME.py, or name its tests in tests_of_modules.toml"
+    assert listed - modules.keys() == set(), "tests_of_modules.toml names modules that are not there"
+    assert {name for name in listed & with_own if modules[name] == 1} == set(), "they have tests of their own now"
+    assert elsewhere.keys() - tests == {"declarations"}, "tests_of_modules.toml names tests that are not there"
 
 
 @cache

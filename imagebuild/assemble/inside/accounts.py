@@ -9,6 +9,7 @@ import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import assert_never
 
 from imagebuild.errors import BuildError
 from imagebuild.plan.steps import SetPassword
@@ -32,6 +33,8 @@ def apply(step: AddUser | JoinGroups | SetPassword, secrets: Mapping[str, str]) 
             _join_groups(step)
         case SetPassword():
             _set_password(step.user, secrets[step.secret])
+        case _:
+            assert_never(step)
 
 
 def _add_user(step: AddUser) -> None:

@@ -1,26 +1,26 @@
-"""Btrfs laid in user space: mkfs.btrfs fills the filesystem from a folder, files whole and without holes."""
+"""Btrfs made in user space: mkfs.btrfs fills the filesystem from a directory, files whole and without holes."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from imagebuild.assemble.inside import spread
-from imagebuild.assemble.inside.privileged import Left
+from imagebuild.assemble.inside import placement
+from imagebuild.assemble.inside.privileged import Deferred, check_deferred
 from imagebuild.errors import BuildError
 from imagebuild.formats import btrfs_size
 from imagebuild.host import command
 from imagebuild.plan.disk_vocabulary import MakeBtrfs
 
 
-def make_btrfs(step: MakeBtrfs, folder: Path, image: Path, scratch: Path, left: Left) -> None:
+def make_btrfs(step: MakeBtrfs, folder: Path, image: Path, scratch: Path, deferred: Deferred) -> None:
     """Make the filesystem from `folder` at the step's place in `image`. `scratch`: a folder, best in memory.
 
     mkfs.btrfs syncs what it writes, which costs nothing in memory. Raises BuildError.
     """
-    check_left(step.mountpoint, step.excluded, left)
+    check_deferred(step.mountpoint, step.excluded, deferred)
     command.require("mkfs.btrfs", "btrfs-progs")
     words = ["mkfs.btrfs", "-q", "-f", "-U", step.uuid, *(["-L", step.label] if step.label else [])]
-    with spread.staged(step.where, image, scratch) as path:
+    with placement.staged(step.where, image, scratch) as path:
         # mkfs.btrfs makes the file as large as it thinks the folder may need, which is much too large: it is shrunk to
         # what is really taken, and then grown to its place.
         words += [*step.options, "--shrink", "--rootdir", str(folder), str(path)]
@@ -36,24 +36,3 @@ def make_btrfs(step: MakeBtrfs, folder: Path, image: Path, scratch: Path, left: 
         with path.open("r+b") as file:
             file.truncate(step.size_bytes)
             btrfs_size.set_size(file, step.size_bytes)
-
-
-def check_left(mountpoint: str, excluded: tuple[str, ...], left: Left) -> None:
-    """Raises BuildError for what an ordinary user cannot put into a filesystem that is not ext.
-
-    Nodes in /dev are no loss: every kernel that boots here mounts its own /dev over it (devtmpfs).
-    """
-
-    def belongs(path: str) -> bool:
-        inside = (path + "/").startswith(mountpoint.rstrip("/") + "/")
-        return inside and not any((path + "/").startswith(other + "/") for other in excluded)
-
-    names = [device.path for device in left.devices if not device.path.startswith("/dev/")]
-    names += [attribute.path for attribute in left.attributes if not attribute.path.startswith("/dev/")]
-    if lost := [name for name in names if belongs(name)]:
-        raise BuildError(
-            f"{mountpoint}: a device node or an attribute for root only cannot be made by an ordinary user in a "
-            "filesystem that is not ext",
-            details="\n".join(lost[:10]),
-            resolution="build as root, use ext4 there, or take it out of the tree",
-        )

@@ -8,10 +8,10 @@ from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
 from imagebuild.errors import BuildError
+from imagebuild.formats.text import escaped
 from imagebuild.host import command
 from imagebuild.plan.disk_vocabulary import MakeExt
 from imagebuild.rootfs import times
-from imagebuild.rootfs.archive import printable
 
 _COMPLAINTS_SHOWN = 25
 
@@ -28,7 +28,7 @@ def take_out(source: Path, files: Sequence[tuple[str, Path]]) -> None:
     """Copy the content of files of the filesystem in `source` to where the second of each pair says."""
     script = [f"dump {quoted(name)} {quoted(str(path))}" for name, path in files]
     if script:
-        _attend(["-f", "-", str(source)], script, doing="reading files of the laid filesystem", epoch=0)
+        _attend(["-f", "-", str(source)], script, doing="reading files of the populated filesystem", epoch=0)
 
 
 def _attend(words: list[str], script: Sequence[str], *, doing: str, epoch: int) -> None:
@@ -54,7 +54,7 @@ def quoted(text: str) -> str:
     """As one word of debugfs: it doubles a quotation mark. Raises BuildError for a name with a line break."""
     if "\n" in text:
         raise BuildError(
-            f"{printable(text)}: a name with a line break cannot be written into a finished filesystem",
+            f"{escaped(text)}: a name with a line break cannot be written into a finished filesystem",
             resolution="give it another name",
         )
     return '"' + text.replace('"', '""') + '"'

@@ -1,4 +1,4 @@
-"""ext2, ext3 and ext4 laid in user space: mke2fs fills the filesystem from a folder, straight into the image.
+"""ext2, ext3 and ext4 made in user space: mke2fs fills the filesystem from a directory, straight into the image.
 
 GRUB 0.97 cannot read a hole behind an extent (Error 16, or the next block in its place, in silence: seen on the genuine
 PV-GRUB), and `mke2fs -d` makes a hole of every block of zeros. So the files that a loader reads get a mark in each
@@ -50,7 +50,7 @@ def make_ext(step: MakeExt, folder: Path, target: Path, epoch: int) -> None:
         _raise(step, finished.output)
     for path, blocks in marked.items():
         unmark(step, path, blocks, target, offset)
-    times.settle_inodes(target, offset, times.used_inodes(target, offset), epoch)
+    times.set_change_times(target, offset, times.used_inodes(target, offset), epoch)
 
 
 def _options(step: MakeExt, extended: str) -> list[str]:

@@ -61,7 +61,7 @@ def tool_configuration(step: GenerateInitrd, tree: Path) -> WriteFile:
 
 
 def tool_command(step: GenerateInitrd) -> list[str]:
-    """The tool's words, to be run in the tree."""
+    """The tool's argv, to be run in the tree."""
     match step.tool:
         case "initramfs-tools":
             return ["mkinitramfs", "-o", step.path, step.kernel_version]
@@ -83,7 +83,7 @@ def tool_command(step: GenerateInitrd) -> list[str]:
 def generate_initrd(tree: Path, step: GenerateInitrd) -> None:
     """Run the tool inside the tree (its configuration is written already). Raises BuildError."""
     mount_for_tools(tree)
-    with quick_initrd.helped(tree):
+    with quick_initrd.fewer_processes(tree):
         command.run(
             [*_INSIDE, str(tree), *tool_command(step)],
             doing=f"generating {step.path}", environment=quick_initrd.environment(), log=print,
@@ -135,7 +135,7 @@ def mount_for_tools(tree: Path) -> None:
 
 
 def unmount_tools(tree: Path) -> None:
-    """Undo `mount_for_tools`, so that the filesystems are laid from the tree's own files."""
+    """Undo `mount_for_tools`, so that the tree's own files populate the filesystems."""
     if (tree / "proc/self").exists():
         command.run(["umount", str(tree / "proc")], doing="unmounting /proc of the tree")
         for device in DEVICES:

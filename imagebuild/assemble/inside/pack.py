@@ -5,17 +5,16 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from imagebuild.assemble.inside.btrfs import check_left
-from imagebuild.assemble.inside.privileged import Left
+from imagebuild.assemble.inside.privileged import Deferred, check_deferred
 from imagebuild.host import command
 from imagebuild.plan.disk_vocabulary import PackTree
 
 _SECTOR_BYTES = 512
 
 
-def pack_tree(step: PackTree, folder: Path, archive: Path, left: Left) -> None:
+def pack_tree(step: PackTree, folder: Path, archive: Path, deferred: Deferred) -> None:
     """Everything that tar keeps; files with holes keep them. Raises BuildError."""
-    check_left(step.mountpoint, step.excluded, left)
+    check_deferred(step.mountpoint, step.excluded, deferred)
     words = ["tar", "--create", f"--file={archive}", f"--directory={folder}", "--format=pax", "--sort=name"]
     words += ["--numeric-owner", "--xattrs", "--xattrs-include=*", "--acls", "--sparse", "--blocking-factor=2048"]
     words += ["--pax-option=delete=atime,delete=ctime"]

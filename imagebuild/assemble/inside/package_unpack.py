@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from imagebuild.errors import BuildError
-from imagebuild.rootfs.archive import clean_name, printable
+from imagebuild.formats.text import escaped
+from imagebuild.rootfs.archive import clean_name
 from imagebuild.rootfs.package_file import PackageMembers, opened
 
 
@@ -29,7 +30,7 @@ def _place(members: PackageMembers, member: tarfile.TarInfo, name: str) -> tuple
     """Make one member; returns a folder with the time that it is to have in the end."""
     relative = clean_name(member.name)
     if ".." in relative.split("/") or (member.islnk() and ".." in member.linkname.split("/")):
-        raise BuildError(f"{name}: {printable(member.name)} leads out of the tree by ..")
+        raise BuildError(f"{name}: {escaped(member.name)} leads out of the tree by ..")
     path = Path("/") / relative
     if member.isdir():
         if path.is_dir():
@@ -47,7 +48,7 @@ def _place(members: PackageMembers, member: tarfile.TarInfo, name: str) -> tuple
         path.hardlink_to(Path("/") / clean_name(member.linkname))
         return None
     if not member.isreg():
-        raise BuildError(f"{name}: {printable(member.name)} is a device or pipe: a kernel's package has none")
+        raise BuildError(f"{name}: {escaped(member.name)} is a device or pipe: a kernel's package has none")
     with path.open("wb") as out:
         shutil.copyfileobj(members.open(member), out, 2**20)
     _own(path, member)

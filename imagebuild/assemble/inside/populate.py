@@ -1,7 +1,6 @@
-"""Runs as root in a private namespace: unpacks the tree, edits it, lays the filesystems.
+"""Runs as root in a private namespace: unpacks the tree, edits it, populates the filesystems.
 
-Started by image.py and laid.py as `python -m imagebuild.assemble.inside.populate`, with a
-LayJob as JSON on standard input.
+Started by executor.py as `python -m imagebuild.assemble.inside.populate`, with a PopulateJob on standard input.
 """
 
 from __future__ import annotations
@@ -12,45 +11,23 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import assert_never
 
-from imagebuild.assemble.inside import btrfs, ext, pack, privileged, spread
+from imagebuild.assemble.inside import btrfs, ext, pack, placement, privileged
 from imagebuild.assemble.inside.finish import catalogue
-from imagebuild.assemble.inside.finish.inside import laid_file
 from imagebuild.assemble.inside.initrd_tools import unmount_tools
 from imagebuild.assemble.inside.tree_edits import apply_edits
-from imagebuild.assemble.inside.xfs import make as xfs
-from imagebuild.assemble.job import Job, serve
+from imagebuild.assemble.inside.xfs import make_xfs
+from imagebuild.assemble.job import PopulateJob, filesystem_file, serve
 from imagebuild.errors import BuildError
 from imagebuild.host import command, lifeline
-from imagebuild.plan.disk_vocabulary import LaidStep, MakeBtrfs, MakeExt, MakeXfs, PackTree
-from imagebuild.plan.facts import Attribute, DeviceNode
-from imagebuild.plan.steps import Edit
+from imagebuild.plan.disk_vocabulary import MakeBtrfs, MakeExt, MakeXfs, PackTree, PopulateStep
 from imagebuild.rootfs import archive, times
 
 
-class LayJob(Job):
-    """`archives`: where those go that the appliance is to unpack.
-
-    `memory`: unpack the tree into a filesystem in memory, not onto the disk.
-    `laid`: the folder where filesystems are laid that are to be finished, each in a file; else all are in `image`.
-    """
-
-    memory: bool
-    tree: Path
-    devices: tuple[DeviceNode, ...] = ()
-    attributes: tuple[Attribute, ...] = ()
-    highest_id: int = 0
-    edits: tuple[Edit, ...]
-    filesystems: tuple[LaidStep, ...]
-    image: Path
-    archives: dict[str, Path]
-    laid: Path | None = None
-
-
 def main() -> int:
-    return serve(LayJob, _run)
+    return serve(PopulateJob, _run)
 
 
-def _run(job: LayJob) -> None:
+def _run(job: PopulateJob) -> None:
     area = job.workspace / "area"
     area.mkdir()
     if job.memory:
@@ -58,12 +35,12 @@ def _run(job: LayJob) -> None:
     tree = area / "tree"
     tree.mkdir()
     check_owners(job.highest_id)
-    left = privileged.left_for_later(area, job.devices, job.attributes)
-    unpack(job.tree, tree, privileged.exclusions(left.devices))
+    deferred = privileged.defer(area, job.devices, job.attributes)
+    unpack(job.tree, tree, privileged.exclusions(deferred.devices))
     apply_edits(tree, job.edits, recipe_folder=job.recipe_folder, secrets=job.secrets, epoch=job.epoch)
     unmount_tools(tree)
-    if job.laid is not None:
-        catalogue.write(tree, left, job.laid / catalogue.NAME)
+    if job.populated is not None:
+        catalogue.write(tree, deferred, job.populated / catalogue.NAME)
     times.clamp_times(tree, job.epoch)  # last of all: whoever reads a folder or a link may move its time of access
     folders = split(tree, area, job.filesystems)
     for number, step in enumerate(job.filesystems):
@@ -72,29 +49,29 @@ def _run(job: LayJob) -> None:
             case MakeExt():
                 with _place(job, step, number, area) as target:
                     ext.make_ext(step, folder, target, job.epoch)
-                    privileged.put_into(step, folder, left, target, job.workspace, job.epoch)
+                    privileged.put_into(step, folder, deferred, target, job.workspace, job.epoch)
             case MakeBtrfs():
-                btrfs.make_btrfs(step, folder, job.image, area, left)
+                btrfs.make_btrfs(step, folder, job.image, area, deferred)
             case MakeXfs():
                 for path in step.solid:
                     pack.fill_holes(ext.inside(step.mountpoint, folder, path))
-                xfs.make_xfs(step, folder, job.image, area, left)
+                make_xfs(step, folder, job.image, area, deferred)
             case PackTree():
                 for path in step.solid:
                     pack.fill_holes(ext.inside(step.mountpoint, folder, path))
-                pack.pack_tree(step, folder, job.archives[step.archive], left)
+                pack.pack_tree(step, folder, job.archives[step.archive], deferred)
             case _:
                 assert_never(step)
 
 
-def _place(job: LayJob, step: MakeExt, number: int, area: Path) -> AbstractContextManager[Path]:
+def _place(job: PopulateJob, step: MakeExt, number: int, area: Path) -> AbstractContextManager[Path]:
     """The file that an ext filesystem is made in. A stretch of the image is filled where it is, several from a file."""
-    if job.laid is not None:
-        target = laid_file(job.laid, number)
+    if job.populated is not None:
+        target = filesystem_file(job.populated, number)
         with target.open("wb") as file:
             file.truncate(step.size_bytes)
         return nullcontext(target)
-    return spread.staged(step.where, job.image, area) if step.region is None else nullcontext(job.image)
+    return placement.staged(step.where, job.image, area) if step.region is None else nullcontext(job.image)
 
 
 def check_owners(
@@ -125,7 +102,7 @@ def unpack(path: Path, tree: Path, exclusions: Sequence[str] = ()) -> None:
     command.run([*words, *exclusions], doing="unpacking the root tree", log=print)
 
 
-def split(tree: Path, area: Path, filesystems: tuple[LaidStep, ...]) -> dict[str, Path]:
+def split(tree: Path, area: Path, filesystems: tuple[PopulateStep, ...]) -> dict[str, Path]:
     """Move what belongs to other filesystems out of the tree, deepest first; each leaves an empty folder behind."""
     folders = {"/": tree}
     for number, step in enumerate(sorted(filesystems, key=lambda step: step.mountpoint.count("/"), reverse=True)):

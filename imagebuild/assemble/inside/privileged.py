@@ -18,6 +18,7 @@ from pathlib import Path
 
 from imagebuild.assemble.inside import debugfs
 from imagebuild.assemble.inside.debugfs import belongs, decoded, quoted, within
+from imagebuild.errors import BuildError
 from imagebuild.plan.disk_vocabulary import MakeExt
 from imagebuild.plan.facts import Attribute, DeviceNode
 
@@ -27,21 +28,21 @@ _FILE_TYPES = {"c": stat.S_IFCHR, "b": stat.S_IFBLK}
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class Deferred:
     """What could not be made in the tree, and is to be put into the filesystems."""
 
     devices: tuple[DeviceNode, ...] = ()
     attributes: tuple[Attribute, ...] = ()
 
 
-def left_for_later(folder: Path, devices: tuple[DeviceNode, ...], attributes: tuple[Attribute, ...]) -> Left:
+def defer(folder: Path, devices: tuple[DeviceNode, ...], attributes: tuple[Attribute, ...]) -> Deferred:
     """What of the tree's privileged things cannot be made below `folder`: found by trying."""
-    later = () if not devices or _can_make_devices(folder) else devices
-    nodes = {device.path for device in later}
+    devices_later = () if not devices or _can_make_devices(folder) else devices
+    nodes = {device.path for device in devices_later}
     classes = {attribute.name.split(".")[0] for attribute in attributes}
     refused = {name for name in classes if not _can_set(folder, name)}
-    return Left(
-        later,
+    return Deferred(
+        devices_later,
         tuple(
             attribute for attribute in attributes if attribute.path in nodes or attribute.name.split(".")[0] in refused
         ),
@@ -80,10 +81,31 @@ def exclusions(devices: Iterable[DeviceNode]) -> list[str]:
     return ["--no-wildcards", "--anchored", *(f"--exclude={name}" for name in names)] if names else []
 
 
-def put_into(step: MakeExt, folder: Path, left: Left, target: Path, scratch: Path, epoch: int) -> None:
+def check_deferred(mountpoint: str, excluded: tuple[str, ...], deferred: Deferred) -> None:
+    """Raises BuildError for what an ordinary user cannot put into a filesystem that is not ext.
+
+    Nodes in /dev are no loss: every kernel that boots here mounts its own /dev over it (devtmpfs).
+    """
+
+    def is_here(path: str) -> bool:
+        inside = (path + "/").startswith(mountpoint.rstrip("/") + "/")
+        return inside and not any((path + "/").startswith(other + "/") for other in excluded)
+
+    names = [device.path for device in deferred.devices if not device.path.startswith("/dev/")]
+    names += [attribute.path for attribute in deferred.attributes if not attribute.path.startswith("/dev/")]
+    if lost := [name for name in names if is_here(name)]:
+        raise BuildError(
+            f"{mountpoint}: a device node or an attribute for root only cannot be made by an ordinary user in a "
+            "filesystem that is not ext",
+            details="\n".join(lost[:10]),
+            resolution="build as root, use ext4 there, or take it out of the tree",
+        )
+
+
+def put_into(step: MakeExt, folder: Path, deferred: Deferred, target: Path, scratch: Path, epoch: int) -> None:
     """Put into a finished filesystem, made from `folder`, what belongs into it. Raises BuildError where that fails."""
-    devices = [device for device in left.devices if belongs(step, device.path)]
-    attributes = [attribute for attribute in left.attributes if belongs(step, attribute.path)]
+    devices = [device for device in deferred.devices if belongs(step, device.path)]
+    attributes = [attribute for attribute in deferred.attributes if belongs(step, attribute.path)]
     script = _root_folder(folder.stat())
     script += [line for device in devices for line in _make(step, device)]
     for number, attribute in enumerate(attributes):

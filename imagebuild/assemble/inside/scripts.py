@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-from imagebuild.assemble.inside.script_room import Room
+from imagebuild.assemble.inside.script_sandbox import Sandbox
 from imagebuild.errors import BuildError
 from imagebuild.host import command
 from imagebuild.plan.system_vocabulary import RunScript
@@ -19,7 +19,7 @@ def run_script(tree: Path, step: RunScript, recipe_folder: Path, epoch: int) -> 
 
     Every process that it has started has ended then, too: it was process 2 of a namespace.
     """
-    room = Room(
+    sandbox = Sandbox(
         tree=tree,
         script=recipe_folder / step.source,
         arguments=step.arguments,
@@ -28,11 +28,11 @@ def run_script(tree: Path, step: RunScript, recipe_folder: Path, epoch: int) -> 
         network=step.network,
     )
     words = ["unshare", "--mount", "--pid", "--uts", "--ipc", *([] if step.network else ["--net"])]
-    words += ["--fork", "--kill-child", sys.executable, "-m", "imagebuild.assemble.inside.script_room"]
+    words += ["--fork", "--kill-child", sys.executable, "-m", "imagebuild.assemble.inside.script_sandbox"]
     log: command.Sink = print
     log(f"script {step.source}")
     begun = time.monotonic()
-    ended = command.attempt(words, stdin=room.model_dump_json(), timeout_seconds=step.timeout_seconds, log=log)
+    ended = command.attempt(words, stdin=sandbox.model_dump_json(), timeout_seconds=step.timeout_seconds, log=log)
     if ended.exit_code == 0:
         return
     if ended.exit_code == _KILLED and time.monotonic() - begun >= step.timeout_seconds:

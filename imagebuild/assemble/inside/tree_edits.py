@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import shutil
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO, assert_never
@@ -47,7 +46,7 @@ def apply_edits(
         match edit:
             case GenerateInitrd():
                 configuration = tool_configuration(edit, tree)
-                _in_chroot(tree, configuration, partial(_apply, configuration, None, {}))
+                _in_chroot(tree, configuration, partial(_change, configuration))
                 generate_initrd(tree, edit)
             case IndexModules():
                 run_depmod(tree, edit.kernel_version)
@@ -56,19 +55,15 @@ def apply_edits(
             case AuthorizeKeys():
                 contents = [(recipe_folder / name).read_bytes() for name in edit.sources]
                 _in_chroot(tree, edit, partial(accounts.authorize_keys, edit, contents))
+            case CopyFile() | UnpackPackage():
+                with (recipe_folder / edit.source).open("rb") as file:  # opened while its path still means something
+                    _in_chroot(tree, edit, partial(_copy_in, edit, file))
+            case AddUser() | JoinGroups() | SetPassword():
+                _in_chroot(tree, edit, partial(accounts.apply, edit, secrets))
+            case Remove() | WriteFile() | MakeLink() | MakeFolder() | CopyInTree() | RepackKernel():
+                _in_chroot(tree, edit, partial(_change, edit))
             case _:
-                with _source_of(edit, recipe_folder) as file:
-                    _in_chroot(tree, edit, partial(_apply, edit, file, secrets))
-
-
-@contextlib.contextmanager
-def _source_of(edit: Edit, recipe_folder: Path) -> Iterator[BinaryIO | None]:
-    """The file beside the recipe that the edit needs, opened while its path still means something."""
-    if isinstance(edit, (CopyFile, UnpackPackage)):
-        with (recipe_folder / edit.source).open("rb") as file:
-            yield file
-    else:
-        yield None
+                assert_never(edit)
 
 
 def _in_chroot(tree: Path, edit: Edit, action: Callable[[], None]) -> None:
@@ -108,15 +103,22 @@ def _attempt(tree: Path, edit: Edit, action: Callable[[], None], answer: int) ->
     return 1
 
 
-def _apply(edit: Edit, file: BinaryIO | None, secrets: Mapping[str, str]) -> None:
+def _copy_in(edit: CopyFile | UnpackPackage, file: BinaryIO) -> None:
+    match edit:
+        case CopyFile():
+            _write(Path(edit.path), file.read(), edit.mode)
+        case UnpackPackage():
+            unpack_package(file, Path(edit.source).name)
+        case _:
+            assert_never(edit)
+
+
+def _change(edit: Remove | WriteFile | MakeLink | MakeFolder | CopyInTree | RepackKernel) -> None:
     match edit:
         case Remove():
             _remove(Path(edit.path))
         case WriteFile():
             _write(Path(edit.path), edit.content.encode(), edit.mode)
-        case CopyFile():
-            assert file is not None
-            _write(Path(edit.path), file.read(), edit.mode)
         case MakeLink():
             path = Path(edit.path)
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -124,17 +126,10 @@ def _apply(edit: Edit, file: BinaryIO | None, secrets: Mapping[str, str]) -> Non
             path.symlink_to(edit.target)
         case MakeFolder():
             Path(edit.path).mkdir(parents=True, exist_ok=True)
-        case UnpackPackage():
-            assert file is not None
-            unpack_package(file, Path(edit.source).name)
         case CopyInTree():
             _write(Path(edit.path), Path(edit.source).read_bytes(), 0o644)
         case RepackKernel():
             _repack(Path(edit.path))
-        case AddUser() | JoinGroups() | SetPassword():
-            accounts.apply(edit, secrets)
-        case GenerateInitrd() | IndexModules() | RunScript() | AuthorizeKeys():
-            raise AssertionError("done by programs of the tree, not here")
         case _:
             assert_never(edit)
 

@@ -3,7 +3,8 @@
 Start here. The user guide's list after the image exists: select the AKI, bundle, upload, register.
 
     aki.py            which AKI starts which image (aki.toml: the ids; ec2.toml: what EC2 starts where)
-    first_sectors.py  partition table and boot code of an image
+    image_kind.py     an image's partition table and the architecture of the kernel that its menu boots
+    instance_families.py  which EC2 instances start what
     gate.py           no image without a passing report for that very sha256
 
     bundle.py         an image as an instance-store bundle: tar_stream → gzip_stream → AES → parts, and manifest
@@ -15,7 +16,7 @@ Start here. The user guide's list after the image exists: select the AKI, bundle
     snapshot.py       an EBS snapshot, written block by block
     upload.py         a bundle into S3
     register.py       images: found again, registered, tagged, shared
-    wishes.py         what the user wants, and every decision that follows from it
+    plan.py           what is to be published, and every decision that follows from it
     publication.py    all of it in order, for several regions
 
 PV is the legacy path of EC2: see ec2.toml. Credentials come from boto3's own chain and from nowhere else.

@@ -16,7 +16,7 @@ from importlib.resources import files
 from typing import Any
 
 from imagebuild.errors import PublishError
-from imagebuild.publish.ec2.first_sectors import TableKind
+from imagebuild.formats.first_sectors import TableKind
 from imagebuild.vocabulary import Architecture, Layout
 
 _NAME = re.compile(r"pv-grub-(?P<layout>hd00?)_(?P<version>\d+\.\d+)-(?P<architecture>i386|x86_64)\.gz")

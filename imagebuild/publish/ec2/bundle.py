@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives.padding import PKCS7
 
 from imagebuild import __version__
 from imagebuild.errors import PublishError
+from imagebuild.host.sparse import aligned_extents
 from imagebuild.publish.ec2 import gzip_stream, tar_stream
-from imagebuild.publish.ec2.holes import data_extents
 from imagebuild.publish.ec2.keys import BundleKeys, SessionKey, encrypt_hex, new_session_key, sign
 from imagebuild.publish.ec2.manifest import (
     MOST_IMAGE_BYTES,
@@ -39,7 +39,7 @@ Meter = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class BundleRequest:
+class BundleContent:
     """`folder` exists or is made; `prefix` names the parts and the archive's member."""
 
     image: Path
@@ -58,7 +58,7 @@ class Bundle:
 
 
 def write_bundle(
-    request: BundleRequest,
+    content: BundleContent,
     keys: BundleKeys,
     *,
     meter: Meter = lambda done, total: None,
@@ -69,19 +69,19 @@ def write_bundle(
 
     Raises PublishError when the image is empty, too large (10 GiB) or changes, or when such a bundle is there already.
     """
-    account, prefix = check_account(request.account), check_prefix(request.prefix)
-    request.folder.mkdir(parents=True, exist_ok=True)
-    manifest_path = request.folder / f"{prefix}.manifest.xml"
-    _refuse_existing(request.folder, prefix)
-    partial = request.folder / f".{prefix}.partial"
+    account, prefix = check_account(content.account), check_prefix(content.prefix)
+    content.folder.mkdir(parents=True, exist_ok=True)
+    manifest_path = content.folder / f"{prefix}.manifest.xml"
+    _refuse_existing(content.folder, prefix)
+    partial = content.folder / f".{prefix}.partial"
     shutil.rmtree(partial, ignore_errors=True)  # what a killed run left
     partial.mkdir()
     try:
         session = session or new_session_key()
-        digest, size, parts = _write_parts(request.image, prefix, partial, session, meter, workers or _cores())
-        named = _move_parts(parts, prefix, request.folder)
+        digest, size, parts = _write_parts(content.image, prefix, partial, session, meter, workers or _cores())
+        named = _move_parts(parts, prefix, content.folder)
         manifest = Manifest(
-            machine=request.machine,
+            machine=content.machine,
             name=prefix,
             account=account,
             digest=digest,
@@ -97,7 +97,7 @@ def write_bundle(
         (partial / "manifest").write_bytes(write_manifest(manifest, lambda text: sign(keys.private, text)))
         (partial / "manifest").rename(manifest_path)
     except BaseException:
-        _remove_parts(request.folder, prefix)
+        _remove_parts(content.folder, prefix)
         raise
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -140,7 +140,7 @@ def _write_parts(
                 f"{image} has {before.st_size} bytes: an instance-store image has at least 1 and at most 10 GiB",
                 resolution="make a smaller image, or publish it as an EBS snapshot",
             )
-        extents = data_extents(descriptor, before.st_size)
+        extents = aligned_extents(descriptor, before.st_size)
         total = tar_stream.stream_length(before.st_size, extents)
         pieces = tar_stream.tar_pieces(descriptor, prefix, before.st_size, extents, gzip_stream.PIECE_BYTES)
         digest = hashlib.sha1()  # the format's

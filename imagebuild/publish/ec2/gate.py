@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,14 +9,11 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from imagebuild.errors import PublishError
+from imagebuild.formats.first_sectors import NEEDED_BYTES, FirstSectors, read_first_sectors
+from imagebuild.formats.qcow2 import disk_format
+from imagebuild.host.digest import image_sha256
 from imagebuild.publish.ec2.bundle import Meter
-from imagebuild.publish.ec2.first_sectors import NEEDED_BYTES, FirstSectors, read_first_sectors
-from imagebuild.publish.ec2.holes import data_extents, read_extent
 from imagebuild.report import Report, Verdict
-
-_PIECE_BYTES = 1 << 20
-_QCOW2_MAGIC = b"QFI\xfb"
-_ZEROS = bytes(_PIECE_BYTES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +42,7 @@ def look_at(path: Path) -> tuple[FirstSectors, int]:
             size = os.fstat(file.fileno()).st_size
     except OSError as error:
         raise PublishError(f"{path} cannot be read: {error.strerror}", resolution="check the path") from error
-    if head[:4] == _QCOW2_MAGIC:
+    if disk_format(head) == "qcow2":
         raise PublishError(
             f"{path} is a qcow2 image: EC2 takes raw ones",
             resolution=f"convert it (qemu-img convert -O raw {path} IMAGE.raw), verify and publish that one",
@@ -60,17 +56,7 @@ def take_sha256(path: Path, *, meter: Meter = lambda done, total: None) -> RawIm
     """Look at the image and take its sha256; holes are hashed without being read."""
     sectors, size = look_at(path)
     stamp = _stamp(path)
-    digest, done = hashlib.sha256(), 0
-    with path.open("rb") as file:
-        for extent in data_extents(file.fileno(), size):
-            _hash_zeros(digest, extent.start - done)
-            for piece in read_extent(file.fileno(), extent, _PIECE_BYTES):
-                digest.update(piece)
-            done = extent.end
-            meter(done, size)
-    _hash_zeros(digest, size - done)
-    meter(size, size)
-    image = RawImage(path, digest.hexdigest(), size, sectors, stamp)
+    image = RawImage(path, image_sha256(path, meter=meter), size, sectors, stamp)
     image.check_unchanged()
     return image
 
@@ -120,9 +106,3 @@ def check_report(image: RawImage, path: Path) -> Report:
 def _stamp(path: Path) -> tuple[int, int, int]:
     found = path.stat()
     return found.st_size, found.st_mtime_ns, found.st_ino
-
-
-def _hash_zeros(digest: hashlib._Hash, count: int) -> None:
-    while count > 0:
-        digest.update(_ZEROS[: min(count, _PIECE_BYTES)])
-        count -= _PIECE_BYTES

@@ -18,14 +18,14 @@ from imagebuild.events import Progress, stage
 from imagebuild.host.cache import Cache
 from imagebuild.publish.ec2 import register, requests, snapshot
 from imagebuild.publish.ec2.aws import Clients, connect
-from imagebuild.publish.ec2.bundle import Bundle, BundleRequest, Meter, write_bundle
+from imagebuild.publish.ec2.bundle import Bundle, BundleContent, Meter, write_bundle
 from imagebuild.publish.ec2.gate import RawImage
 from imagebuild.publish.ec2.keys import BundleKeys
 from imagebuild.publish.ec2.manifest import Machine, check_account
+from imagebuild.publish.ec2.plan import Connect, PublicationPlan, bucket_of, bundle_prefix
 from imagebuild.publish.ec2.register import Registered
 from imagebuild.publish.ec2.unbundle import open_manifest
 from imagebuild.publish.ec2.upload import upload_bundle
-from imagebuild.publish.ec2.wishes import Connect, Plan, bucket_of, bundle_prefix
 
 MeterFor = Callable[[str], Meter]
 """A progress display for one named piece of work."""
@@ -48,7 +48,7 @@ class Published:
 
 
 def publish(
-    plan: Plan,
+    plan: PublicationPlan,
     image: RawImage,
     *,
     cache: Cache,
@@ -60,14 +60,14 @@ def publish(
 ) -> list[Published]:
     """Carry the plan out. `keys` are needed for instance-store. Raises PublishError; safe to run again."""
     connect_to = connect_to or (lambda region: connect(region, workers=workers))
-    clients = {region: connect_to(region) for region in plan.wishes.regions}
+    clients = {region: connect_to(region) for region in plan.publication.regions}
     for line in plan.notes:
         progress.note(line)
     run = _Run(plan, image, cache, progress, meter_for, workers, clients)
     with cache.lock("publish", image.sha256):
         present = {region: register.find_image(clients[region], plan.registrations[region]) for region in clients}
         lacking = [region for region, found in present.items() if found is None]
-        if plan.wishes.store == "ebs":
+        if plan.publication.store == "ebs":
             sources = run.snapshots(lacking)
             return [run.image(region, present[region], sources) for region in clients]
         bundle = run.bundle(keys) if lacking else None
@@ -82,7 +82,7 @@ def publish(
 class _Run:
     """One publication under way."""
 
-    plan: Plan
+    plan: PublicationPlan
     raw: RawImage
     cache: Cache
     progress: Progress
@@ -94,7 +94,7 @@ class _Run:
         """Snapshot ids by region, for the regions that lack their AMI: written in the first region, copied on."""
         if not lacking:
             return {}
-        first = self.plan.wishes.regions[0]
+        first = self.plan.publication.regions[0]
         with stage(self.progress, f"snapshot in {first}") as mark:
             written = snapshot.ensure_snapshot(
                 self.clients[first],
@@ -127,16 +127,16 @@ class _Run:
                 "instance-store needs the certificates and the private key",
                 resolution="give --cert, --key and --ec2cert",
             )
-        wishes = self.plan.wishes
+        publication = self.plan.publication
         kernels = {wanted.kernel_id for wanted in self.plan.registrations.values()}
         kernel_id = kernels.pop() if len(kernels) == 1 else None
-        machine = Machine(wishes.architecture, kernel_id, None, wishes.mappings)
-        account, prefix = check_account(wishes.account or ""), bundle_prefix(self.plan)
+        machine = Machine(publication.architecture, kernel_id, None, publication.mappings)
+        account, prefix = check_account(publication.account or ""), bundle_prefix(self.plan)
         public = [keys.user.public_numbers().n, keys.ec2.public_numbers().n]
         identity = json.dumps([self.raw.sha256, account, prefix, asdict(machine), public])
 
         def make(folder: Path) -> None:
-            request = BundleRequest(self.raw.path, folder, prefix, account, machine)
+            request = BundleContent(self.raw.path, folder, prefix, account, machine)
             write_bundle(request, keys, meter=self.meter_for("bundle"))
             self.raw.check_unchanged()
 
@@ -153,7 +153,7 @@ class _Run:
                 locations[region] = upload_bundle(
                     self.clients[region],
                     bundle,
-                    bucket_of(self.plan.wishes, region),
+                    bucket_of(self.plan.publication, region),
                     progress=self.progress,
                     meter=self.meter_for(f"upload to {region}"),
                     workers=min(self.workers, 4),
@@ -172,7 +172,7 @@ class _Run:
         else:
             self.progress.note(f"{region}: {present.image_id} is registered already")
             there = present
-        permissions = requests.launch_permissions(self.plan.wishes.permissions)
+        permissions = requests.launch_permissions(self.plan.publication.permissions)
         tagged = register.ensure_tags(clients, there.image_id, wanted)
         shared = register.ensure_permissions(clients, there.image_id, permissions)
         return Published(

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from imagebuild.errors import PublishError
-from imagebuild.publish.ec2.families import Virtualization
-from imagebuild.publish.ec2.first_sectors import TableKind
+from imagebuild.formats.first_sectors import TableKind
+from imagebuild.publish.ec2.instance_families import Virtualization
 from imagebuild.vocabulary import Architecture
 
 Store = Literal["ebs", "instance-store"]

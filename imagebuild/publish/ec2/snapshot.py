@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING, Any
 
 from imagebuild.errors import PublishError
 from imagebuild.events import Progress
+from imagebuild.host.sparse import aligned_extents
 from imagebuild.publish.ec2.aws import AGAIN, Clients, Refused, code_of, translated
 from imagebuild.publish.ec2.bundle import Meter
 from imagebuild.publish.ec2.gate import RawImage
-from imagebuild.publish.ec2.holes import data_extents
 from imagebuild.publish.ec2.requests import (
     BLOCK_BYTES,
     SHA256_TAG,
@@ -136,7 +136,7 @@ def blocks_with_data(image: Path, size_bytes: int) -> Iterator[tuple[int, bytes]
     """Index and content of every block that is not all zeros; the image's last block is filled up with zeros."""
     with image.open("rb") as file:
         descriptor, following = file.fileno(), 0
-        for extent in data_extents(descriptor, size_bytes):
+        for extent in aligned_extents(descriptor, size_bytes):
             last = (extent.end - 1) // BLOCK_BYTES
             for index in range(max(following, extent.start // BLOCK_BYTES), last + 1):
                 block = os.pread(descriptor, BLOCK_BYTES, index * BLOCK_BYTES).ljust(BLOCK_BYTES, b"\0")
@@ -148,7 +148,7 @@ def blocks_with_data(image: Path, size_bytes: int) -> Iterator[tuple[int, bytes]
 def most_blocks(image: Path, size_bytes: int) -> int:
     """How many blocks will be sent at most, without reading them."""
     with image.open("rb") as file:
-        extents = data_extents(file.fileno(), size_bytes)
+        extents = aligned_extents(file.fileno(), size_bytes)
     touched = {
         index for extent in extents for index in range(extent.start // BLOCK_BYTES, (extent.end - 1) // BLOCK_BYTES + 1)
     }

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from imagebuild.publish.ec2.holes import Extent, read_extent
+from imagebuild.host.sparse import Extent, read_extent
 
 BLOCK = 512
 RECORD = 20 * BLOCK

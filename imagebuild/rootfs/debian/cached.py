@@ -23,11 +23,14 @@ from pathlib import Path
 from imagebuild.errors import HostError
 from imagebuild.host import command
 from imagebuild.host.cache import Cache
+from imagebuild.host.cache_kinds import Kind
+from imagebuild.host.digest import file_sha256
 from imagebuild.plan.steps import BootstrapDebian
 from imagebuild.rootfs.debian import argv as debian_words
 from imagebuild.rootfs.debian import prepare as debian_prepare
 
-PACKAGES, ESSENTIALS = "packages", "essentials"
+PACKAGES: Kind = "packages"
+ESSENTIALS: Kind = "essentials"
 _WAY = 1  # another number where a layer is made or laid in another way
 # What the next bootstrap makes itself before a layer is laid, and what belongs to this one alone.
 _NOT_KEPT = (
@@ -81,14 +84,14 @@ class Kept:
                 with contextlib.suppress(FileNotFoundError):
                     os.utime(line)
             new = sorted((self.notes / "new").iterdir())
-            self._keep(PACKAGES, new, "".join(f"{_sha256(path)} {path.name}\n" for path in new))
+            self._keep(PACKAGES, new, "".join(f"{file_sha256(path)} {path.name}\n" for path in new))
             if (self.notes / "layer/packages").exists():
                 about = {"key": self.key, "moment": self.moment, "began": self.began}
                 (self.notes / "layer/about.json").write_text(json.dumps(about), encoding="utf-8")
                 names = (self.notes / "layer/packages").read_text(encoding="utf-8")
                 self._keep(ESSENTIALS, sorted((self.notes / "layer").iterdir()), f"{self.key}\n{names}")
 
-    def _keep(self, kind: str, files: list[Path], identity: str) -> None:
+    def _keep(self, kind: Kind, files: list[Path], identity: str) -> None:
         def make(folder: Path) -> None:
             for path in files:
                 path.rename(folder / path.name)
@@ -150,7 +153,7 @@ def _key(step: BootstrapDebian, apt_sources: tuple[str, ...]) -> str:
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
-def _folders(cache: Cache, kind: str) -> list[Path]:
+def _folders(cache: Cache, kind: Kind) -> list[Path]:
     folder = cache.root / kind
     names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
     return [path for name in names if (path := cache.find(kind, name)) is not None]
@@ -162,8 +165,3 @@ def _about(folder: Path) -> dict[str, str]:
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

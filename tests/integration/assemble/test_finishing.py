@@ -15,7 +15,7 @@ from imagebuild.events import Quiet
 from imagebuild.host.cache import Cache
 from imagebuild.plan import planner
 from imagebuild.plan.disk_vocabulary import MakeExt
-from imagebuild.plan.finishing import Parted
+from imagebuild.plan.finishing import SplitEdits
 from imagebuild.recipe.load import load_recipe
 from tests.integration.assemble.sources import trees
 from tests.integration.assemble.sources.ext_reader import Entry, read_ext
@@ -109,7 +109,7 @@ def test_as_if_it_had_been_in_the_tree(disk: str, folder: Path, monkeypatch: pyt
     assert (laid, laid_again) == (False, True)
     assert (folder / "finished.raw").read_bytes() == (folder / "again.raw").read_bytes()
     assert finished.plan.finishing
-    monkeypatch.setattr(planner, "part_edits", lambda edits, _disk: Parted(tuple(edits)))
+    monkeypatch.setattr(planner, "split_edits", lambda edits, _disk: SplitEdits(tuple(edits)))
     in_one, _laid = build(recipe, folder / "in-one.raw", folder / "cache-2")
     assert not in_one.plan.finishing
     assert contents(folder / "again.raw", again) == contents(folder / "in-one.raw", in_one)

@@ -16,13 +16,13 @@ from typing import Any
 import pytest
 
 from imagebuild.assemble.image import build_image
-from imagebuild.assemble.inside.spread import data_runs
 from imagebuild.errors import HostError
 from imagebuild.events import Quiet
 from imagebuild.host import command
 from imagebuild.host.cache import Cache
 from imagebuild.host.guest import Drive, Guest, appliance
 from imagebuild.host.mountable import check_mountable, mountable
+from imagebuild.host.sparse import data_extents
 from imagebuild.plan.steps import Plan
 from imagebuild.recipe.load import load_recipe
 from tests.images import INITRD, KERNEL, RELEASE, initrd, kernel, noise
@@ -114,12 +114,10 @@ def test_each_layout_is_clean(name: str, disk: dict[str, Any], tree: Path, cache
 def cut_out(image: Path, offset: int, size: int, target: Path) -> Path:
     with image.open("rb", buffering=0) as source, target.open("wb") as part:
         part.truncate(size)
-        for start, length in list(data_runs(source.fileno())):
-            begin, end = max(start, offset), min(start + length, offset + size)
-            if begin < end:
-                source.seek(begin)
-                part.seek(begin - offset)
-                part.write(source.read(end - begin))
+        for extent in list(data_extents(source.fileno(), offset, offset + size)):
+            source.seek(extent.start)
+            part.seek(extent.start - offset)
+            part.write(source.read(extent.length))
     return target
 
 

@@ -12,9 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from imagebuild.assemble.inside.xfs.fill import fill
-from imagebuild.assemble.inside.xfs.geometry import XfsError
-from imagebuild.bootloaders.loaders import LOADERS
+from imagebuild.assemble.inside.xfs_writer import XfsError, fill_xfs
+from imagebuild.bootloaders.table import LOADERS
 from imagebuild.errors import PlanError
 from imagebuild.filesystems.mkfs import making
 from imagebuild.host import command
@@ -32,7 +31,7 @@ def make(image: Path, folder: Path, version: str, size_bytes: int = 400 * MIB) -
     options = making(FilesystemSpec(type="xfs"), "disk", VERSIONS[version]).options
     command.run(["mkfs.xfs", "-q", "-f", *options, "-m", f"uuid={UUID}", str(image)], doing="mkfs.xfs")
     with image.open("r+b", buffering=0) as file:
-        fill(file, folder)
+        fill_xfs(file, folder)
 
 
 def check(image: Path) -> None:

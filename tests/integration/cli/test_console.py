@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from imagebuild.cli.console import BootWords, boot_image
+from imagebuild.cli.run import run
 
 pytestmark = pytest.mark.integration
 MIB = 2**20
@@ -98,7 +98,7 @@ def test_the_disk_is_the_image_itself_only_with_keep(
 
     monkeypatch.setattr("imagebuild.host.command.foreground", foreground)
     for keep in (False, True):
-        assert boot_image(BootWords(image, xen=xen, keep=keep)) == 0
+        assert run(["boot", str(image), *["--xen"] * xen, *["--keep"] * keep]) == 0
     drives = [next(word for word in argv if "id=image" in word) for argv in seen]
     assert "snapshot=on" in drives[0] or "read" in drives[0]
     assert "snapshot" not in drives[1]

@@ -6,8 +6,8 @@ import random
 
 import pytest
 
-from imagebuild.assemble.inside.xfs.attributes import hash_name
-from imagebuild.assemble.inside.xfs.checksum import sealed
+from imagebuild.assemble.inside.xfs_writer.attributes import hash_name
+from imagebuild.assemble.inside.xfs_writer.checksum import sealed
 from imagebuild.formats.crc32c import crc32c
 
 

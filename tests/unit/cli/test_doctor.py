@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from imagebuild.cli.doctor import show_capabilities
+from imagebuild.cli.commands.doctor import progress_for, show
 from imagebuild.host import capabilities
 from imagebuild.host.cache import Cache
 from imagebuild.host.capabilities import Capability, Probe
+from imagebuild.operations.doctor import DoctorRequest, examine
 
 GOOD = Capability("qemu", "ok", "tried: it runs")
 LIMITED = Capability("acceleration", "limited", "tried: no KVM", "turn it on")
@@ -29,7 +30,9 @@ def doctor(*answers: Capability, as_json: bool = False, pv_grub: Path | None = N
     def find(cache: Cache) -> Sequence[Probe]:
         return [Probe(answer.name, f"trying {answer.name}", lambda answer=answer: (answer,)) for answer in answers]  # type: ignore[misc]
 
-    return show_capabilities(prepare=False, as_json=as_json, pv_grub=pv_grub, find=find)
+    with progress_for(as_json=as_json) as progress:
+        found = examine(DoctorRequest(pv_grub=pv_grub), Cache(), progress, find)
+    return show(found, as_json=as_json)
 
 
 def test_a_good_machine(capsys: pytest.CaptureFixture[str]) -> None:

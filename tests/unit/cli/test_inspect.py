@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from xml.etree import ElementTree
 
-from imagebuild.cli.disk_drawing import drawing
-from imagebuild.cli.inspect import words
+from imagebuild.cli.inspection_lines import lines
+from imagebuild.operations.inspect import drawing
 from imagebuild.report import Check, Outcome
 from imagebuild.verify.inspection import (
     BootFile,
@@ -86,7 +86,7 @@ def inspection() -> Inspection:
 
 
 def text() -> str:
-    return "\n".join("".join(piece for piece, _style in line) for line in words(inspection()))
+    return "\n".join("".join(piece for piece, _style in line) for line in lines(inspection()))
 
 
 def test_everything_is_said() -> None:
@@ -115,7 +115,7 @@ def test_names_out_of_an_image_are_escaped() -> None:
 
 def test_no_menu() -> None:
     found = inspection().model_copy(update={"menu": None, "menu_problem": "does not exist", "choices": ()})
-    shown = "\n".join("".join(piece for piece, _style in line) for line in words(found))
+    shown = "\n".join("".join(piece for piece, _style in line) for line in lines(found))
     assert "Menu  none: does not exist" in shown
     assert "none of them finds a menu" in shown
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from imagebuild import __version__
-from imagebuild.formats.text import duration, printable, size
+from imagebuild.formats.text import duration, escaped, excerpt, printable, size, xml_text
 from tests.unit.cli.conftest import Runner
 
 VERBS = ("validate", "plan", "build", "verify", "doctor", "schema")
@@ -134,3 +134,13 @@ def test_duration(seconds: float, text: str) -> None:
 )
 def test_size(count: int, text: str) -> None:
     assert size(count) == text
+
+
+def test_escaped_loses_nothing() -> None:
+    assert escaped(b"caf\xe9\x1b[0m\n".decode("utf-8", "surrogateescape")) == r"caf\xe9\x1b[0m\n"
+    assert escaped("\ud800\u202e ü") == r"\ud800\u202e ü"
+    assert excerpt("x" * 9 + "\n", 10) == "x" * 9 + "…"
+
+
+def test_xml_text_holds_no_character_that_xml_forbids() -> None:
+    assert xml_text("a\x00\x1b\ufffe\ud800\tb\n") == "a" + "\N{REPLACEMENT CHARACTER}" * 4 + "\tb\n"

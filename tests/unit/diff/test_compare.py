@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from imagebuild.cli.diff import page_of
 from imagebuild.diff.compare import FileChange, compare, folded
 from imagebuild.diff.snapshot import FileFacts, Snapshot
 from imagebuild.diff.text import lines
+from imagebuild.operations.diff import page_of
 from imagebuild.pages.model import PackageLine
 
 FILE = FileFacts("file", 0o644, 0, 0, 5, "aa")

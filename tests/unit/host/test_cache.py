@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from imagebuild.host import known_digest
 from imagebuild.host.cache import Cache, damage
+from imagebuild.host.cache_kinds import KINDS, FileKind, Kind
+from imagebuild.operations.cache import prune_cache
 
 
 def fill(folder: Path) -> None:
@@ -65,7 +70,7 @@ def make(folder):
     print("making", flush=True)
     time.sleep(0.5)
     (folder / "file").write_text("made once")
-Cache(Path(sys.argv[1])).get("kind", "1", make)
+Cache(Path(sys.argv[1])).get("trees", "1", make)
 sys.stdin.read()
 """
 
@@ -75,7 +80,7 @@ def test_who_waits_for_the_maker_does_not_wait_for_its_end(tmp_path: Path) -> No
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as maker:
         assert maker.stdout is not None
         assert maker.stdout.readline() == b"making\n"
-        path, cached = Cache(tmp_path).get("kind", "1", lambda folder: pytest.fail("made twice"))
+        path, cached = Cache(tmp_path).get("trees", "1", lambda folder: pytest.fail("made twice"))
         assert cached
         assert (path / "file").read_text() == "made once"
         assert maker.poll() is None  # it still keeps what it has made
@@ -114,8 +119,9 @@ def test_prune_removes_what_was_not_wanted_for_the_longest_time(tmp_path: Path) 
 
 def test_prune_of_one_kind_leaves_what_is_wanted(tmp_path: Path) -> None:
     cache = Cache(tmp_path)
-    for kind, name in (("trees", "a"), ("laid", "b"), ("laid", "c")):
-        cache.get(kind, name, fill)
+    cache.get("trees", "a", fill)
+    for name in "bc":
+        cache.get("laid", name, fill)
     assert [entry.digest for entry in cache.prune(0, kind="laid", wanted=cache.path("laid", "b"))] == ["c"]
     assert {entry.digest for entry in cache.entries()} == {"a", "b"}
 
@@ -133,3 +139,40 @@ def test_prune_leaves_what_another_process_uses(tmp_path: Path) -> None:
         assert Cache(tmp_path).prune(0) == []
         user.communicate(timeout=10)
     assert [entry.digest for entry in Cache(tmp_path).prune(0)] == ["a"]
+
+
+def test_every_kind_is_in_the_table() -> None:
+    assert set(KINDS) == {*get_args(Kind), *get_args(FileKind)}, "and mypy lets nothing be cached under another name"
+    assert all(about.what and about.key for about in KINDS.values())
+
+
+def test_what_is_no_entry_is_not_listed(tmp_path: Path) -> None:
+    cache = Cache(tmp_path)
+    cache.get("trees", "a", fill)
+    shutil.copytree(tmp_path / "trees", tmp_path / "of-an-older-version")
+    (tmp_path / "dask/worker-1").mkdir(parents=True)
+    assert {entry.kind for entry in cache.entries()} == {"trees", "of-an-older-version"}
+
+
+def test_the_oldest_stamps_are_forgotten(tmp_path: Path) -> None:
+    images = [tmp_path / name for name in "abc"]
+    cache = Cache(tmp_path / "cache")
+    for number, image in enumerate(images):
+        image.write_bytes(b"one")
+        os.utime(image, (1000, 1000))
+        known_digest.known_sha256(image, cache)
+        stamp = max((cache.root / "stamps").iterdir(), key=lambda path: path.stat().st_mtime_ns)
+        os.utime(stamp, (number, number))
+    assert known_digest.forget_stamps(cache.root, 2) == 1
+    assert len(list((cache.root / "stamps").iterdir())) == 2
+    assert prune_cache(cache, 0).stamps == 2, "a cache that is emptied forgets them all"
+
+
+def test_a_stamp_that_is_written_makes_the_oldest_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(known_digest, "MOST_STAMPS", 2)
+    cache = Cache(tmp_path / "cache")
+    for name in "abcd":
+        (tmp_path / name).write_bytes(b"one")
+        os.utime(tmp_path / name, (1000, 1000))
+        known_digest.known_sha256(tmp_path / name, cache)
+    assert len(list((cache.root / "stamps").iterdir())) == 2

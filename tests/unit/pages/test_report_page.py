@@ -8,8 +8,9 @@ from html.parser import HTMLParser
 
 import pytest
 
+from imagebuild.formats.text import pictured
 from imagebuild.pages.changes import changes, package_changes
-from imagebuild.pages.clean import clean, console_lines
+from imagebuild.pages.clean import console_lines
 from imagebuild.pages.drawing import draw
 from imagebuild.pages.model import Area, DiskFacts, PackageLine, Stretch
 from imagebuild.pages.render import delta, report_html
@@ -84,7 +85,7 @@ def test_console_lines() -> None:
     lines, left_out = console_lines(b"\n".join(b"%d" % number for number in range(100)), most_lines=40)
     assert (len(lines), left_out) == (40, 60)
     assert (lines[0], lines[9], lines[10], lines[-1]) == ("0", "9", "70", "99")
-    assert clean("a\x00b\x1bc\x7f\x9b\ud800") == "a␀b␛c\ufffd\ufffd\ufffd"
+    assert pictured("a\x00b\x1bc\x7f\x9b\ud800") == "a␀b␛c\ufffd\ufffd\ufffd"
 
 
 def test_the_disk_is_drawn_to_scale() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from imagebuild.plan.disk_vocabulary import MakeExt, MakeXfs, Region, Runs
-from imagebuild.plan.finishing import Parted, part_edits
+from imagebuild.plan.finishing import SplitEdits, split_edits
 from imagebuild.plan.steps import (
     CopyFile,
     Edit,
@@ -36,23 +36,26 @@ INITRD = GenerateInitrd(tool="initramfs-tools", kernel="k", kernel_version="1", 
 
 
 @pytest.mark.parametrize(
-    ("edits", "parted"),
+    ("edits", "split"),
     [
-        ([OLD, MOTD, SRV, MENU], Parted((OLD, SRV), (MOTD, MENU), kept=True)),
-        ([MOTD, SCRIPT, MENU], Parted((MOTD, SCRIPT), (MENU,), kept=True)),
-        ([MOTD, INITRD, MENU], Parted((MOTD, INITRD), (MENU,), kept=True)),
-        ([PASSWORD, SECRET, MENU], Parted((), (PASSWORD, SECRET, MENU), kept=True)),
-        ([PASSWORD, SCRIPT, MENU], Parted((PASSWORD, SCRIPT), (MENU,), kept=False)),
-        ([DOWNLOAD, MENU], Parted((DOWNLOAD,), (MENU,), kept=False)),
-        ([SECRET, INITRD, MENU], Parted((SECRET, INITRD), (MENU,), kept=False)),
+        ([OLD, MOTD, SRV, MENU], SplitEdits((OLD, SRV), (MOTD, MENU), kept=True)),
+        ([MOTD, SCRIPT, MENU], SplitEdits((MOTD, SCRIPT), (MENU,), kept=True)),
+        ([MOTD, INITRD, MENU], SplitEdits((MOTD, INITRD), (MENU,), kept=True)),
+        ([PASSWORD, SECRET, MENU], SplitEdits((), (PASSWORD, SECRET, MENU), kept=True)),
+        ([PASSWORD, SCRIPT, MENU], SplitEdits((PASSWORD, SCRIPT), (MENU,), kept=False)),
+        ([DOWNLOAD, MENU], SplitEdits((DOWNLOAD,), (MENU,), kept=False)),
+        ([SECRET, INITRD, MENU], SplitEdits((SECRET, INITRD), (MENU,), kept=False)),
         # what a file or link puts in a mountpoint's way is found as before: nothing is parted
-        ([MakeLink(path="/srv", target="/mnt"), SRV, MENU], Parted((MakeLink(path="/srv", target="/mnt"), SRV, MENU))),
+        (
+            [MakeLink(path="/srv", target="/mnt"), SRV, MENU],
+            SplitEdits((MakeLink(path="/srv", target="/mnt"), SRV, MENU)),
+        ),
     ],
 )
-def test_the_order_of_effects_stays(edits: list[Edit], parted: Parted) -> None:
-    assert part_edits(edits, [EXT]) == parted
+def test_the_order_of_effects_stays(edits: list[Edit], split: SplitEdits) -> None:
+    assert split_edits(edits, [EXT]) == split
 
 
 def test_only_ext_is_finished() -> None:
-    assert part_edits([MOTD, MENU], [EXT, XFS]) == Parted((MOTD, MENU))
-    assert part_edits([MOTD, MENU], []) == Parted((MOTD, MENU))
+    assert split_edits([MOTD, MENU], [EXT, XFS]) == SplitEdits((MOTD, MENU))
+    assert split_edits([MOTD, MENU], []) == SplitEdits((MOTD, MENU))

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from imagebuild.errors import PlanError
 from imagebuild.filesystems import ext
 from imagebuild.filesystems.ext import MIB
+from imagebuild.plan.areas import disk_model
 from imagebuild.plan.layout import EXTENT_BYTES, arrange
 from imagebuild.recipe.model import Disk
 
@@ -36,7 +37,7 @@ def test_partitions_never_overlap(parts: list[str], volumes: list[str], total: i
         }
     )
     try:
-        arrangement = arrange(disk, None)
+        arrangement = arrange(disk_model(disk), None)
     except PlanError:
         return
     assert arrangement is not None

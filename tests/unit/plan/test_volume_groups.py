@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from imagebuild.plan.areas import DiskModel, disk_model
 from imagebuild.plan.facts import Noted, TreeFacts
 from imagebuild.plan.steps import MakeLink, WriteFile
 from imagebuild.plan.volume_groups import activation_edits
@@ -14,10 +15,11 @@ ROOT = {"name": "root", "size": "rest", "mount": "/", "filesystem": "ext4"}
 DATA = {"name": "srv", "size": "rest", "mount": "/srv", "filesystem": "ext4"}
 
 
-def disk(**groups: Any) -> Disk:
+def disk(**groups: Any) -> DiskModel:
     boot = {"mount": "/boot", "size": "200MiB", "filesystem": "ext3"}
     parts = [boot, *({"size": "2GiB", "volume_group": name} for name in groups)]
-    return Disk.model_validate({"layout": "hd00", "size": "8GiB", "partitions": parts, "volume_groups": groups})
+    spec = {"layout": "hd00", "size": "8GiB", "partitions": parts, "volume_groups": groups}
+    return disk_model(Disk.model_validate(spec))
 
 
 def facts(*paths: str) -> TreeFacts:

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from imagebuild.repair.boot_volume import BootVolume
 from imagebuild.repair.decide import decide_repair
+from imagebuild.repair.facts import BootVolume
 from imagebuild.repair.menu_edits import edit_menu
 from imagebuild.repair.steps import (
     CheckFilesystem,

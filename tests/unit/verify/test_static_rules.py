@@ -6,13 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from imagebuild.bootloaders.loader_rules import RULES, verdict_on
+from imagebuild.bootloaders.table import LOADERS, verdict_on
+from imagebuild.formats.device_name import read_device_name
 from imagebuild.formats.superblocks import Superblock
+from imagebuild.formats.text import excerpt
+from imagebuild.image.device_names import NotThere, resolve
 from imagebuild.image.places import Place, mapper_name
-from imagebuild.image.probe import look, printable
+from imagebuild.image.probe import look
 from imagebuild.verify.kernel_checks import release_numbers
 from imagebuild.verify.static import CHECKS
-from imagebuild.verify.view import names_of
 from imagebuild.vocabulary import BootLoader
 
 
@@ -39,7 +41,7 @@ def test_rules(loader: BootLoader, kind: str, features: set[str], refused: list[
 
 
 def test_every_rule_has_a_reason_and_a_source() -> None:
-    assert all(rule.reason and rule.source for rules in RULES.values() for rule in rules)
+    assert all(rule.reason and rule.source for loader in LOADERS.values() for rule in loader.image_rules)
 
 
 def test_large_blocks_are_refused() -> None:
@@ -59,17 +61,56 @@ def test_release_numbers(release: str, numbers: tuple[int, ...]) -> None:
     assert release_numbers(release) == numbers
 
 
-def test_names_of_a_volume_and_of_a_partition() -> None:
-    volume = Place("/dev/my-vg/root", None, 1, (), None, "", volume=("my-vg", "root"))
-    assert names_of(volume) == {"/dev/my-vg/root", "/dev/mapper/my--vg-root"}
+VOLUME = Place("/dev/my-vg/root", None, 1, (), None, "", volume=("my-vg", "root"))
+PARTITION = Place("(hd0,0)", 0, 1, (), Superblock("ext4", "aa-bb", "top"), "", partuuid="12345678-01", partlabel="r")
+SECOND = Place("(hd0,1)", 1, 1, (), Superblock("swap", "cc"), "", partuuid="12345678-02")
+
+
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [
+        ("/dev/my-vg/root", VOLUME), ("/dev/mapper/my--vg-root", VOLUME),
+        ("/dev/disk/by-id/dm-name-my--vg-root", VOLUME),
+        ("UUID=AA-BB", PARTITION), ("UUID=aa-bb", PARTITION), ("LABEL=top", PARTITION),
+        ("PARTUUID=12345678-01", PARTITION),
+        ("PARTLABEL=r", PARTITION), ("/dev/disk/by-uuid/aa-bb", PARTITION), ("/dev/disk/by-partlabel/r", PARTITION),
+        ("PARTUUID=12345678-01/PARTNROFF=1", SECOND), ("PARTUUID=12345678-02/PARTNROFF=-1", PARTITION),
+        ("/dev/xvda1", PARTITION), ("/dev/xvde2", SECOND), ("/dev/sda2", SECOND), ("/dev/hda1", PARTITION),
+        ("202:2", SECOND), ("ca01", PARTITION), ("/dev/disk/by-path/xen-vbd-51712-part2", SECOND),
+    ],
+)  # fmt: skip
+def test_names_of_places(name: str, place: Place) -> None:
+    assert resolve(read_device_name(name), (PARTITION, SECOND, VOLUME), partitioned=True) == place
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("UUID=other", "absent"), ("LABEL=", "absent"), ("/dev/xvda3", "absent"), ("/dev/xvda", "absent"),
+        ("/dev/xvdb1", "other disk"), ("/dev/vda1", "absent"), ("/dev/nvme0n1p1", "absent"), ("253:0", "unknown"),
+        ("/dev/disk/by-id/ata-X", "absent"), ("/dev/my-vg/other", "absent"), ("/dev/ram0", "unknown"),
+        ("/dev/nfs", "unknown"), ("PARTUUID=12345678-01/PARTNROFF=5", "absent"), ("zfs=tank", "unknown"),
+    ],
+)  # fmt: skip
+def test_names_that_no_place_has(name: str, why: str) -> None:
+    found = resolve(read_device_name(name), (PARTITION, SECOND, VOLUME), partitioned=True)
+    assert isinstance(found, NotThere)
+    assert found.why == why
+
+
+def test_an_unpartitioned_disk_is_any_partition_of_the_first_disk() -> None:
+    whole = Place("(hd0)", None, 1, (), Superblock("ext4", "aa"), "")
+    for name in ("/dev/xvda", "/dev/xvda1", "/dev/sda1", "/dev/xvda2"):
+        assert resolve(read_device_name(name), (whole,), partitioned=False) == whole
+
+
+def test_mapper_names() -> None:
     assert mapper_name("a", "b-c") == "/dev/mapper/a-b--c"
-    partition = Place("(hd0,0)", 0, 1, (), Superblock("ext4", "aa-bb", "top"), "", partuuid="12345678-01")
-    assert {"UUID=AA-BB", "UUID=aa-bb", "LABEL=top", "PARTUUID=12345678-01"} <= names_of(partition)
 
 
 def test_control_characters_do_not_get_through() -> None:
-    assert printable("a\x1b[31m\n\x07b") == "a\\x1b[31m\\n\\x07b"
-    assert len(printable("x" * 999, 50)) == 50
+    assert excerpt("a\x1b[31m\n\x07b") == "a\\x1b[31m\\n\\x07b"
+    assert len(excerpt("x" * 999, 50)) == 50
 
 
 def test_programs_are_limited_in_time_output_and_writing() -> None:

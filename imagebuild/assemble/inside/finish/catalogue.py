@@ -1,4 +1,4 @@
-"""The names in a tree with what lstat(2) says of each, kept beside the filesystems that were laid from the tree."""
+"""The names in a tree with what lstat(2) says of each, cached beside the filesystems that the tree populates."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from imagebuild.assemble.inside.debugfs import decoded
-from imagebuild.assemble.inside.privileged import Left
+from imagebuild.assemble.inside.privileged import Deferred
 
 NAME = "catalogue.json"
 
@@ -44,13 +44,13 @@ class Noted(NamedTuple):
 Catalogue = Mapping[str, Noted]
 
 
-def write(tree: Path, left: Left, path: Path) -> None:
+def write(tree: Path, deferred: Deferred, path: Path) -> None:
     """Note everything below `tree` (its own path is "") into the file `path`.
 
-    `left`: attributes that could not be set in the tree, and that the filesystems have nevertheless.
+    `deferred`: attributes that could not be set in the tree, and that the filesystems have nevertheless.
     """
     noted = dict(_walk(str(tree), ""))
-    for attribute in left.attributes:
+    for attribute in deferred.attributes:
         if (entry := noted.get(decoded(attribute.path))) is not None:
             entry.attributes[attribute.name] = attribute.value
     path.write_text(json.dumps(noted), encoding="utf-8")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from imagebuild.host.digest import file_sha256
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class Changes:
     touched: tuple[str, ...]
 
 
-class Look:
+class Listing:
     """All names below a folder. Files stay open until `close`: no other file can get the number of one that is gone."""
 
     def __init__(self, folder: Path) -> None:
@@ -66,25 +67,24 @@ def _content(path: str, status: os.stat_result) -> str:
         return "/".join(sorted(os.listdir(path)))  # noqa: PTH208
     if stat.S_ISLNK(status.st_mode):
         return os.readlink(path)  # noqa: PTH115
-    with open(path, "rb") as file:  # noqa: PTH123
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return file_sha256(path)
 
 
 def between(before: Mapping[str, State], after: Mapping[str, State]) -> Changes:
     """What to do to come from the one to the other; names in the order of their paths."""
-    anew, rewritten, touched = set(), set(), set()
+    replaced, rewritten, touched = set(), set(), set()
     for name in before.keys() & after.keys():
         old, new = before[name], after[name]
         if stat.S_IFMT(old.mode) != stat.S_IFMT(new.mode) or (not stat.S_ISDIR(new.mode) and old.inode != new.inode):
-            anew.add(name)
+            replaced.add(name)
         elif old.content != new.content and not stat.S_ISDIR(new.mode):
             rewritten.add(name)
         elif old.owner != new.owner or old.content != new.content:
             touched.add(name)
-    anew |= rewritten
+    replaced |= rewritten
     return Changes(
-        removed=tuple(sorted((before.keys() - after.keys()) | anew, reverse=True)),
-        made=tuple(sorted((after.keys() - before.keys()) | anew)),
+        removed=tuple(sorted((before.keys() - after.keys()) | replaced, reverse=True)),
+        made=tuple(sorted((after.keys() - before.keys()) | replaced)),
         rewritten=frozenset(rewritten),
         touched=tuple(sorted(touched)),
     )

@@ -9,12 +9,12 @@ import base64
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, assert_never
 
 from imagebuild.assemble.inside import accounts
 from imagebuild.assemble.inside.finish.catalogue import Catalogue, Noted
 from imagebuild.assemble.inside.privileged import REFUSED
-from imagebuild.plan.steps import CopyFile, CopyInTree, Edit, MakeLink, RepackKernel, SetPassword, WriteFile
+from imagebuild.plan.steps import CopyFile, CopyInTree, FinishingEdit, MakeLink, RepackKernel, SetPassword, WriteFile
 from imagebuild.plan.system_vocabulary import AddUser, AuthorizeKeys, JoinGroups
 
 Want = Literal["place", "content", "all below"]
@@ -26,7 +26,7 @@ _MOST_LINKS = 40  # as Linux (path_resolution(7))
 Reader = Callable[[Sequence[tuple[str, Path]]], None]
 
 
-def make_frame(folder: Path, catalogue: Catalogue, edits: Iterable[Edit], read: Reader) -> None:
+def make_frame(folder: Path, catalogue: Catalogue, edits: Iterable[FinishingEdit], read: Reader) -> None:
     """Make the small tree that the edits need in the empty folder `folder`. Raises BuildError."""
     places: dict[str, bool] = {"": False}
     for edit in edits:
@@ -43,14 +43,14 @@ def make_frame(folder: Path, catalogue: Catalogue, edits: Iterable[Edit], read: 
             to_read.append((name, place))
     read(to_read)
     for name in sorted(places, reverse=True):  # a folder's own time comes after what is in it
-        _settle(str(_in_frame(folder, name)), catalogue[name])
+        _set_status(str(_in_frame(folder, name)), catalogue[name])
 
 
 def _in_frame(folder: Path, name: str) -> Path:
     return Path(f"{folder}{name}")
 
 
-def _wants(edit: Edit) -> Iterator[tuple[str, Want]]:
+def _wants(edit: FinishingEdit) -> Iterator[tuple[str, Want]]:
     match edit:
         case WriteFile() | CopyFile() | MakeLink():
             yield edit.path, "place"
@@ -68,7 +68,7 @@ def _wants(edit: Edit) -> Iterator[tuple[str, Want]]:
         case AuthorizeKeys():
             yield f"{edit.home}/.ssh/authorized_keys", "content"
         case _:
-            raise AssertionError(f"{edit.kind} is done in the whole tree")
+            assert_never(edit)
 
 
 def _on_the_way(catalogue: Catalogue, path: str, *, to_the_end: bool) -> Iterator[str]:
@@ -104,7 +104,7 @@ def _put(path: Path, entry: Noted) -> None:
         path.write_bytes(_NOT_READ)
 
 
-def _settle(path: str, entry: Noted) -> None:
+def _set_status(path: str, entry: Noted) -> None:
     os.chown(path, entry.uid, entry.gid, follow_symlinks=False)
     if not entry.is_link:
         os.chmod(path, entry.mode & 0o7777)  # noqa: PTH101

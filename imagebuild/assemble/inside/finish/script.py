@@ -14,7 +14,7 @@ from imagebuild.assemble.inside.finish.changes import Changes
 from imagebuild.plan.disk_vocabulary import MakeExt
 
 
-def words_for(step: MakeExt, frame: Path, changes: Changes, catalogue: Catalogue, scratch: Path) -> Iterator[str]:
+def commands_for(step: MakeExt, frame: Path, changes: Changes, catalogue: Catalogue, scratch: Path) -> Iterator[str]:
     """debugfs' commands for the part of the changes that lies in the step's filesystem.
 
     `frame` holds what is to be written; values of attributes are put into files of `scratch`.

@@ -27,7 +27,7 @@ from imagebuild.assemble.image import build_image
 from imagebuild.errors import ImagebuildError
 from imagebuild.host.cache import Cache
 from imagebuild.recipe.load import load_recipe
-from imagebuild.report import Quiet
+from imagebuild.events import Quiet
 progress = Quiet()
 try:
     recipe, target, cache = map(Path, sys.argv[1:])

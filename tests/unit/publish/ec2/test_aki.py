@@ -7,10 +7,10 @@ import re
 import pytest
 
 from imagebuild.errors import PublishError
+from imagebuild.formats.first_sectors import read_first_sectors
 from imagebuild.publish.ec2 import aki
 from imagebuild.publish.ec2.aki import ImageKind
-from imagebuild.publish.ec2.families import pv_regions, who_starts
-from imagebuild.publish.ec2.first_sectors import read_first_sectors
+from imagebuild.publish.ec2.instance_families import pv_regions, who_starts
 
 PLAIN = ImageKind("none", "x86_64")
 MBR = ImageKind("mbr", "x86_64")

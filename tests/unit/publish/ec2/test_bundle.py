@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from imagebuild.errors import PublishError
+from imagebuild.host.sparse import aligned_extents
 from imagebuild.publish.ec2 import gzip_stream, tar_stream
-from imagebuild.publish.ec2.bundle import Bundle, BundleRequest, write_bundle
-from imagebuild.publish.ec2.holes import data_extents
+from imagebuild.publish.ec2.bundle import Bundle, BundleContent, write_bundle
 from imagebuild.publish.ec2.keys import load_keys, load_private_key, new_session_key, sign
 from imagebuild.publish.ec2.manifest import Machine, read_manifest
 from imagebuild.publish.ec2.unbundle import read_bundle
@@ -33,7 +33,7 @@ def noise(count: int, seed: int = 1) -> bytes:
 def make_bundle(tmp_path: Path, user: Pair, ec2: Pair) -> Callable[..., Bundle]:
     def make(image: Path, machine: Machine = MACHINE, **options: object) -> Bundle:
         keys = load_keys(private_key=user.key, certificate=user.certificate, ec2_certificate=ec2.certificate)
-        request = BundleRequest(image, tmp_path / "bundle", "disk.img", "123456789012", machine)
+        request = BundleContent(image, tmp_path / "bundle", "disk.img", "123456789012", machine)
         return write_bundle(request, keys, **options)  # type: ignore[arg-type]
 
     return make
@@ -75,7 +75,7 @@ def test_the_archive_is_one_that_tarfile_reads(case: str, tmp_path: Path, sparse
     image = sparse_image(size, *stretches)
     archive = tmp_path / "archive.tar"
     with image.open("rb") as file:
-        extents = data_extents(file.fileno(), size)
+        extents = aligned_extents(file.fileno(), size)
         archive.write_bytes(b"".join(tar_stream.tar_pieces(file.fileno(), "disk.img", size, extents, 65536)))
     assert archive.stat().st_size == tar_stream.stream_length(size, extents)
     with tarfile.open(archive) as tar:
@@ -91,7 +91,7 @@ def test_sizes_beyond_eight_gib(sparse_image: Callable[..., Path]) -> None:
     """9 GiB, all but 4 KiB a hole: costs what it holds, and the numbers no longer fit into octal."""
     image = sparse_image(9 * 2**30, (9 * 2**30 - 4096, noise(4096)))
     with image.open("rb") as file:
-        extents = data_extents(file.fileno(), 9 * 2**30)
+        extents = aligned_extents(file.fileno(), 9 * 2**30)
         archive = b"".join(tar_stream.tar_pieces(file.fileno(), "disk.img", 9 * 2**30, extents, MIB))
     assert len(archive) == tar_stream.RECORD
     info = tarfile.TarInfo.frombuf(archive[:512], "utf-8", "strict")
@@ -290,7 +290,7 @@ def test_nothing_is_left_of_a_bundle_that_failed(
 def test_account(account: str, tmp_path: Path, sparse_image: Callable[..., Path], user: Pair, ec2: Pair) -> None:
     keys = load_keys(private_key=user.key, certificate=user.certificate, ec2_certificate=ec2.certificate)
     with pytest.raises(PublishError, match="12 digits"):
-        write_bundle(BundleRequest(sparse_image(MIB), tmp_path, "x", account, Machine("x86_64")), keys)
+        write_bundle(BundleContent(sparse_image(MIB), tmp_path, "x", account, Machine("x86_64")), keys)
 
 
 def test_an_image_that_is_too_large(sparse_image: Callable[..., Path], make_bundle: Callable[..., Bundle]) -> None:

@@ -1,0 +1,53 @@
+"""`boot`: sit at an image's console."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from imagebuild.cli.options import AnyImage, Debug, Memory, PvGrub
+from imagebuild.errors import OK
+
+
+def boot(
+    context: typer.Context,
+    image: AnyImage,
+    xen: Annotated[bool, typer.Option("--xen", help="As a Xen PV guest, through PV-GRUB or the stand-in.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Write into the image; without it changes are lost.")] = False,
+    pv_grub: PvGrub = None,
+    memory: Memory = None,
+    debug: Debug = False,
+) -> int:
+    """Boot an image and sit at its console. What the guest writes is thrown away at the end, unless with --keep.
+
+    Without --xen, QEMU starts the kernel that the image's menu.lst names. Ctrl-A X ends the machine; so does the
+    guest's own poweroff. The exit code is 0 when the machine has ended, however.
+
+    \b
+    Examples:
+      imagebuild boot out/web/web.raw
+      imagebuild boot old-server.qcow2 --xen --memory 1GiB
+    """
+
+    import sys
+
+    from imagebuild.cli.terminal import Watcher, choose_display, showing
+    from imagebuild.cli.verify import boot_settings, check_file
+    from imagebuild.host.cache import Cache
+    from imagebuild.operations.boot import BootRequest, boot_image
+
+    check_file(image, "image")
+    if pv_grub:
+        check_file(pv_grub, "PV-GRUB")
+    memory_bytes = boot_settings(None, memory, None).memory_bytes
+    request = BootRequest(image=image, memory_bytes=memory_bytes, xen=xen, keep=keep, pv_grub=pv_grub)
+    with showing(choose_display(sys.stderr)) as display:
+
+        def on_start() -> None:
+            display.close()
+            end = "the guest writes into the image" if keep else "changes are thrown away"
+            print(f"{image}: booting; {end}; Ctrl-A X ends the machine", file=sys.stderr, flush=True)
+
+        boot_image(request, Cache(), Watcher(display), on_start)
+    return OK

@@ -1,0 +1,94 @@
+"""`init`: a commented recipe to begin with, from a few questions or from an image."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from imagebuild.cli.options import Debug
+from imagebuild.errors import OK
+from imagebuild.vocabulary import Layout, RootType
+
+
+def init(
+    context: typer.Context,
+    path: Annotated[Path, typer.Argument(metavar="[FILE]", help="Where it goes; - prints it.")] = Path("my-image.yaml"),
+    source: Annotated[
+        Path | None, typer.Option("--from", metavar="IMAGE", help="A recipe for an image like this one.")
+    ] = None,
+    name: Annotated[str | None, typer.Option("--name", help="Name of the image (default: the file's).")] = None,
+    suite: Annotated[str | None, typer.Option("--suite", metavar="NAME", help="Debian release: bookworm …")] = None,
+    layout: Annotated[Layout | None, typer.Option("--layout", help="hd0: one filesystem; hd00: partitions.")] = None,
+    lvm: Annotated[bool | None, typer.Option("--lvm/--no-lvm", help="The root on LVM (hd00 only).")] = None,
+    filesystem: Annotated[RootType | None, typer.Option("--filesystem", help="The root's.")] = None,
+    size: Annotated[str | None, typer.Option("--size", help="The disk's, such as 4GiB (default: computed).")] = None,
+    hostname: Annotated[str | None, typer.Option("--hostname", help="Default: debian.")] = None,
+    yes: Annotated[bool, typer.Option("-y", "--yes", help="Ask nothing, take the defaults.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    debug: Debug = False,
+) -> int:
+    """Write a commented recipe: asks for layout, filesystem, LVM and release, each with a default.
+
+    Options answer questions in advance; without a terminal nothing is asked. With --from the recipe is taken from
+    an image: its partitions, filesystems, volumes and boot menu, and its tree as the source. What is written
+    validates, or the command says why not.
+
+    \b
+    Examples:
+      imagebuild init web.yaml
+      imagebuild init web.yaml --layout hd00 --lvm --yes
+      imagebuild init rebuilt.yaml --from old-server.raw
+    """
+
+    import sys
+
+    from imagebuild.cli.terminal import watching
+    from imagebuild.cli.verify import check_file
+    from imagebuild.host.cache import Cache
+    from imagebuild.operations.init import InitRequest, write_recipe
+
+    if source is not None:
+        check_file(source, "image")
+    request = InitRequest(
+        path=path, source=source, name=name, suite=suite, layout=layout, lvm=lvm, filesystem=filesystem, size=size,
+        hostname=hostname, force=force,
+    )  # fmt: skip
+    ask = _take_default if yes or not sys.stdin.isatty() else _ask_on_terminal
+    with watching(sys.stderr, transient=True) as progress:
+        written = write_recipe(request, ask, Cache(), progress)
+    if written.path is None:
+        print(written.text, end="")
+        return OK
+    print(f"{path}: written")
+    if written.trouble is not None:
+        raise written.trouble
+    print(f"next: imagebuild plan {path}, then imagebuild build {path}")
+    return OK
+
+
+def _take_default(_question: str, default: str, _choices: tuple[str, ...]) -> str:
+    return default
+
+
+def _ask_on_terminal(question: str, default: str, choices: tuple[str, ...]) -> str:
+    """Ask on stderr, so that stdout is the recipe's (`init -`). An answer may be begun (`x` for xfs)."""
+    import sys
+
+    from imagebuild.errors import Problem, RecipeError
+    from imagebuild.operations.init import SUITES
+
+    shown = f" ({', '.join(choices)})" if choices else ""
+    while True:
+        print(f"{question}{shown} [{default}]: ", end="", file=sys.stderr, flush=True)
+        line = sys.stdin.readline()
+        if not line:
+            raise RecipeError([Problem("init", 0, 0, "", "the input ended before the last answer; --yes asks nothing")])
+        answer = line.strip() or default
+        begun = [choice for choice in choices if choice.startswith(answer)]
+        if not choices or answer in choices or choices == SUITES:  # a release may be any code name
+            return answer
+        if len(begun) == 1:
+            return begun[0]
+        print(f"  {answer!r} is none of them", file=sys.stderr)

@@ -1,0 +1,54 @@
+"""`inspect`: what is in an image, as lines for a terminal, as JSON, or drawn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from imagebuild.cli.options import AnyImage, AsJson, Debug, ForLoader
+from imagebuild.errors import OK
+
+
+def inspect(
+    context: typer.Context,
+    image: AnyImage,
+    loader: ForLoader = "pv-grub",
+    as_json: AsJson = False,
+    svg: Annotated[
+        Path | None, typer.Option("--svg", metavar="FILE", help="Draw the disk, to scale, into an SVG file.")
+    ] = None,
+    debug: Debug = False,
+) -> int:
+    """Show what is in an image: layout, partitions, filesystems with their features, logical volumes, the menu's
+    entries with kernels and initrds, what each boot loader would start, and what the static checks find.
+
+    Nothing is booted and the image is never written. Exit code 0: it was looked at, whatever was found
+    (`verify` is the judge).
+
+    \b
+    Examples:
+      imagebuild inspect old-server.qcow2
+      imagebuild inspect disk.raw --json | jq '.findings[] | select(.outcome == "failed")'
+      imagebuild inspect disk.raw --svg disk.svg
+    """
+
+    import sys
+
+    from imagebuild.cli.inspection_lines import lines
+    from imagebuild.cli.terminal import say, watching
+    from imagebuild.cli.verify import check_file
+    from imagebuild.host.cache import Cache
+    from imagebuild.operations.inspect import InspectRequest, inspect_image
+
+    check_file(image, "image")
+    with watching(sys.stderr, transient=True) as progress:
+        found = inspect_image(InspectRequest(image=image, loader=loader, svg=svg), Cache(), progress)
+    if as_json:
+        print(found.model_dump_json(indent=2))
+        return OK
+    say(lines(found))
+    if svg is not None:
+        say([[], [(f"The disk is drawn in {svg}.", "")]])
+    return OK

@@ -1,0 +1,36 @@
+"""`lock`: the exact packages of a recipe's tree, written down."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from imagebuild.cli.options import Debug, Recipes, Settings
+
+
+def lock(
+    context: typer.Context,
+    recipes: Recipes,
+    settings: Settings = None,
+    update: Annotated[
+        bool, typer.Option("--update", help="Make the tree anew first, of what the mirror has today.")
+    ] = False,
+    debug: Debug = False,
+) -> int:
+    """Write a recipe's lock (web.yaml: web.lock): each package of its tree with version, architecture, sha256 and
+    size. `build --locked` then takes just these, on any day and any machine, or says which the mirror lacks.
+
+    The tree is taken from the cache, or made. A tree that is given (tar, directory, image, oci) is locked by its
+    digest. Keep the lock beside the recipe, under version control.
+
+    \b
+    Examples:
+      imagebuild lock web.yaml
+      imagebuild lock --update recipes/*.yaml
+      imagebuild build web.yaml --locked
+    """
+
+    from imagebuild.cli.lock import lock_recipes
+
+    return lock_recipes(recipes, settings or [], update=update)

@@ -1,0 +1,142 @@
+"""`publish`: an image into EC2. The parameters are called as the fields of the plan's Publication."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from imagebuild.cli.ec2_options import Arch, Cert, Ec2Cert, Kernel, Key, Loader, Mappings, Ramdisk, RawImage, User
+from imagebuild.cli.options import AsJson, Debug, Settings
+from imagebuild.errors import OK
+
+if TYPE_CHECKING:
+    from imagebuild.operations.publish import DryRun
+    from imagebuild.publish.ec2.publication import Published
+
+
+def publish(
+    context: typer.Context,
+    image: RawImage,
+    regions: Annotated[
+        list[str] | None,
+        typer.Option("--region", metavar="R", help="Repeatable: the first is written to, the others get copies."),
+    ] = None,
+    recipe: Annotated[
+        Path | None,
+        typer.Option("--recipe", metavar="RECIPE", help="Take what is not said here from its ec2: section."),
+    ] = None,
+    settings: Settings = None,
+    store: Annotated[
+        Literal["ebs", "instance-store"] | None, typer.Option("--store", help="Default: ebs, a snapshot.")
+    ] = None,
+    name: Annotated[str | None, typer.Option("--name", help="The AMI's name (default: from image and sha256).")] = None,
+    description: Annotated[str | None, typer.Option("--description")] = None,
+    virtualization: Annotated[
+        Literal["paravirtual", "hvm"] | None,
+        typer.Option("--virtualization", help="Default: paravirtual. hvm: where the image has boot code for it."),
+    ] = None,
+    architecture: Arch = None,
+    kernel_id: Kernel = None,
+    ramdisk_id: Ramdisk = None,
+    pv_grub: Annotated[
+        str | None,
+        typer.Option("--pv-grub-version", metavar="V", help="Default: the newest that starts the image."),
+    ] = None,
+    loader: Loader = None,
+    ask_aws: Annotated[bool, typer.Option("--ask-aws", help="Ask AWS for the AKIs, not imagebuild's table.")] = False,
+    ena: Annotated[bool, typer.Option("--ena", help="hvm: the kernel has the ENA driver.")] = False,
+    volume_type: Annotated[str | None, typer.Option("--volume-type", help="ebs: default gp2.")] = None,
+    bucket: Annotated[
+        str | None, typer.Option("--bucket", metavar="B[/DIR]", help="instance-store; {region} is filled in.")
+    ] = None,
+    account: User = None,
+    certificate: Cert = None,
+    private_key: Key = None,
+    ec2_certificate: Ec2Cert = None,
+    mappings: Mappings = None,
+    tags: Annotated[list[str] | None, typer.Option("--tag", metavar="KEY=VALUE", help="Repeatable.")] = None,
+    permissions: Annotated[
+        list[str] | None,
+        typer.Option("--launch-permission", metavar="WHO", help="An account id, or all; repeatable."),
+    ] = None,
+    report: Annotated[Path | None, typer.Option("--report", help="The report.json about this image.")] = None,
+    unverified: Annotated[bool, typer.Option("--unverified", help="Insist: publish without a passing report.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the calls; ask nothing of AWS.")] = False,
+    workers: Annotated[int, typer.Option("--workers", min=1, max=64, help="Parallel uploads.")] = 8,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> int:
+    """Upload a verified image to EC2 and register it as an AMI; a second run changes nothing.
+
+    Credentials come from boto3's own chain (AWS_PROFILE, ~/.aws, SSO, instance role). Refused without a passing
+    report about this very image. PV is EC2's legacy path: only previous-generation instances start it.
+
+    \b
+    Examples:
+      imagebuild publish out/web/web.raw --region us-east-1 --region eu-west-1
+      imagebuild publish out/web/web.raw --recipe web.yaml --dry-run
+      imagebuild publish out/web/web.raw --region us-east-1 --store instance-store --bucket my-images \\
+          --user 123456789012 --cert cert.pem --key pk.pem --ec2cert cert-ec2.pem
+    """
+
+    from dataclasses import fields
+
+    from imagebuild.cli.line_progress import LineProgress
+    from imagebuild.cli.validate import parse_settings
+    from imagebuild.host.cache import Cache
+    from imagebuild.operations.publish import DryRun, PublishRequest, publish_image
+    from imagebuild.publish.ec2.plan import Publication
+
+    request = PublishRequest(
+        image=image,
+        options={field.name: context.params[field.name] for field in fields(Publication) if field.name != "stem"},
+        recipe=recipe,
+        settings=parse_settings(settings or ()),
+        certificate=certificate,
+        private_key=private_key,
+        ec2_certificate=ec2_certificate,
+        report=report,
+        unverified=unverified,
+        dry_run=dry_run,
+        workers=workers,
+    )
+    progress = LineProgress()
+    done = publish_image(request, Cache(), progress, progress.meter)
+    if isinstance(done, DryRun):
+        _print_calls(done, as_json=as_json)
+    else:
+        _print_published(done, as_json=as_json)
+    return OK
+
+
+def _print_calls(run: DryRun, *, as_json: bool) -> None:
+    import json
+
+    if as_json:
+        rows = [{"region": region, "call": call, "parameters": parameters} for region, call, parameters in run.calls]
+        print(json.dumps({"notes": run.notes, "calls": rows}, indent=2, ensure_ascii=False))
+        return
+    for line in run.notes:
+        print(line)
+    for region, call, parameters in run.calls:
+        print(f"{region}: {call} {json.dumps(parameters, ensure_ascii=False)}")
+    print("dry run: nothing was asked of AWS; what is there already would be found and left alone")
+
+
+def _print_published(published: Sequence[Published], *, as_json: bool) -> None:
+    import json
+    from dataclasses import asdict
+
+    if as_json:
+        print(json.dumps([asdict(one) for one in published], indent=2))
+        return
+    for one in published:
+        source = one.snapshot_id or one.location or ""
+        kernel = f" {one.kernel_id}" if one.kernel_id else ""
+        root = f" root {one.root_device}" if one.root_device else ""
+        done = "" if one.changed else " (nothing to do)"
+        facts = f"{one.virtualization} {one.architecture}{kernel}{root} {source}"
+        print(f"{one.region}: {one.image_id} {one.name}: {facts}{done}")

@@ -1,0 +1,38 @@
+"""`unbundle`: the image out of an EC2 bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from imagebuild.cli.ec2_options import Key, needed
+from imagebuild.cli.options import Debug
+from imagebuild.errors import OK
+
+
+def unbundle(
+    context: typer.Context,
+    manifest: Annotated[Path, typer.Argument(metavar="MANIFEST", help="The bundle's manifest.", show_default=False)],
+    key: Key = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option("-d", "--destination", metavar="DIR", help="Where the image goes (default: here)."),
+    ] = None,
+    debug: Debug = False,
+) -> int:
+    """Check a bundle (signature, every part, the content) and get its image back. Nothing is left of a bad one.
+
+    \b
+    Example:
+      imagebuild unbundle bundle/web.raw.manifest.xml --key pk.pem -d /tmp
+    """
+
+    from imagebuild.cli.line_progress import LineProgress
+    from imagebuild.operations.bundle import UnbundleRequest, read_bundle
+
+    request = UnbundleRequest(manifest=manifest, private_key=needed(key, "--key"), folder=folder)
+    progress = LineProgress()
+    print(read_bundle(request, progress, progress.meter("unbundle")))
+    return OK

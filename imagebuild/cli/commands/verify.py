@@ -1,0 +1,60 @@
+"""`verify`: any image that has a menu.lst, whoever made it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from imagebuild.cli.options import Debug, Demand, Expect, ForLoader, Memory, NoFallback, PvGrub, Timeout, With
+
+
+def verify(
+    context: typer.Context,
+    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="A raw or qcow2 image.", show_default=False)],
+    machines: With = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="DIR", help="Where the report goes (default: ./IMAGE.verify/)."),
+    ] = None,
+    loader: ForLoader = "pv-grub",
+    pv_grub: PvGrub = None,
+    demand: Demand = None,
+    timeout: Timeout = None,
+    memory: Memory = None,
+    expect: Expect = None,
+    no_fallback: NoFallback = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Boot it even where the verdict of the same bytes is kept.")
+    ] = False,
+    debug: Debug = False,
+) -> int:
+    """Verify any image that has a /boot/grub/menu.lst, not only imagebuild's own. The image is never written.
+
+    static reads it back (sfdisk, fsck, GRUB 0.97's shell, pygrub); qemu boots the kernel that its menu names; xen
+    goes the whole way through a PV-GRUB, and where the menu has a fallback, once more with the default's kernel broken.
+    DIR then holds report.html, report.json, junit.xml, verify.log, consoles.
+
+    \b
+    Examples:
+      imagebuild verify out/debian-12-hd0/debian-12-hd0.raw
+      imagebuild verify old-server.qcow2 --with static -o /tmp/old-server
+      imagebuild verify appliance.raw --expect "ready to serve" --timeout 10min --memory 1GiB
+    """
+
+    from imagebuild.cli.verify import VerifyOptions, boot_settings, chosen_machines, verify_one
+    from imagebuild.vocabulary import MACHINES
+
+    options = VerifyOptions(
+        machines=chosen_machines(machines) or MACHINES,
+        boot=boot_settings(timeout, memory, expect),
+        output=output,
+        loader=loader,
+        pv_grub=pv_grub,
+        demand=demand,
+        fallback=not no_fallback,
+        force=force,
+        debug=debug,
+    )
+    return verify_one(image, options, context.obj.hands().verify)

@@ -1,0 +1,91 @@
+"""What an image is like, as far as a recipe can say it: partitions, filesystems, volumes, menu."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast, get_args
+
+from imagebuild.diff.take import mounts_of_subject
+from imagebuild.errors import VerifyError
+from imagebuild.recipe.starter import FoundFilesystem, FoundImage
+from imagebuild.vocabulary import FilesystemType
+
+if TYPE_CHECKING:
+    from imagebuild.image.places import Place
+    from imagebuild.image.subject import Subject
+
+
+def found_in(subject: Subject, image: str) -> FoundImage:
+    """The facts of an open image; `image` is its path as the recipe will say it. Raises VerifyError."""
+    mounts = mounts_of_subject(subject)
+    volumes = [place for place in subject.places if place.volume]
+    partitions, group_of = [], _groups_of(subject)
+    for place in subject.places:
+        if place.volume:
+            continue
+        if place.type == "LVM2_member":
+            partitions.append(
+                FoundFilesystem("ext4", _size(place.size_bytes), None, group=group_of.get(place.name, "vg0"))
+            )
+        elif place.contents is not None and (part := _filesystem(place, mounts)):
+            partitions.append(part)
+    if not partitions:
+        raise VerifyError(f"{subject.image} holds no filesystem that a recipe can make",
+                          resolution=f"found: {', '.join(place.type for place in subject.places)}")  # fmt: skip
+    partitions[-1] = replace(partitions[-1], size="rest")
+    groups: dict[str, list[FoundFilesystem]] = {}
+    for place in volumes:
+        if place.volume and (part := _filesystem(place, mounts)):
+            groups.setdefault(place.volume[0], []).append(replace(part, name=place.volume[1]))
+    table = {"dos": "mbr", "gpt": "gpt"}.get(subject.table.label) if subject.table else None
+    menu = subject.menu
+    entry = menu.entries[menu.default if isinstance(menu.default, int) and menu.default < len(menu.entries) else 0] if (
+        menu and menu.entries) else None  # fmt: skip
+    arguments = [word for word in (entry.arguments if entry else "").split() if not word.startswith("root=")]
+    return FoundImage(
+        name=re.sub(r"[^A-Za-z0-9._-]+", "-", subject.image.stem).strip("-._")[:64] or "my-image",
+        image=image,
+        size=_size(subject.size_bytes),
+        table=cast(Any, table),
+        partitions=tuple(partitions),
+        groups=tuple((name, tuple(_with_rest(parts))) for name, parts in groups.items()),
+        timeout=min(menu.timeout, 3600) if menu and menu.timeout is not None else None,
+        command_line=" ".join(arguments) or None,
+    )
+
+
+def _with_rest(parts: list[FoundFilesystem]) -> list[FoundFilesystem]:
+    """The largest volume takes what is left, so that rounding does no harm."""
+    sizes = [int(part.size.removesuffix("MiB").removesuffix("KiB")) for part in parts]
+    largest = sizes.index(max(sizes))
+    return [replace(part, size="rest") if number == largest else part for number, part in enumerate(parts)]
+
+
+def _filesystem(place: Place, mounts: dict[str, str]) -> FoundFilesystem | None:
+    if place.contents is None or place.contents.type not in get_args(FilesystemType):
+        return None
+    label = place.contents.label if re.fullmatch(r"[A-Za-z0-9_.-]*", place.contents.label) else ""
+    mount = mounts.get(place.name)
+    if place.type != "swap" and mount is None:
+        mount = "/" if not mounts else f"/mnt/{place.name.strip('()').replace(',', '-').replace('/', '-')}"
+    return FoundFilesystem(
+        cast(Any, place.type), _size(place.size_bytes), None if place.type == "swap" else mount, label
+    )
+
+
+def _groups_of(subject: Subject) -> dict[str, str]:
+    """Which volume group each physical volume belongs to: the one whose volumes lie in it."""
+    found = {}
+    for place in subject.places:
+        if place.type == "LVM2_member" and place.runs:
+            begin, end = place.runs[0].offset_bytes, place.runs[0].offset_bytes + place.size_bytes
+            for volume in subject.places:
+                if volume.volume and any(begin <= run.offset_bytes < end for run in volume.runs):
+                    found[place.name] = volume.volume[0]
+    return found
+
+
+def _size(count_bytes: int) -> str:
+    """As a recipe says it: whole MiB, else KiB."""
+    return f"{count_bytes // 2**20}MiB" if count_bytes % 2**20 == 0 else f"{count_bytes // 1024}KiB"
