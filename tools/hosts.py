@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Both of the README's commands on bare Debian trees (`make hosts`; root; some hours): what passes, and which bytes.
 
-Each release is bootstrapped once with nothing but what the README asks for (git, make, and the package registries), into
-a folder beside the cache. In it a fresh clone of what is committed here runs `make image` as root and as an ordinary
+Each release is bootstrapped once with nothing but what the README asks for (git, make, the package registries), into a
+folder beside the cache. In it a fresh clone of what is committed here runs `make image` as root and as an ordinary
 user, builds the same locked recipe, and runs `make test` as root. Logs: out/hosts/. Table: docs/hosts.md.
 """
 
