@@ -7,7 +7,7 @@ CI ?= true
 # Files of tests that run side by side (a boot takes one processor and a GiB), the long ones, in tests/boot, first.
 TEST_JOBS ?= 2
 
-.PHONY: help image test bench matrix proof container-test check docs setup setup-build format clean
+.PHONY: help image test bench matrix proof hosts container-test check docs setup setup-build format clean
 
 # `make` alone says what there is.
 help:
@@ -16,6 +16,7 @@ help:
 	@echo "make matrix   build and boot every layout and filesystem, write docs/matrix.md (some hours without KVM)"
 	@echo "make bench    measure imagebuild and its peers, write docs/benchmarks.md (root; hours; BENCH=--quick: half an hour)"
 	@echo "make proof    compare our verdicts with a genuine PV-GRUB's (IMAGEBUILD_PV_GRUB), write docs/proof.md"
+	@echo "make hosts    run both README commands on bare Debian 12 and 13, write docs/hosts.md (root; some hours)"
 	@echo "make container-test   test the Dockerfile and vagrant/ with real containers (half an hour, root)"
 	@echo "make check    run linters, types, import contracts and unit tests (about a minute)"
 	@echo "make docs     build the documentation as a site: site/index.html"
@@ -41,6 +42,9 @@ matrix: setup
 
 bench: setup
 	.venv/bin/python -m benchmarks.run -o $(OUTPUT)/bench $(BENCH)
+
+hosts: setup
+	tools/hosts.py --record $(HOSTS)
 
 container-test: setup
 	CI=$(CI) .venv/bin/python -m pytest -m container tests/container
