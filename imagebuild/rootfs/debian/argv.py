@@ -18,7 +18,7 @@ from imagebuild.rootfs import quick_initrd
 ARCHITECTURES = {"x86_64": "amd64", "i386": "i386"}
 # apt gives up on a mirror that is silent for so long; without it a dead mirror holds a build for minutes.
 _APT_TIMEOUT_SECONDS = 30
-# Debian's mirrors for a suite that this machine's apt knows nothing of (another release of Debian, another distribution).
+# Debian's mirrors for a suite that this machine's apt knows nothing of (another release, another distribution).
 _MIRROR = "http://deb.debian.org/debian"
 _SECURITY_MIRROR = "http://deb.debian.org/debian-security"
 _SNAPSHOT = re.compile(r"(?P<archive>\S+/archive/)debian/(?P<date>\d{8}T\d{6}Z)/?")

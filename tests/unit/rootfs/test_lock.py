@@ -173,16 +173,16 @@ def test_debians_mirrors_are_named_where_the_machines_apt_knows_nothing_of_the_s
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On Debian 13, say: a tree without sources would have no moment, and other bytes than on Debian 12."""
-    monkeypatch.setattr(debian_words, "debian_mirrors", lambda _suite: [])
+    monkeypatch.setattr(debian_argv, "debian_mirrors", lambda _suite: [])
     source = tree_source(recipe(tmp_path).recipe)
     assert isinstance(source, BootstrapDebian)
-    assert debian_words.apt_sources(source) == (
+    assert debian_argv.apt_sources(source) == (
         "deb http://deb.debian.org/debian bookworm main",
         "deb http://deb.debian.org/debian bookworm-updates main",
         "deb http://deb.debian.org/debian-security bookworm-security main",
     )
     sid = source.model_copy(update={"suite": "sid", "components": ("main", "contrib")})
-    assert debian_words.apt_sources(sid) == ("deb http://deb.debian.org/debian sid main contrib",)
+    assert debian_argv.apt_sources(sid) == ("deb http://deb.debian.org/debian sid main contrib",)
 
 
 def test_sizes_come_from_the_archives_index() -> None:
