@@ -7,7 +7,7 @@ archive.py      tar archives read without believing them; tree_names.py where th
 tree_facts.py   what a tree tells the planner; kernels_found.py its kernels and initrds
 own_kernels.py  kernels from files beside the recipe; package_file.py opens a .deb or .rpm
 packages.py     which packages a tree holds; rpm_database.py where rpm keeps that
-executor.py     build_image(plan): one `match` over the steps of the disk
+executor.py     assemble(plan, …): one `match` over the steps of the disk
 inside.py       runs as root in a namespace: unpacks the tree, edits it, lays the filesystems
 tree_edits.py   the edits, done inside the tree (chroot); initrd_tools.py runs the tree's own tools
 privileged.py   what an ordinary user's namespace cannot make, put into a finished ext filesystem

@@ -82,8 +82,8 @@ def _change_filesystem(guest: Guest, step: CheckFilesystem | DropFeatures | Rema
         case DropFeatures():
             _check(guest, "ext4", device)
             for feature in step.features:
-                words = ["resize2fs", "-s"] if feature == "64bit" else ["tune2fs", "-O", f"^{feature}"]
-                guest.shell(*words, device)
+                argv = ["resize2fs", "-s"] if feature == "64bit" else ["tune2fs", "-O", f"^{feature}"]
+                guest.shell(*argv, device)
                 _check(guest, "ext4", device)
         case Remake():
             return _remake(guest, step, device)
@@ -103,14 +103,14 @@ def _check(guest: Guest, kind: str, device: str) -> None:
 
 def _remake(guest: Guest, step: Remake, device: str) -> str:
     new = guest.device(_NEW)
-    words = list(step.words)
-    if words[0] == "mke2fs":  # as many inodes as before, at least
-        words += ["-N", str(guest.call("tune2fs_l", device)["Inode count"])]
-    guest.shell(*words, new)
+    argv = list(step.argv)
+    if argv[0] == "mke2fs":  # as many inodes as before, at least
+        argv += ["-N", str(guest.call("tune2fs_l", device)["Inode count"])]
+    guest.shell(*argv, new)
     for folder in ("/old", "/new"):
         guest.call("mkmountpoint", folder)
     # Both have the same UUID, of which XFS mounts one only.
-    options = ",nouuid" if "xfs" in words[0] else ""
+    options = ",nouuid" if "xfs" in argv[0] else ""
     guest.call("mount_options", f"ro{options}", device, "/old")
     guest.call("mount_options", f"rw{options}", new, "/new")
     guest.shell("cp", "-a", "--sparse=auto", f"{_ROOT}/old/.", f"{_ROOT}/new/")

@@ -17,9 +17,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from imagebuild.assemble.image import build_image
 from imagebuild.errors import ImagebuildError, PlanError
 from imagebuild.host.cache import Cache
+from imagebuild.operations.image import build_image
 from imagebuild.plan.planner import make_plan
 from imagebuild.recipe.load import LoadedRecipe, load_recipe
 from imagebuild.report import Check, Outcome, Stage
@@ -47,7 +47,7 @@ class Told:
     def log(self, line: str) -> None:
         print(line, file=self._log, flush=True)
 
-    def note(self, line: str) -> None:
+    def note(self, line: str, outcome: Outcome | None = None) -> None:
         print(f"    {line}", flush=True)
         self.log(line)
 
