@@ -58,6 +58,7 @@ docs: setup
 	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict --quiet
 
 proof: setup
+	.venv/bin/python -m tools.proof.menus
 	.venv/bin/python -m tools.proof.fstabs
 	.venv/bin/python -m tools.proof
 
