@@ -448,7 +448,7 @@ GOOD: dict[str, Make] = {
     "hd0-odd-size": _with_a_tail,
     "hd0-no-identity": lambda target: make_image(target, Filesystem({
         **tree(), "etc/machine-id": b"uninitialized\n", "var/log/wtmp": b"",
-        "var/lib/dbus/machine-id": Link("/etc/machine-id"), "etc/ssh/sshd_config": b"#\n", "root/.ssh/known_hosts": b"x"})),
+        "var/lib/dbus/machine-id": Link("/etc/machine-id"), "etc/ssh/sshd_config": b"#\n"})),
     "hd0-by-uuid": _menu(device=f"/dev/disk/by-uuid/{ROOT_UUID}"),
     "hd0-by-label": _made(label="my root", files=tree(menu=menu(device=r"/dev/disk/by-label/my\x20root").encode())),
     "hd0-genkernel": _menu(device=f"/dev/ram0 real_root=UUID={ROOT_UUID}"),
