@@ -10,9 +10,10 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from imagebuild.formats import lvm, superblocks
+from imagebuild.filesystems.table import identify
+from imagebuild.formats import lvm
 from imagebuild.formats.partition_table import odd_flags
-from imagebuild.formats.superblocks import Superblock
+from imagebuild.formats.superblocks import PROBE_BYTES, Superblock
 from imagebuild.host.sparse import data_extents, read_extent
 from imagebuild.image.probe import look
 
@@ -130,7 +131,7 @@ def _partition_place(handle: int, table: Table, item: Partition) -> Place:
 
 
 def _place(handle: int, name: str, partition: int | None, run: Run, grub2: str) -> Place:
-    contents = superblocks.identify(_read(handle, (run,), superblocks.PROBE_BYTES))
+    contents = identify(_read(handle, (run,), PROBE_BYTES))
     return Place(name, partition, run.size_bytes, (run,), contents, grub2)
 
 
@@ -150,7 +151,7 @@ def _volume(handle: int, group: str, volume: lvm.Volume, starts: dict[str, int])
     pieces = volume.pieces or ()
     if pieces and all(piece.pv_uuid in starts for piece in pieces):
         runs = tuple(Run(starts[piece.pv_uuid] + piece.offset_bytes, piece.size_bytes) for piece in pieces)
-    contents = superblocks.identify(_read(handle, runs, superblocks.PROBE_BYTES)) if runs else None
+    contents = identify(_read(handle, runs, PROBE_BYTES)) if runs else None
     grub2 = f"(lvm/{_doubled(group)}-{_doubled(volume.name)})"
     name = f"/dev/{group}/{volume.name}"
     return Place(name, None, volume.size_bytes, runs, contents, grub2, volume=(group, volume.name))
