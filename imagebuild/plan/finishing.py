@@ -96,8 +96,8 @@ def _is_not_cacheable(edit: Edit) -> bool:
         case RunScript():
             return edit.network
         case (
-            Remove() | RemoveTraces() | MakeDirectory() | UnpackPackage() | IndexModules() | GenerateInitrd() | WriteFile()
-            | MakeLink() | CopyInTree() | RepackKernel() | AddUser() | JoinGroups() | AuthorizeKeys()
+            Remove() | RemoveTraces() | MakeDirectory() | UnpackPackage() | IndexModules() | GenerateInitrd()
+            | WriteFile() | MakeLink() | CopyInTree() | RepackKernel() | AddUser() | JoinGroups() | AuthorizeKeys()
         ):  # fmt: skip
             return False
         case _:

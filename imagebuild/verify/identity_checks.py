@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from imagebuild.formats.machine_traces import AUTHORIZED_KEYS, TRACES, UNINITIALIZED, Trace, expand
-from imagebuild.image.probe import printable
+from imagebuild.formats.text import printable
 from imagebuild.image.readers import ReadError
 from imagebuild.image.root_tree import Found, RootTree
 from imagebuild.verify.init_checks import mounts_of

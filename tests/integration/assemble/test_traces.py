@@ -35,7 +35,7 @@ def _tree(folder: Path) -> Path:
 
 
 def _after(folder: Path, edits: tuple[RemoveTraces, ...]) -> dict[str, bytes]:
-    apply_edits(folder, edits, recipe_folder=folder, secrets={}, epoch=0)
+    apply_edits(folder, edits, recipe_directory=folder, secrets={}, epoch=0)
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 

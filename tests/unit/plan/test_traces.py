@@ -10,7 +10,7 @@ from imagebuild.plan.outline import outline
 from imagebuild.plan.planner import make_plan
 from imagebuild.plan.steps import Plan, WriteFile
 from imagebuild.plan.system_vocabulary import RemoveTraces, RunScript
-from imagebuild.rootfs.tree_facts import read_tree
+from imagebuild.rootfs.facts import read_tree
 from tests.unit.rootfs.family_trees import debian, write_tar
 from tests.unit.rootfs.test_families import recipe
 
