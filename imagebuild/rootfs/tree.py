@@ -1,4 +1,4 @@
-"""The root tree from whichever source, kept in the cache under the digest of where it came from.
+"""The root tree from whichever source, cached under the digest of where it came from.
 
 CACHE/trees/DIGEST/facts-SHAPE.json, packages.json, and tree.tar for a tree that was made here. SHAPE is the digest of
 the facts' own schema, and of the paths watched out for: when imagebuild learns to ask for more, the archive is read
@@ -44,7 +44,7 @@ class ResolvedTree(BaseModel):
     """Where the tree really comes from: the step, with what only this machine can tell. Its digest is the cache key.
 
     `epoch`: the moment that the user asks for (SOURCE_DATE_EPOCH). `apt_sources`: one-line entries for a bootstrap, and
-    `command` its words, with names instead of paths: another imagebuild may bootstrap in another way.
+    `command` its argv, with names instead of paths: another imagebuild may bootstrap in another way.
     `content_sha256`: of the archive, the directory, the image or the layout's manifest; the place of these does not
     change the tree, so it is left out of `source`.
     """
