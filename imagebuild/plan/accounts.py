@@ -146,7 +146,7 @@ class _Numbers:
             if (other := found.users.get(user.uid)) is not None and other != user.name:
                 raise PlanError(
                     f"system.users.{index}.uid: {user.uid} is {other}'s number",
-                    resolution="choose another, or leave it out: the first free one is taken then",
+                    resolution="choose another, or leave it out: the first free one is used",
                 )
             found.users[user.uid] = user.name
         return found

@@ -195,8 +195,8 @@ def _own(wanted: Kernel, facts: TreeFacts) -> OwnKernel:
     for kernel in own.kernels:
         if kernel.initrd is not None and kernel.initrd.damage:
             raise PlanError(
-                f"boot.kernels: {wanted.initrd} is no initrd that can be read: {kernel.initrd.damage}",
-                resolution="make it anew: an initrd is one or more cpio archives, plain or compressed",
+                f"boot.kernels: {wanted.initrd} is not a readable initrd: {kernel.initrd.damage}",
+                resolution="make it again: an initrd is one or more cpio archives, plain or compressed",
             )
     return own
 

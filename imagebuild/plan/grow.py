@@ -163,6 +163,6 @@ def _check_tools(tools: tuple[Tool, ...], facts: TreeFacts | None) -> None:
     if lacking:
         packages = dict.fromkeys(package_of(tool, facts) for tool in lacking)
         raise PlanError(
-            f"{KEY}: the tree lacks {', '.join(tool.name for tool in lacking)}, by which it is done",
+            f"{KEY}: the tree lacks {', '.join(tool.name for tool in lacking)}, which it needs",
             resolution=f"install in the tree: {', '.join(packages)}",
         )

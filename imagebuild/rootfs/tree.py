@@ -79,9 +79,9 @@ def resolve(source: TreeSource, recipe_directory: Path, cache: Cache, lock: Pack
     resolved = _resolve(source, recipe_directory, cache, lock)
     if lock and lock.content_sha256 != resolved.content_sha256:
         raise BuildError(
-            "the root tree's source is another than the lock names",
+            "the root tree's source is not the one that the lock names",
             details=f"its sha256 is {resolved.content_sha256}, locked is {lock.content_sha256}",
-            resolution="get the right one, or make the lock anew: imagebuild lock RECIPE",
+            resolution="get the right one, or make the lock again: imagebuild lock RECIPE",
         )
     return resolved
 
@@ -261,11 +261,11 @@ def _pinned_sha256(key: str, name: str, wanted: str | None, recipe_directory: Pa
         digest = known_sha256(path, cache)
     except OSError as error:
         raise BuildError(
-            f"{key}: {path} cannot be read: {error.strerror}", resolution="paths count from the recipe's folder"
+            f"{key}: {path} cannot be read: {error.strerror}", resolution="paths are relative to the recipe's directory"
         ) from error
     if wanted is not None and digest != wanted:
         raise BuildError(
-            f"{key}.sha256: {name} is another file than the recipe names",
+            f"{key}.sha256: {name} is not the file that the recipe names",
             details=f"its sha256 is {digest}, the recipe says {wanted}",
             resolution="get the right file, or correct the digest",
         )
