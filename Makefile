@@ -58,6 +58,7 @@ docs: setup
 	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict --quiet
 
 proof: setup
+	.venv/bin/python -m tests.proof.menus
 	.venv/bin/python -m tests.proof.fstabs
 	.venv/bin/python -m tests.proof
 

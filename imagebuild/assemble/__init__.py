@@ -1,7 +1,6 @@
 """Carries a plan out: a raw image from a plan and its tree. Nothing is decided here.
 
 executor.py      assemble(plan, inputs, target): phase by phase; start here
-image.py         build_image: the tree, the plan, then assemble
 this_machine.py  what a plan wants of this machine, asked before any work
 job.py           work handed to a process in the namespace, as JSON
 populated.py     ext filesystems populated from a tree, cached before they are finished

@@ -17,6 +17,7 @@ from typing import assert_never
 
 from imagebuild.errors import BuildError
 from imagebuild.events import Progress
+from imagebuild.filesystems.table import FILESYSTEMS
 from imagebuild.host.guest import Drive, Guest, appliance
 from imagebuild.plan.disk_vocabulary import (
     ApplianceStep,
@@ -28,14 +29,7 @@ from imagebuild.plan.disk_vocabulary import (
 from imagebuild.vocabulary import Accelerator
 
 IMAGE = "image"
-# ReiserFS refuses attributes and ACLs unless it is asked to take them, and tar goes on with a warning.
-_OPTIONS = {"reiserfs": "noatime,user_xattr,acl"}
 _ROOT = "/sysroot"  # where libguestfs' calls mount, as the appliance's own commands see it
-_MAKERS = {
-    "xfs": ["mkfs.xfs", "-q", "-f", "-m", "uuid={uuid}", "-L", "{label}"],
-    "btrfs": ["mkfs.btrfs", "-q", "-f", "-U", "{uuid}", "-L", "{label}"],
-    "reiserfs": ["mkfs.reiserfs", "-q", "-ff", "-u", "{uuid}", "-l", "{label}"],
-}
 _UNPACK = (
     "tar", "--extract", "--blocking-factor=2048", "--numeric-owner", "--same-owner", "--preserve-permissions",
     "--xattrs", "--xattrs-include=*", "--acls", "--delay-directory-restore",
@@ -153,7 +147,9 @@ def _range(guest: Guest, extents: Extents) -> str:
 def _make_and_fill(guest: Guest, step: MakeAndFill, names: Mapping[str, str]) -> None:
     """The tool's own options make it; a kernel unpacks the archives, with times, owners, xattrs and hard links."""
     device = step.device if step.device.startswith("/dev/") else guest.device(step.device)
-    argv = [word.format(uuid=step.uuid, label=step.label or "") for word in _MAKERS[step.type]]
+    how = FILESYSTEMS[step.type].kernel_fill
+    assert how is not None
+    argv = [word.format(uuid=step.uuid, label=step.label or "") for word in how.make]
     if not step.label:
         argv = argv[:-2]
     guest.shell(*argv, *step.options, device)
@@ -161,11 +157,11 @@ def _make_and_fill(guest: Guest, step: MakeAndFill, names: Mapping[str, str]) ->
     # another order; of the label both know the same. udev may still be looking at what was just written.
     guest.shell("udevadm", "settle")
     labelled = step.device if step.device.startswith("/dev/") else f"/dev/disk/guestfs/{step.device}"
-    guest.call("mount_options", _OPTIONS.get(step.type, "noatime"), labelled, "/")
+    guest.call("mount_options", how.mount_options, labelled, "/")
     for fill in step.fills:
         directory = f"{_ROOT}/{fill.subvolume}" if fill.subvolume else _ROOT
         if fill.subvolume:
-            guest.shell("btrfs", "subvolume", "create", directory)
+            guest.shell(*how.make_subvolume, directory)
         archive = guest.device(names[fill.archive])
         guest.shell("blockdev", "--flushbufs", archive)
         guest.shell(*_UNPACK, f"--file={archive}", f"--directory={directory}")

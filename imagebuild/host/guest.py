@@ -14,15 +14,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 from imagebuild.errors import BuildError, HostError
+from imagebuild.filesystems import table as filesystems
 from imagebuild.host import command
 from imagebuild.host.scratch import scratch_folder
 from imagebuild.vocabulary import Accelerator
 
 # The filesystems that imagebuild makes or reads through the appliance, and the Debian package that brings each.
-FILESYSTEMS = {
-    "ext2": "libguestfs0", "ext3": "libguestfs0", "ext4": "libguestfs0", "xfs": "libguestfs-xfs",
-    "btrfs": "libguestfs0", "reiserfs": "libguestfs-reiserfs",
-}  # fmt: skip
+FILESYSTEMS: dict[str, str] = {
+    item.name: item.appliance_package for item in filesystems.FILESYSTEMS.values() if item.appliance_package
+}
 # QEMU's emulator carries `rep movsb` out byte by byte, and a kernel that sees "erms" copies with nothing else: without
 # it, data moves two to three times as fast (tried: reading a disk took 7.1 s of processor time, now 2.6 s). The others
 # make each entry into its kernel dearer, and guard a machine that runs for seconds and sees nobody else's code.

@@ -45,7 +45,7 @@ class SplitEdits:
 def split_edits(edits: Sequence[Edit], disk: Sequence[DiskStep]) -> SplitEdits:
     """Split the edits where the order of their effects stays the same.
 
-    Only ext2 to ext4 can be finished: debugfs writes into them. While the disk is not known, nothing is split.
+    Only ext can be finished: debugfs writes into them. While the disk is not known, nothing is split.
     """
     populated = phases_of(disk).populate
     if not populated or not all(isinstance(step, MakeExt) for step in populated):

@@ -13,6 +13,7 @@ from typing import Any
 
 from imagebuild.errors import BuildError
 from imagebuild.events import Progress
+from imagebuild.filesystems.table import KNOWN, known
 from imagebuild.host import command
 from imagebuild.host.guest import Drive, Guest, appliance
 from imagebuild.host.sparse import data_extents
@@ -93,8 +94,9 @@ def _find_root(guest: Guest, step: TakeImage, filesystems: dict[str, str], progr
             )
         return step.root
     candidates = [device for device, kind in filesystems.items() if kind not in _NO_TREE and _is_root(guest, device)]
-    # Of a btrfs, the subvolume that is mounted when none is named comes before all others (snapshots among them).
-    plain = [device for device in candidates if not device.startswith("btrfsvol:")]
+    # The subvolume that is mounted when none is named comes before all others (snapshots among them).
+    subvolumes = tuple(item.subvolume_prefix for item in KNOWN.values() if item.subvolume_prefix)
+    plain = [device for device in candidates if not device.startswith(subvolumes)]
     if len(plain or candidates) == 1:
         [root] = plain or candidates
         progress.log(f"the root filesystem is {root}")
@@ -129,8 +131,8 @@ def _is_root(guest: Guest, device: str) -> bool:
 
 
 def _options(kind: str) -> str:
-    """ReiserFS shows attributes and ACLs only to whom asks for them."""
-    return "ro,user_xattr,acl" if kind == "reiserfs" else "ro"
+    filesystem = known(kind)
+    return ",".join(filter(None, ("ro", filesystem.show_all if filesystem else "")))
 
 
 def _fstab(guest: Guest) -> str:

@@ -13,11 +13,10 @@ from imagebuild.formats.kernel_config import built_in, is_xen_pv
 from imagebuild.formats.kernel_file import unwrap
 from imagebuild.plan.facts import InitrdInTree, KernelInTree
 from imagebuild.rootfs.package_file import PackageMembers as Members
+from imagebuild.vocabulary import ROOT_TYPES
 
 # The modules that a plan may ask about (plan/boot.py). xenblk: the classic Xen kernels' name for xen-blkfront.
-ASKED_MODULES = (
-    "xen-blkfront", "xenblk", "virtio_blk", "virtio_pci", "dm-mod", "ext2", "ext3", "ext4", "xfs", "btrfs", "reiserfs",
-)  # fmt: skip
+ASKED_MODULES = ("xen-blkfront", "xenblk", "virtio_blk", "virtio_pci", "dm-mod", *ROOT_TYPES)
 _ASKED = {name.replace("-", "_"): name for name in ASKED_MODULES}
 # SUSE also keeps a vmlinux-VERSION.gz beside the vmlinuz; some kernels (openSUSE's for EC2) are only a vmlinux.
 _KERNEL = re.compile(r"boot/vmlinu(?P<letter>[zx])-(?P<version>[^/]+?)(?P<packed>\.gz)?")
@@ -102,7 +101,7 @@ class KernelsFound:
 
     def _facts(self, version: str, kernel: _Kernel) -> KernelInTree:
         config = self._configs.get(version)
-        builtin = self._builtin.get(version, set()) | set(built_in(config.text) if config else ())
+        builtin = self._builtin.get(version, set()) | set(built_in(config.text, ROOT_TYPES) if config else ())
         modules = self._modules.get(version)
         in_boot = kernel.path.startswith("/boot/")
         return KernelInTree(

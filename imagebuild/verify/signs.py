@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from imagebuild.filesystems.table import FILESYSTEMS
 from imagebuild.report import BootEnd
 from imagebuild.verify.console import Fatal, Sign
 
@@ -37,11 +38,8 @@ def _sign(milestone: str, pattern: str, after: str = "") -> Sign:
 
 def _guest_signs(start: str) -> tuple[Sign, ...]:
     """From the kernel's first words on. `start`: the milestone before the kernel."""
-    mounted = (
-        r"EXT\d-fs \([^)]+\): (re-)?mounted|XFS \([^)]+\): (Ending clean mount|Mounting V\d)"
-        r"|BTRFS info \(device [^)]+\): (using|has|disk space)|REISERFS \([^)]+\): (using|found reiserfs)"
-        r"|VFS: Mounted root|Begin: Running /scripts/local-bottom"
-    )
+    by_type = dict.fromkeys(item.says_mounted for item in FILESYSTEMS.values() if item.says_mounted)
+    mounted = "|".join([*by_type, "VFS: Mounted root", "Begin: Running /scripts/local-bottom"])
     init = r"systemd\[1\]: systemd \d+|INIT: version|Welcome to \S.*!$|OpenRC \d|init: .*runlevel"
     return (
         _sign(KERNEL, r"Linux version \d+\.\d+|Loading, please wait|Starting systemd-udevd version", start),
@@ -82,8 +80,8 @@ def _fatal(name: str, pattern: str, phases: frozenset[str], *, prompt: bool = Fa
     return Fatal(name, re.compile(pattern), phases, prompt)
 
 
-def _machine_fault(name: str, pattern: str, phases: frozenset[str]) -> Fatal:
-    return Fatal(name, re.compile(pattern), phases, blames="machine")
+def _machine_fault(name: str, pattern: str, phases: frozenset[str], *, after_login: bool = False) -> Fatal:
+    return Fatal(name, re.compile(pattern), phases, blames="machine", after_login=after_login)
 
 
 GUEST_FATALS = (
@@ -101,11 +99,20 @@ GUEST_FATALS = (
 _MACHINE_FAULTS = (
     _machine_fault("the Xen test host failed", r"^imagebuild: dom0 failed", _BEFORE_GUEST),
     _machine_fault("the Xen test host's kernel gave up", r"Kernel panic", _BEFORE_GUEST),
-    _machine_fault("xl could not make the guest", r"^imagebuild: guest ended|^imagebuild: dom0 failed", _BEFORE_LOADER),
+    _machine_fault(
+        "xl could not make the guest",
+        r"^imagebuild: guest ended|^imagebuild: dom0 failed",
+        _BEFORE_LOADER,
+        after_login=True,
+    ),
     _machine_fault("the hypervisor crashed", r"\(XEN\) Panic on CPU", _BEFORE_LOADER | _IN_KERNEL | {LOADER}),
 )
 _GUEST_ENDED = Fatal(
-    "the guest ended by itself", re.compile(r"^imagebuild: guest ended"), _IN_KERNEL | {LOADER}, end=BootEnd.CLOSED
+    "the guest ended by itself",
+    re.compile(r"^imagebuild: guest ended"),
+    _IN_KERNEL | {LOADER},
+    end=BootEnd.CLOSED,
+    after_login=True,
 )
 _IN_LOADER = frozenset({LOADER})
 _NO_KERNEL = _fatal(

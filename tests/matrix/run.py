@@ -19,9 +19,9 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # a script, not a part of the package
 
-from imagebuild.assemble.image import build_image
 from imagebuild.errors import ImagebuildError, PlanError
 from imagebuild.host.cache import Cache
+from imagebuild.operations.image import build_image
 from imagebuild.plan.planner import make_plan
 from imagebuild.recipe.load import LoadedRecipe, load_recipe
 from imagebuild.report import Check, Outcome, Stage
@@ -49,7 +49,7 @@ class Told:
     def log(self, line: str) -> None:
         print(line, file=self._log, flush=True)
 
-    def note(self, line: str) -> None:
+    def note(self, line: str, outcome: Outcome | None = None) -> None:
         print(f"    {line}", flush=True)
         self.log(line)
 

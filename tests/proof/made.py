@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from imagebuild.assemble.image import build_image
 from imagebuild.events import Quiet
 from imagebuild.host.cache import Cache
+from imagebuild.operations.image import build_image
 from imagebuild.recipe.load import load_recipe
 from imagebuild.report import Outcome, Verdict
 from imagebuild.verify.runner import Request, verify_image

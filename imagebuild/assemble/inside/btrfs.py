@@ -7,7 +7,7 @@ from pathlib import Path
 from imagebuild.assemble.inside import placement
 from imagebuild.assemble.inside.privileged import Deferred, check_deferred
 from imagebuild.errors import BuildError
-from imagebuild.formats import btrfs_size
+from imagebuild.filesystems import btrfs_size
 from imagebuild.host import command
 from imagebuild.plan.disk_vocabulary import MakeBtrfs
 
@@ -17,7 +17,7 @@ def make_btrfs(step: MakeBtrfs, directory: Path, image: Path, scratch: Path, def
 
     mkfs.btrfs syncs what it writes, which costs nothing in memory. Raises BuildError.
     """
-    check_deferred(step.mountpoint, step.excluded, deferred)
+    check_deferred(step, deferred)
     command.require("mkfs.btrfs", "btrfs-progs")
     argv = ["mkfs.btrfs", "-q", "-f", "-U", step.uuid, *(["-L", step.label] if step.label else [])]
     with placement.staged(step.where, image, scratch) as path:

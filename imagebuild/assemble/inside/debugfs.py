@@ -10,7 +10,7 @@ from urllib.parse import unquote_to_bytes
 from imagebuild.errors import BuildError
 from imagebuild.formats.text import escaped
 from imagebuild.host import command
-from imagebuild.plan.disk_vocabulary import MakeExt
+from imagebuild.plan.disk_vocabulary import MakeExt, PopulateStep
 from imagebuild.rootfs import times
 
 _COMPLAINTS_SHOWN = 25
@@ -60,7 +60,7 @@ def quoted(text: str) -> str:
     return '"' + text.replace('"', '""') + '"'
 
 
-def belongs(step: MakeExt, path: str) -> bool:
+def belongs(step: PopulateStep, path: str) -> bool:
     """Whether a path of the tree lies in this filesystem."""
 
     def below(directory: str) -> bool:

@@ -14,7 +14,7 @@ _SECTOR_BYTES = 512
 
 def pack_tree(step: PackTree, directory: Path, archive: Path, deferred: Deferred) -> None:
     """Everything that tar keeps; files with holes keep them. Raises BuildError."""
-    check_deferred(step.mountpoint, step.excluded, deferred)
+    check_deferred(step, deferred)
     argv = ["tar", "--create", f"--file={archive}", f"--directory={directory}", "--format=pax", "--sort=name"]
     argv += ["--numeric-owner", "--xattrs", "--xattrs-include=*", "--acls", "--sparse", "--blocking-factor=2048"]
     argv += ["--pax-option=delete=atime,delete=ctime"]

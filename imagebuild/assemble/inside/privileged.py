@@ -19,7 +19,7 @@ from pathlib import Path
 from imagebuild.assemble.inside import debugfs
 from imagebuild.assemble.inside.debugfs import belongs, decoded, quoted, within
 from imagebuild.errors import BuildError
-from imagebuild.plan.disk_vocabulary import MakeExt
+from imagebuild.plan.disk_vocabulary import MakeExt, PopulateStep
 from imagebuild.plan.facts import Attribute, DeviceNode
 
 # What Linux says of an attribute or a device node that it does not permit here.
@@ -81,21 +81,16 @@ def exclusions(devices: Iterable[DeviceNode]) -> list[str]:
     return ["--no-wildcards", "--anchored", *(f"--exclude={name}" for name in names)] if names else []
 
 
-def check_deferred(mountpoint: str, excluded: tuple[str, ...], deferred: Deferred) -> None:
+def check_deferred(step: PopulateStep, deferred: Deferred) -> None:
     """Raises BuildError for what an ordinary user cannot put into a filesystem that is not ext.
 
     Nodes in /dev are no loss: every kernel that boots here mounts its own /dev over it (devtmpfs).
     """
-
-    def is_here(path: str) -> bool:
-        inside = (path + "/").startswith(mountpoint.rstrip("/") + "/")
-        return inside and not any((path + "/").startswith(other + "/") for other in excluded)
-
     names = [device.path for device in deferred.devices if not device.path.startswith("/dev/")]
     names += [attribute.path for attribute in deferred.attributes if not attribute.path.startswith("/dev/")]
-    if lost := [name for name in names if is_here(name)]:
+    if lost := [name for name in names if belongs(step, name)]:
         raise BuildError(
-            f"{mountpoint}: a device node or an attribute for root only cannot be made by an ordinary user in a "
+            f"{step.mountpoint}: a device node or an attribute for root only cannot be made by an ordinary user in a "
             "filesystem that is not ext",
             details="\n".join(lost[:10]),
             resolution="build as root, use ext4 there, or take it out of the tree",

@@ -17,7 +17,7 @@ def make_xfs(step: MakeXfs, directory: Path, image: Path, scratch: Path, deferre
 
     Raises BuildError.
     """
-    check_deferred(step.mountpoint, step.excluded, deferred)
+    check_deferred(step, deferred)
     command.require("mkfs.xfs", "xfsprogs")
     argv = ["mkfs.xfs", "-q", "-f", *step.options, "-m", f"uuid={step.uuid}"]
     argv += ["-L", step.label] if step.label else []

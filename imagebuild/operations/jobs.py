@@ -1,4 +1,4 @@
-"""What a `build` is going to do, known before it does anything: every recipe read, planned and its passwords found."""
+"""What a build is asked for, and what it is going to do: every recipe read, planned and its passwords found."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imagebuild.cli.ending import report, worst
-from imagebuild.cli.hands import Load
-from imagebuild.cli.validate import named, placed
-from imagebuild.errors import ImagebuildError, PlanError, RecipeError
+from imagebuild.errors import ImagebuildError, RecipeError
+from imagebuild.operations.judge import LoaderDemand
+from imagebuild.operations.recipes import named, preliminary_plan
+from imagebuild.operations.toolbox import Load
 from imagebuild.vocabulary import MachineName
 
 if TYPE_CHECKING:
@@ -20,6 +20,29 @@ if TYPE_CHECKING:
 
 # A crypt(5) hash has some hundred bytes; a larger file is another file.
 _SECRET_BYTES = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class BuildRequest:
+    """What `build` is asked for; child.py makes a command line of it again.
+
+    `machines`: those that verify; None: all that each recipe has. `verify` False: none. `jobs`: recipes side by side;
+    0: as cores and memory allow. `force`: build even where an unchanged result is there. `debug`: tracebacks.
+    """
+
+    recipes: tuple[Path, ...]
+    output: Path
+    settings: Mapping[str, str]
+    machines: tuple[MachineName, ...] | None = None
+    verify: bool = True
+    force: bool = False
+    keep_going: bool = False
+    locked: bool = False
+    pv_grub: Path | None = None
+    demand: LoaderDemand = None
+    sign_key: Path | None = None
+    jobs: int = 0
+    debug: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,32 +58,35 @@ class Job:
         return self.loaded.recipe.name
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A job for each recipe that is right, and each that is not with its error."""
+
+    jobs: tuple[Job, ...]
+    refused: tuple[tuple[Path, ImagebuildError], ...]
+
+
 def prepare_jobs(
     paths: Sequence[Path], settings: Mapping[str, str], machines: tuple[MachineName, ...] | None, load: Load
-) -> tuple[list[Job], int]:
-    """A job for each recipe, and the exit code: that of the worst mistake, all of which have been said on stderr."""
+) -> Prepared:
+    """Read and plan each recipe, so that what no loader can boot is refused now, not after the download."""
     jobs: list[Job] = []
-    codes: list[int] = []
+    refused: list[tuple[Path, ImagebuildError]] = []
     for path in paths:
         try:
             job = _prepare(load(path, settings), machines)
             _check_name(job, jobs)
             jobs.append(job)
         except ImagebuildError as error:
-            codes.append(report(named(error, path)))
-    return jobs, worst(codes)
+            refused.append((path, named(error, path)))
+    return Prepared(tuple(jobs), tuple(refused))
 
 
 def _prepare(loaded: LoadedRecipe, machines: tuple[MachineName, ...] | None) -> Job:
     from imagebuild.assemble.this_machine import check_machine
     from imagebuild.plan.accounts import passwords
-    from imagebuild.plan.planner import make_plan
 
-    try:
-        plan = make_plan(loaded.recipe, None)  # what no loader can boot is refused now, not after the download
-    except PlanError as error:
-        raise placed(error, loaded) from None
-    check_machine(plan)
+    check_machine(preliminary_plan(loaded))
     secrets = {item.secret: find_hash(item.password, item.key, loaded) for item in passwords(loaded.recipe)}
     return Job(loaded, _machines(loaded, machines), secrets)
 
@@ -72,13 +98,18 @@ def _check_name(job: Job, others: Sequence[Job]) -> None:
             raise _mistake(job.loaded, "name", f"{message}; give each recipe its own name")
 
 
-def _machines(loaded: LoadedRecipe, wanted: tuple[MachineName, ...] | None) -> tuple[MachineName, ...]:
-    """Those wanted, as far as the recipe has them. Raises RecipeError when that leaves nothing of what was wanted."""
+def machines_of(loaded: LoadedRecipe, wanted: tuple[MachineName, ...] | None) -> tuple[MachineName, ...]:
+    """The machines that verify the recipe's image: those wanted (None: all), as far as the recipe has them."""
     verify = loaded.recipe.verify
     having: list[MachineName] = ["static"]
     having += ["qemu"] if verify.qemu else []
     having += ["xen"] if verify.xen else []
-    chosen = tuple(machine for machine in having if wanted is None or machine in wanted)
+    return tuple(machine for machine in having if wanted is None or machine in wanted)
+
+
+def _machines(loaded: LoadedRecipe, wanted: tuple[MachineName, ...] | None) -> tuple[MachineName, ...]:
+    """As machines_of. Raises RecipeError when that leaves nothing of what was wanted."""
+    chosen = machines_of(loaded, wanted)
     if wanted and not chosen:
         found = " and ".join(f"{machine}: false" for machine in wanted)
         raise _mistake(loaded, "verify", f"found {found}, but --with asks for nothing else")

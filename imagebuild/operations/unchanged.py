@@ -14,15 +14,17 @@ from typing import TYPE_CHECKING
 
 from imagebuild import __version__
 from imagebuild.artifacts.output_directory import REPORT
-from imagebuild.cli.jobs import Job
+from imagebuild.host.cache import Cache
+from imagebuild.host.digest import file_sha256
+from imagebuild.operations.jobs import BuildRequest, Job
+from imagebuild.operations.recipes import final_plan
 from imagebuild.report import Report, Verdict
 
 if TYPE_CHECKING:
-    from imagebuild.cli.build import BuildOptions
     from imagebuild.plan.steps import Plan
 
 
-def inputs_digest(job: Job, plan: Plan, options: BuildOptions) -> str:
+def inputs_digest(job: Job, plan: Plan, request: BuildRequest) -> str:
     """sha256 (hex) over everything that the image and its verdict come from."""
     from imagebuild.plan.steps import digest_of
 
@@ -31,36 +33,26 @@ def inputs_digest(job: Job, plan: Plan, options: BuildOptions) -> str:
         "plan": plan.digest,
         "verify": digest_of(job.loaded.recipe.verify),
         "machines": job.machines,
-        "loader": [job.loaded.recipe.boot.loader, options.demand, _file_digest(options.pv_grub)],
+        "loader": [job.loaded.recipe.boot.loader, request.demand, _file_digest(request.pv_grub)],
         "files": {path: _file_digest(job.loaded.folder / path) for path in _named_files(plan)},
-        "outputs": [list(job.loaded.recipe.outputs), options.sign_key is not None],
+        "outputs": [list(job.loaded.recipe.outputs), request.sign_key is not None],
         "secrets": {name: _digest(value.encode()) for name, value in job.secrets.items()},
     }
     return _digest(json.dumps(parts, sort_keys=True).encode())
 
 
-def still_good(job: Job, folder: Path, options: BuildOptions) -> Report | None:
+def still_good(job: Job, folder: Path, request: BuildRequest) -> Report | None:
     """The report of an earlier build whose result stands for this one too; None: build."""
     earlier = _read_report(folder / REPORT)
     if earlier is None or earlier.verdict is not Verdict.PASSED or earlier.inputs_digest is None:
         return None
-    plan = _final_plan(job)
-    if plan is None or inputs_digest(job, plan, options) != earlier.inputs_digest:
+    plan = final_plan(job.loaded, Cache())
+    if plan is None or inputs_digest(job, plan, request) != earlier.inputs_digest:
         return None
     if any(not (folder / f"{job.name}.{kind}").is_file() for kind in job.loaded.recipe.outputs):
         return None
     image = folder / earlier.image.path
     return earlier if image.is_file() and _image_digest(image) == earlier.image.sha256 else None
-
-
-def _final_plan(job: Job) -> Plan | None:
-    """The plan, when the tree is in the cache."""
-    from imagebuild.host.cache import Cache
-    from imagebuild.plan.planner import make_plan
-    from imagebuild.rootfs.tree import facts_in_cache
-
-    facts = facts_in_cache(job.loaded, Cache())
-    return make_plan(job.loaded.recipe, facts) if facts else None
 
 
 def _named_files(plan: Plan) -> list[str]:
@@ -70,7 +62,6 @@ def _named_files(plan: Plan) -> list[str]:
 
 
 def _image_digest(image: Path) -> str:
-    from imagebuild.host.cache import Cache
     from imagebuild.host.known_digest import known_sha256
 
     return known_sha256(image, Cache())
@@ -84,10 +75,7 @@ def _read_report(path: Path) -> Report | None:
 
 
 def _file_digest(path: Path | None) -> str | None:
-    if path is None:
-        return None
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return None if path is None else file_sha256(path)
 
 
 def _digest(data: bytes) -> str:

@@ -1,18 +1,19 @@
-"""`lock`: write down the exact packages of a recipe's tree. And what `--locked` asks of every recipe."""
+"""The exact packages of a recipe's tree, written down beside the recipe."""
 
 from __future__ import annotations
 
 import contextlib
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imagebuild.cli.hands import Load
-from imagebuild.cli.terminal import Watcher, choose_display, say, showing
-from imagebuild.cli.validate import parse_settings
-from imagebuild.errors import OK, BuildError, HostError
+from imagebuild.errors import BuildError, HostError
+from imagebuild.events import Screen
 from imagebuild.host.cache import Cache
+from imagebuild.operations.journal import Journal
 
 if TYPE_CHECKING:
     from imagebuild.events import Progress
@@ -22,34 +23,42 @@ if TYPE_CHECKING:
     from imagebuild.rootfs.packages import Packages
 
 
-def bound_to_lock(load: Load) -> Load:
-    """The same way to read a recipe, which then insists on its lock."""
-
-    def load_locked(path: Path, settings: Mapping[str, str], /) -> LoadedRecipe:
-        from imagebuild.rootfs.lock import with_lock
-
-        return with_lock(load(path, settings))
-
-    return load_locked
+class LockState(StrEnum):
+    WRITTEN = "written"  # there was none
+    UNCHANGED = "unchanged"
+    CHANGED = "changed"
 
 
-def lock_recipes(paths: Sequence[Path], settings: Sequence[str], *, update: bool) -> int:
-    """Write each recipe's lock beside it. `update`: make the tree anew first, with what the mirror has today."""
+@dataclass(frozen=True, slots=True)
+class LockRequest:
+    """`update`: make each tree again first, of what the mirror has today."""
+
+    recipes: tuple[Path, ...]
+    settings: Mapping[str, str]
+    update: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LockResult:
+    path: Path
+    state: LockState
+    lock: PackageLock
+
+
+def lock_recipes(request: LockRequest, watch: Callable[[], AbstractContextManager[Screen]]) -> Iterator[LockResult]:
+    """Write each recipe's lock beside it, once all of them can be read. `watch` gives a screen for each."""
     from imagebuild.recipe.load import load_recipe
     from imagebuild.recipe.lock import lock_path
 
-    values = parse_settings(settings)
-    recipes = [load_recipe(path, values) for path in paths]
+    recipes = [load_recipe(path, request.settings) for path in request.recipes]
     for loaded in recipes:
-        with showing(choose_display(sys.stderr, transient=True)) as display:
-            lock = _lock(loaded, Watcher(display), update=update)
+        with watch() as screen:
+            lock = _lock(loaded, Journal(screen), update=request.update)
         path = lock_path(loaded.path)
         before = path.read_text(encoding="utf-8") if path.is_file() else None
         _write(path, lock.text())
-        content = f"{len(lock.packages)} packages" if lock.packages else f"sha256 {lock.content_sha256}"
-        word = "written" if before is None else "unchanged" if before == lock.text() else "changed"
-        say([[(f"{path}: ", "bold"), (f"{word}, {content}", "")]])
-    return OK
+        unchanged = LockState.UNCHANGED if before == lock.text() else LockState.CHANGED
+        yield LockResult(path, LockState.WRITTEN if before is None else unchanged, lock)
 
 
 def _lock(loaded: LoadedRecipe, progress: Progress, *, update: bool) -> PackageLock:

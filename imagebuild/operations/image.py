@@ -1,4 +1,7 @@
-"""build_image: a recipe in, a finished raw image and what is known about it out."""
+"""The way of a recipe to a raw image: the tree, the plan, the assembly. The one place that plans for a build.
+
+What comes before (is it unchanged?) and behind it (verification, the output directory) is in build.py.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,7 @@ def build_image(
     """
     source = tree_source(loaded.recipe)
     with stage(progress, "root tree") as mark:
-        resolved = rootfs.resolve(source, loaded.folder, cache, loaded.lock)
+        resolved = rootfs.resolve(source, loaded.folder, cache, loaded.lock, loaded.epoch)
         tree, mark.cached = rootfs.get_tree(resolved, source, loaded.folder, cache, progress, loaded.lock)
         facts = with_own_kernels(tree.facts, loaded, cache)
         digest = cache.content_digest(rootfs.KIND, resolved.digest)

@@ -1,4 +1,4 @@
-"""What lies beside an image beyond its report: its other shapes, SBOMs, provenance, the signed list of digests."""
+"""What lies beside an image beyond its report: other formats, SBOMs, provenance, the signed list of digests."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from imagebuild.events import Progress
 from imagebuild.report import Report, Verdict
 
 if TYPE_CHECKING:
-    from imagebuild.cli.hands import Made
+    from imagebuild.operations.toolbox import Made
     from imagebuild.recipe.load import LoadedRecipe
     from imagebuild.recipe.model import Recipe
 
 
-def other_shapes(recipe: Recipe, folder: OutputFolder, report: Report, progress: Progress) -> dict[str, str]:
+def other_formats(recipe: Recipe, folder: OutputFolder, report: Report, progress: Progress) -> dict[str, str]:
     """Write the outputs that the recipe asks for, as partial files; sha256 by file name. None of a bad image."""
     from imagebuild.artifacts.outputs import OUTPUTS, make_output
 
@@ -46,14 +46,14 @@ def other_shapes(recipe: Recipe, folder: OutputFolder, report: Report, progress:
 
 
 def load_libraries() -> None:
-    """Import what `papers` needs and what takes long: together half a second."""
+    """Import what `documents` needs and what takes long: together half a second."""
     import cyclonedx.output  # noqa: F401
     import spdx_tools.spdx.writer.json.json_writer  # noqa: F401
 
     import imagebuild.artifacts.provenance  # noqa: F401
 
 
-def papers(built: Made, report: Report, shapes: Mapping[str, str]) -> dict[str, str]:
+def documents(built: Made, report: Report, formats: Mapping[str, str]) -> dict[str, str]:
     """SBOMs and provenance, by file name."""
     from imagebuild.artifacts.provenance import provenance_text
     from imagebuild.artifacts.sbom import Contents, cyclonedx_text, spdx_text
@@ -63,7 +63,7 @@ def papers(built: Made, report: Report, shapes: Mapping[str, str]) -> dict[str, 
     made = _now()
     begun = made - timedelta(seconds=sum(stage.seconds for stage in report.stages))
     contents = Contents(report.name, plan.version, report.image, built.packages, made, suite)
-    subjects = {report.image.path: report.image.sha256, **shapes}
+    subjects = {report.image.path: report.image.sha256, **formats}
     return {
         SPDX: spdx_text(contents),
         CYCLONEDX: cyclonedx_text(contents),
@@ -80,11 +80,11 @@ def inputs(loaded: LoadedRecipe, built: Made, folder: OutputFolder) -> dict[str,
     return {RECIPE: kept_text(loaded, folder.path)} | ({LOCK: lock.text()} if lock else {})
 
 
-def digests(report: Report, shapes: Mapping[str, str], texts: Mapping[str, str], key: Path | None) -> dict[str, str]:
+def digests(report: Report, formats: Mapping[str, str], texts: Mapping[str, str], key: Path | None) -> dict[str, str]:
     """SHA256SUMS over all of that, and its signature where there is a key."""
     from imagebuild.artifacts.signature import sign
 
-    listed = sums(report.image.path, report.image.sha256, texts, shapes)
+    listed = sums(report.image.path, report.image.sha256, texts, formats)
     return {SUMS: listed} | ({SIGNATURE: sign(listed, key)} if key else {})
 
 

@@ -1,4 +1,4 @@
-"""What does the work behind the verbs, as three functions: the tests put others in their place."""
+"""Who does the work behind the operations, as three functions: the tests put others in their place."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from imagebuild.plan.steps import Plan
     from imagebuild.recipe.load import LoadedRecipe
     from imagebuild.rootfs.packages import Packages
-    from imagebuild.verify.runner import Request, Verification
+    from imagebuild.verify.request import Request, Verification
 
 
 class Load(Protocol):
@@ -22,7 +22,7 @@ class Load(Protocol):
 
 
 class Made(Protocol):
-    """What a build tells (build.image.Built)."""
+    """What a build tells (image.Built)."""
 
     @property
     def plan(self) -> Plan: ...
@@ -42,7 +42,7 @@ class VerifyImage(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Hands:
+class Toolbox:
     """Read a recipe, build an image, verify an image. `program` does the same as a process; empty: imagebuild."""
 
     load: Load
@@ -51,15 +51,15 @@ class Hands:
     program: tuple[str, ...] = ()
 
 
-def own_hands() -> Hands:
+def own_toolbox() -> Toolbox:
     """imagebuild's own, each imported when it is needed: what is unchanged needs none but the first."""
     from imagebuild.recipe.load import load_recipe
 
-    return Hands(load_recipe, _build, _verify)
+    return Toolbox(load_recipe, _build, _verify)
 
 
 def _build(loaded: LoadedRecipe, target: Path, *, cache: Cache, progress: Progress, secrets: Mapping[str, str]) -> Made:
-    from imagebuild.assemble.image import build_image
+    from imagebuild.operations.image import build_image
 
     return build_image(loaded, target, cache=cache, progress=progress, secrets=secrets)
 

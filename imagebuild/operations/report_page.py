@@ -154,8 +154,8 @@ def _fatal_lines(machine: MachineName, lines: list[str]) -> frozenset[int]:
     from imagebuild.verify.signs import GUEST_FATALS, xen_fatals
 
     fatals = xen_fatals("stand-in", menu_waits=False) if machine == "xen" else GUEST_FATALS
-    # prompts and a guest that ends: seen in good boots, too (dom0's shutdown, a menu that is drawn)
-    patterns = [fatal.pattern for fatal in fatals if not fatal.prompt and "guest ended" not in fatal.pattern.pattern]
+    # a prompt is drawn in good boots, too (a menu's)
+    patterns = [fatal.pattern for fatal in fatals if not fatal.prompt and not fatal.after_login]
     return frozenset(number for number, line in enumerate(lines) if any(pattern.search(line) for pattern in patterns))
 
 

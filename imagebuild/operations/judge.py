@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from imagebuild.artifacts.output_directory import describe_image
-from imagebuild.cli.hands import VerifyImage
 from imagebuild.errors import BAD_IMAGE, OK, HostError, ImagebuildError, VerifyError
 from imagebuild.events import Progress
 from imagebuild.host.cache import Cache
+from imagebuild.operations.toolbox import VerifyImage
 from imagebuild.report import Boot, Check, ImageFacts, Verdict
 
 if TYPE_CHECKING:
-    from imagebuild.verify.runner import Request
+    from imagebuild.verify.request import Request
 
 LoaderDemand = Literal["pv-grub"] | None
 _EXIT_CODE = {Verdict.PASSED: OK, Verdict.FAILED: BAD_IMAGE, Verdict.UNVERIFIED: VerifyError.exit_code}
