@@ -13,7 +13,7 @@ from imagebuild.plan.planner import make_plan, tree_source
 from imagebuild.plan.steps import Plan
 from imagebuild.recipe.load import LoadedRecipe
 from imagebuild.rootfs import tree as rootfs
-from imagebuild.rootfs.own_kernels import with_own_kernels
+from imagebuild.rootfs.kernel_files import with_own_kernels
 from imagebuild.rootfs.packages import Packages
 
 

@@ -26,7 +26,7 @@ def bound_to_lock(load: Load) -> Load:
     """The same way to read a recipe, which then insists on its lock."""
 
     def load_locked(path: Path, settings: Mapping[str, str], /) -> LoadedRecipe:
-        from imagebuild.rootfs.locked import with_lock
+        from imagebuild.rootfs.lock import with_lock
 
         return with_lock(load(path, settings))
 
@@ -57,7 +57,7 @@ def _lock(loaded: LoadedRecipe, progress: Progress, *, update: bool) -> PackageL
     from imagebuild.plan.planner import tree_source
     from imagebuild.plan.steps import BootstrapDebian
     from imagebuild.rootfs import tree as rootfs
-    from imagebuild.rootfs.locked import lock_of
+    from imagebuild.rootfs.lock import lock_of
 
     cache, source = Cache(), tree_source(loaded.recipe)
     resolved = rootfs.resolve(source, loaded.folder, cache)

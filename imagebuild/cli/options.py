@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
+
+from imagebuild.vocabulary import GENUINE, BootLoader, Genuine
 
 Recipes = Annotated[list[Path], typer.Argument(metavar="RECIPE", help="Recipe files (YAML).", show_default=False)]
 OneRecipe = Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe file (YAML).", show_default=False)]
@@ -20,20 +22,21 @@ With = Annotated[
         "--with", metavar="MACHINES", help="Only these machines, with commas: static,qemu,xen (default: all).",
     ),
 ]  # fmt: skip
+PV_GRUB_OPTION = "--pv-grub"
 PvGrub = Annotated[
     Path | None,
     typer.Option(
-        "--pv-grub", metavar="FILE", envvar="IMAGEBUILD_PV_GRUB",
+        PV_GRUB_OPTION, metavar="FILE", envvar="IMAGEBUILD_PV_GRUB",
         help="Boot under Xen with this genuine PV-GRUB, not with the stand-in.",
     ),
 ]  # fmt: skip
 ForLoader = Annotated[
-    Literal["pv-grub", "pygrub", "pvgrub2"],
+    BootLoader,
     typer.Option("--loader", help="The boot loader that the image is meant for: its rules are the judge's."),
 ]
 Demand = Annotated[
-    Literal["pv-grub"] | None,
-    typer.Option("--require", metavar="pv-grub", help="Call nothing passed that only the stand-in has booted."),
+    Genuine | None,
+    typer.Option("--require", metavar=GENUINE, help="Call nothing passed that only the stand-in has booted."),
 ]
 Timeout = Annotated[
     str | None,

@@ -21,6 +21,7 @@ from imagebuild.cli import summary
 from imagebuild.cli.ending import known
 from imagebuild.cli.ending import report as say_error
 from imagebuild.cli.jobs import Job
+from imagebuild.cli.options import PV_GRUB_OPTION
 from imagebuild.cli.summary import Row
 from imagebuild.cli.terminal import Segment, now_utc, stamp
 from imagebuild.errors import OK, Interrupted
@@ -126,7 +127,7 @@ def _words(run: _Run) -> list[str]:
     options = run.options
     words = ["-o", str(options.output), *(word for setting in run.settings for word in ("--set", setting))]
     words += ["--with", ",".join(options.machines)] if options.machines is not None and options.verify else []
-    words += ["--pv-grub", str(options.pv_grub)] if options.pv_grub else []
+    words += [PV_GRUB_OPTION, str(options.pv_grub)] if options.pv_grub else []
     words += ["--require", options.demand] if options.demand else []
     words += ["--sign-key", str(options.sign_key)] if options.sign_key else []
     flags = {

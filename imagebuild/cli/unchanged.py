@@ -57,7 +57,7 @@ def _final_plan(job: Job) -> Plan | None:
     """The plan, when the tree is in the cache."""
     from imagebuild.host.cache import Cache
     from imagebuild.plan.planner import make_plan
-    from imagebuild.rootfs.resolve import facts_in_cache
+    from imagebuild.rootfs.tree import facts_in_cache
 
     facts = facts_in_cache(job.loaded, Cache())
     return make_plan(job.loaded.recipe, facts) if facts else None

@@ -103,6 +103,6 @@ def named(error: ImagebuildError, path: Path) -> ImagebuildError:
 
 def _facts_in_cache(loaded: LoadedRecipe) -> TreeFacts | None:
     from imagebuild.host.cache import Cache
-    from imagebuild.rootfs.resolve import facts_in_cache
+    from imagebuild.rootfs.tree import facts_in_cache
 
     return facts_in_cache(loaded, Cache())

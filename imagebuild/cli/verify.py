@@ -20,7 +20,7 @@ from imagebuild.errors import HostError, ImagebuildError, Problem, RecipeError
 from imagebuild.host.cache import Cache
 from imagebuild.pages.junit import junit_text
 from imagebuild.report import Report
-from imagebuild.vocabulary import MACHINES, MachineName
+from imagebuild.vocabulary import DEFAULT_LOADER, MACHINES, MachineName
 
 if TYPE_CHECKING:
     from imagebuild.verify.runner import BootSettings
@@ -36,7 +36,7 @@ class VerifyOptions:
     machines: tuple[MachineName, ...]
     boot: BootSettings
     output: Path | None = None
-    loader: BootLoader = "pv-grub"
+    loader: BootLoader = DEFAULT_LOADER
     pv_grub: Path | None = None
     demand: LoaderDemand = None
     fallback: bool = True

@@ -24,7 +24,7 @@ from imagebuild.nightly.unchanged import Current
 from imagebuild.nightly.work import build_seconds
 from imagebuild.recipe.load import LoadedRecipe, load_recipe
 from imagebuild.report import Report
-from imagebuild.rootfs.locked import with_lock
+from imagebuild.rootfs.lock import with_lock
 
 # Kept free from the beginning, so that a full disk still has room for the words that say so.
 _RESERVE_BYTES = 4 * 2**20

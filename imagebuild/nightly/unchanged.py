@@ -17,7 +17,7 @@ from imagebuild.nightly.store import CURRENT, Store
 from imagebuild.plan.planner import make_plan
 from imagebuild.recipe.load import LoadedRecipe
 from imagebuild.report import Report, Verdict
-from imagebuild.rootfs.resolve import facts_in_cache
+from imagebuild.rootfs.tree import facts_in_cache
 
 REPORT = "report.json"
 _NO_VERIFY = "--no-verify"

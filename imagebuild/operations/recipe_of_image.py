@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 from imagebuild.diff.take import mounts_of_subject
 from imagebuild.errors import VerifyError
 from imagebuild.recipe.starter import FoundFilesystem, FoundImage
-from imagebuild.vocabulary import FilesystemType
+from imagebuild.vocabulary import USUAL_ROOT, FilesystemType
 
 if TYPE_CHECKING:
     from imagebuild.image.places import Place
@@ -26,7 +26,7 @@ def found_in(subject: Subject, image: str) -> FoundImage:
             continue
         if place.type == "LVM2_member":
             partitions.append(
-                FoundFilesystem("ext4", _size(place.size_bytes), None, group=group_of.get(place.name, "vg0"))
+                FoundFilesystem(USUAL_ROOT, _size(place.size_bytes), None, group=group_of.get(place.name, "vg0"))
             )
         elif place.contents is not None and (part := _filesystem(place, mounts)):
             partitions.append(part)

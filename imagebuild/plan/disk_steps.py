@@ -289,5 +289,5 @@ def _where(placed: Placed) -> Runs:
     return Runs(runs=tuple(_region(run) for run in placed.runs), stripe_bytes=placed.stripe_bytes)
 
 
-def _is_below(path: str, folder: str) -> bool:
-    return path != folder and (folder == "/" or path.startswith(folder + "/"))
+def _is_below(path: str, directory: str) -> bool:
+    return path != directory and (directory == "/" or path.startswith(directory + "/"))

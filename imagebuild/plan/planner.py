@@ -21,7 +21,7 @@ from imagebuild.plan.steps import (
     BootstrapDebian,
     CopyFile,
     Edit,
-    MakeFolder,
+    MakeDirectory,
     MakeLink,
     Plan,
     PlannedCheck,
@@ -177,7 +177,7 @@ def _written(recipe: Recipe, disk: DiskModel, table: str) -> list[Edit]:
     """The recipe's files, names, and where filesystems are mounted."""
     edits: list[Edit] = [*(_file(file) for file in recipe.files), *name_edits(recipe)]
     edits.append(WriteFile(path="/etc/fstab", content=table))
-    return edits + [MakeFolder(path=mount) for mount in sorted(disk.mountpoints) if mount != "/"]
+    return edits + [MakeDirectory(path=mount) for mount in sorted(disk.mountpoints) if mount != "/"]
 
 
 def _booted(choice: BootChoice, menu: str, facts: TreeFacts | None, *, separate_boot: bool) -> list[Edit]:

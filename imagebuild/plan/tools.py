@@ -20,7 +20,7 @@ class Tool:
     paths: tuple[str, ...] = ()
 
     def places(self) -> tuple[str, ...]:
-        return self.paths or tuple(f"{folder}/{self.name}" for folder in _FOLDERS)
+        return self.paths or tuple(f"{directory}/{self.name}" for directory in _FOLDERS)
 
 
 SYSTEMD = Tool("systemd", "systemd", "systemd-sysv", ("/lib/systemd/systemd", "/usr/lib/systemd/systemd"))

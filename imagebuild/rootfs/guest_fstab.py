@@ -31,7 +31,7 @@ class Mount:
 
     def is_of_the_system(self) -> bool:
         """Whether the tree is not whole without it."""
-        return any(self.path == folder or self.path.startswith(folder + "/") for folder in _OF_THE_SYSTEM)
+        return any(self.path == directory or self.path.startswith(directory + "/") for directory in _OF_THE_SYSTEM)
 
 
 def mounts_of(fstab: str) -> tuple[Mount, ...]:

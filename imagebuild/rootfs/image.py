@@ -167,9 +167,9 @@ def _mount_others(guest: Guest, disk: GuestDisk, mounts: tuple[Mount, ...], prog
 
 
 def _pack(guest: Guest, mounted: list[str], left_out: tuple[str, ...]) -> None:
-    excluded = [f"./{folder}/*" for folder in _EMPTIED]
+    excluded = [f"./{directory}/*" for directory in _EMPTIED]
     excluded += [f".{path.rstrip('/')}/lost+found" for path in mounted] + [f".{path}" for path in left_out]
-    words = [
+    argv = [
         "tar",
         "--create",
         f"--file={guest.device(_ARCHIVE)}",
@@ -177,9 +177,9 @@ def _pack(guest: Guest, mounted: list[str], left_out: tuple[str, ...]) -> None:
         "--format=posix",
         "--sort=name",
     ]
-    words += ["--pax-option=delete=atime,delete=ctime", "--numeric-owner", "--xattrs", "--xattrs-include=*", "--acls"]
-    words += ["--sparse", "--anchored", *(f"--exclude={name}" for name in excluded), "."]
-    guest.shell(*words)
+    argv += ["--pax-option=delete=atime,delete=ctime", "--numeric-owner", "--xattrs", "--xattrs-include=*", "--acls"]
+    argv += ["--sparse", "--anchored", *(f"--exclude={name}" for name in excluded), "."]
+    guest.shell(*argv)
 
 
 def _cut(archive: Path) -> None:

@@ -24,7 +24,7 @@ from imagebuild.verify import (
     root_checks,
 )
 from imagebuild.verify.view import Finding, View
-from imagebuild.vocabulary import BootLoader
+from imagebuild.vocabulary import DEFAULT_LOADER, BootLoader
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ CHECKS: tuple[StaticCheck, ...] = (
 )
 
 
-def run_static(subject: Subject, progress: Progress, loader: BootLoader = "pv-grub") -> list[Check]:
+def run_static(subject: Subject, progress: Progress, loader: BootLoader = DEFAULT_LOADER) -> list[Check]:
     """Run every check; `loader` is the one that the image is meant for: what its rules refuse is a failure.
 
     Raises HostError when a program is missing that no check can do without.

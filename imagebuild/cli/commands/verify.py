@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from imagebuild.cli.options import Debug, Demand, Expect, ForLoader, Memory, NoFallback, PvGrub, Timeout, With
+from imagebuild.vocabulary import DEFAULT_LOADER
 
 
 def verify(
@@ -18,7 +19,7 @@ def verify(
         Path | None,
         typer.Option("-o", "--output", metavar="DIR", help="Where the report goes (default: ./IMAGE.verify/)."),
     ] = None,
-    loader: ForLoader = "pv-grub",
+    loader: ForLoader = DEFAULT_LOADER,
     pv_grub: PvGrub = None,
     demand: Demand = None,
     timeout: Timeout = None,

@@ -53,12 +53,12 @@ def _snapshot_sources(step: BootstrapDebian, snapshot: re.Match[str]) -> Iterato
         yield f"deb [check-valid-until=no] {security} {step.suite}-security {components}"
 
 
-def words(
+def bootstrap_argv(
     step: BootstrapDebian, apt_sources: tuple[str, ...], index: Path, tree: Path, pins: Path | None = None
 ) -> list[str]:
     """The whole command. What is in it makes the tree, so it is part of the tree's cache key (rootfs.resolve).
 
-    `tree`: the new folder that the tree grows in. `pins`: a file of apt's preferences; it is read where it lies, and
+    `tree`: the new directory that the tree grows in. `pins`: a file of apt's preferences; it is read where it lies, and
     nothing of it is left in the tree.
     """
     ours = has_layer(step)
@@ -72,7 +72,7 @@ def words(
         *([f"--setup-hook={_take_preferences(pins)}"] if pins else []),
         f"--essential-hook={quick_initrd.HOOK_BEFORE}",
         *([f"--customize-hook={_install(added)}"] if ours and added else []),
-        f"--customize-hook={quick_initrd.HOOK_LEFT}",
+        f"--customize-hook={quick_initrd.HOOK_REMAINING}",
         f"--customize-hook={quick_initrd.HOOK_AFTER}",
         f"--customize-hook={_note_digests(index)}",
         # what was asked of apt and dpkg for the bootstrap is not meant for the machine that the image becomes
@@ -88,7 +88,7 @@ def pack(tree: Path, archive: Path) -> str:
     """Shell words that pack the tree as mmdebstrap packs one, but without its copying of the archive.
 
     No file is newer than SOURCE_DATE_EPOCH. Every kernel mounts devtmpfs over /dev, and an ordinary user's tree could
-    not hold device nodes: it is not packed, and stands in the archive already, as an empty folder.
+    not hold device nodes: it is not packed, and stands in the archive already, as an empty directory.
     """
     options = [
         "--sort=name", "--clamp-mtime", "--numeric-owner", "--one-file-system", "--format=pax",

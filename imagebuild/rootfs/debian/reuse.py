@@ -26,14 +26,14 @@ from imagebuild.host.cache import Cache
 from imagebuild.host.cache_kinds import Kind
 from imagebuild.host.digest import file_sha256
 from imagebuild.plan.steps import BootstrapDebian
-from imagebuild.rootfs.debian import argv as debian_words
+from imagebuild.rootfs.debian import argv as debian_argv
 from imagebuild.rootfs.debian import prepare as debian_prepare
 
 PACKAGES: Kind = "packages"
 ESSENTIALS: Kind = "essentials"
 _WAY = 1  # another number where a layer is made or laid in another way
 # What the next bootstrap makes itself before a layer is laid, and what belongs to this one alone.
-_NOT_KEPT = (
+_NOT_IN_LAYER = (
     "./dev/*", "./tmp/*", "./var/cache/apt/*", "./var/lib/apt/lists/*",
     "./etc/resolv.conf", "./etc/hostname", "./etc/apt/sources.list", "./etc/apt/sources.list.d/*",
     "./etc/apt/apt.conf.d/*mmdebstrap", "./etc/dpkg/dpkg.cfg.d/99mmdebstrap",
@@ -42,8 +42,8 @@ _NOT_KEPT = (
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """One bootstrap's dealings with what is kept, in an empty folder `notes` of its workspace.
+class Reuse:
+    """One bootstrap's dealings with what is kept, in an empty directory `notes` of its workspace.
 
     `layers`: those that may be right. `key`: what a layer is made by. `moment`: no file of the tree is newer.
     """
@@ -57,26 +57,26 @@ class Kept:
     layers: tuple[Path, ...]
     packages: tuple[Path, ...]
 
-    def command(self, words: list[str]) -> list[str]:
+    def command(self, argv: list[str]) -> list[str]:
         """mmdebstrap's words, with the hooks that take and keep."""
-        end = words.index(self.step.suite)
-        words = [*words[:end], "--skip=essential/unlink", f"--customize-hook={self._collect()}", *words[end:]]
+        end = argv.index(self.step.suite)
+        argv = [*argv[:end], "--skip=essential/unlink", f"--customize-hook={self._collect()}", *argv[end:]]
         if self.layers or self.packages:
             program = [sys.executable, "-I", debian_prepare.__file__, str(self._write_job())]
-            words.insert(end, f'--setup-hook={shlex.join(program)} "$1"')
+            argv.insert(end, f'--setup-hook={shlex.join(program)} "$1"')
         if self.layers:
-            words[words.index("--variant=essential")] = "--variant=custom"
+            argv[argv.index("--variant=essential")] = "--variant=custom"
             # where mmdebstrap puts another program in its place, dpkg has put it back when it is a layer's turn
-            words.insert(end, "--skip=chroot/start-stop-daemon")
+            argv.insert(end, "--skip=chroot/start-stop-daemon")
         elif self.key:
-            words.insert(1, f"--essential-hook={self._save()}")  # the first: the tree is as dpkg left it
-        return words
+            argv.insert(1, f"--essential-hook={self._save()}")  # the first: the tree is as dpkg left it
+        return argv
 
     def stale(self) -> bool:
         """Whether the bootstrap ended because no layer is right any more."""
         return (self.notes / debian_prepare.STALE).exists()
 
-    def keep(self) -> None:
+    def store(self) -> None:
         """After a bootstrap that went well. A cache that is full or gone is no reason to lose the tree."""
         used = self.notes / debian_prepare.USED
         with contextlib.suppress(OSError, HostError):
@@ -84,17 +84,17 @@ class Kept:
                 with contextlib.suppress(FileNotFoundError):
                     os.utime(line)
             new = sorted((self.notes / "new").iterdir())
-            self._keep(PACKAGES, new, "".join(f"{file_sha256(path)} {path.name}\n" for path in new))
+            self._store(PACKAGES, new, "".join(f"{file_sha256(path)} {path.name}\n" for path in new))
             if (self.notes / "layer/packages").exists():
                 about = {"key": self.key, "moment": self.moment, "began": self.began}
                 (self.notes / "layer/about.json").write_text(json.dumps(about), encoding="utf-8")
                 names = (self.notes / "layer/packages").read_text(encoding="utf-8")
-                self._keep(ESSENTIALS, sorted((self.notes / "layer").iterdir()), f"{self.key}\n{names}")
+                self._store(ESSENTIALS, sorted((self.notes / "layer").iterdir()), f"{self.key}\n{names}")
 
-    def _keep(self, kind: Kind, files: list[Path], identity: str) -> None:
-        def make(folder: Path) -> None:
+    def _store(self, kind: Kind, files: list[Path], identity: str) -> None:
+        def make(directory: Path) -> None:
             for path in files:
-                path.rename(folder / path.name)
+                path.rename(directory / path.name)
 
         if files:
             self.cache.get(kind, hashlib.sha256(identity.encode()).hexdigest(), make)
@@ -103,8 +103,8 @@ class Kept:
         job = {
             "packages": list(map(str, self.packages)),
             "layers": list(map(str, self.layers)),
-            "essential": debian_words.essential(self.step),
-            "added": debian_words.beside_essential(self.step),
+            "essential": debian_argv.essential(self.step),
+            "added": debian_argv.beside_essential(self.step),
             "moment": self.moment,
             "saves": bool(self.key) and not self.layers,
         }
@@ -122,29 +122,33 @@ class Kept:
         )
 
     def _save(self) -> str:
-        """A hook that saves the tree; not where the packages' files do not come by way of apt's folder (file:)."""
+        """A hook that saves the tree; not where the packages' files do not come by way of apt's directory (file:)."""
         layer, view = (shlex.quote(str(self.notes / name)) for name in ("layer", "view"))
-        excluded = shlex.join(f"--exclude={pattern}" for pattern in _NOT_KEPT)
+        excluded = shlex.join(f"--exclude={pattern}" for pattern in _NOT_IN_LAYER)
         return (
             'cd "$1/var/cache/apt/archives" && if [ -n "$(find . -maxdepth 1 -name "*.deb")" ]; then '
-            # a mount of its own shows the folders beneath /proc and /sys instead of what is mounted there
+            # a mount of its own shows the directories beneath /proc and /sys instead of what is mounted there
             f'mount --bind "$1" {view} && tar -C {view} --format=posix --one-file-system --numeric-owner --xattrs '
             f'"--xattrs-include=*" {excluded} -cf {layer}/tree.tar . && umount {view} && '
             f"{{ [ -s {layer}/packages ] || sha256sum -- *.deb >{layer}/packages; }} || rm -f {layer}/*; fi"
         )
 
 
-def kept_for(
+def reuse_for(
     step: BootstrapDebian, apt_sources: tuple[str, ...], moment: int | None, cache: Cache, notes: Path, *, layers: bool
-) -> Kept:
+) -> Reuse:
     """What may be taken for this bootstrap. `layers` False: of these none, because none was right."""
     for name in ("new", "layer", "view"):
         (notes / name).mkdir(parents=True)
     # without a moment the tree shows the time at which it was made, a layer another one
-    key = _key(step, apt_sources) if moment is not None and debian_words.has_layer(step) else ""
-    fitting = [folder for folder in _folders(cache, ESSENTIALS) if layers and key and _about(folder).get("key") == key]
-    packages = _folders(cache, PACKAGES)
-    return Kept(step, cache, notes, moment or 0, int(time.time()), key, tuple(fitting), tuple(packages))
+    key = _key(step, apt_sources) if moment is not None and debian_argv.has_layer(step) else ""
+    fitting = [
+        directory
+        for directory in _directories(cache, ESSENTIALS)
+        if layers and key and _about(directory).get("key") == key
+    ]
+    packages = _directories(cache, PACKAGES)
+    return Reuse(step, cache, notes, moment or 0, int(time.time()), key, tuple(fitting), tuple(packages))
 
 
 def _key(step: BootstrapDebian, apt_sources: tuple[str, ...]) -> str:
@@ -153,15 +157,15 @@ def _key(step: BootstrapDebian, apt_sources: tuple[str, ...]) -> str:
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
-def _folders(cache: Cache, kind: Kind) -> list[Path]:
-    folder = cache.root / kind
-    names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+def _directories(cache: Cache, kind: Kind) -> list[Path]:
+    directory = cache.root / kind
+    names = sorted(path.name for path in directory.iterdir()) if directory.is_dir() else []
     return [path for name in names if (path := cache.find(kind, name)) is not None]
 
 
-def _about(folder: Path) -> dict[str, str]:
+def _about(directory: Path) -> dict[str, str]:
     try:
-        found = json.loads((folder / "about.json").read_text(encoding="utf-8"))
+        found = json.loads((directory / "about.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}

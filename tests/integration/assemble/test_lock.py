@@ -13,7 +13,7 @@ from imagebuild.host.cache import Cache
 from imagebuild.plan.planner import tree_source
 from imagebuild.recipe.load import LoadedRecipe, load_recipe
 from imagebuild.rootfs import tree as rootfs
-from imagebuild.rootfs.locked import lock_of
+from imagebuild.rootfs.lock import lock_of
 from imagebuild.rootfs.tree import Tree
 
 pytestmark = [pytest.mark.integration, pytest.mark.needs("mmdebstrap", "namespace")]

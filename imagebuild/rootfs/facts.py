@@ -18,7 +18,7 @@ from imagebuild.plan.tidy import WATCHED
 from imagebuild.plan.tools import TOOL_PATHS
 from imagebuild.rootfs import archive
 from imagebuild.rootfs.archive import Members
-from imagebuild.rootfs.kernels_found import KernelsFound
+from imagebuild.rootfs.kernels import KernelsFound
 from imagebuild.rootfs.packages import DPKG_STATUS
 from imagebuild.rootfs.rpm_database import OLDER, SQLITE
 from imagebuild.rootfs.tree_names import TreeNames
@@ -94,13 +94,13 @@ def read_tree(path: Path, digest: str) -> tuple[TreeFacts, PackageRecords]:
 
 def _count(found: _Found, name: str, member: tarfile.TarInfo) -> None:
     parts = name.split("/")[:-1] if not member.isdir() else name.split("/")
-    folder = "/" + "/".join(escaped(part) for part in parts[:_DEPTH])
+    directory = "/" + "/".join(escaped(part) for part in parts[:_DEPTH])
     if not member.islnk():
-        found.inodes[folder] += 1
+        found.inodes[directory] += 1
     if member.isreg():
-        found.content[folder] += -(-archive.content_bytes(member) // _BLOCK) * _BLOCK
+        found.content[directory] += -(-archive.content_bytes(member) // _BLOCK) * _BLOCK
     elif member.isdir():
-        found.content[folder] += _BLOCK
+        found.content[directory] += _BLOCK
     found.highest_id = max(found.highest_id, member.uid, member.gid)
 
 

@@ -13,8 +13,8 @@ from imagebuild.plan.steps import BootstrapDebian
 from imagebuild.recipe.load import LoadedRecipe, load_recipe
 from imagebuild.recipe.lock import PackageLock, lock_path
 from imagebuild.rootfs import tree as rootfs
-from imagebuild.rootfs.debian import argv as debian_words
-from imagebuild.rootfs.locked import check_packages, explain_failure, lock_of, pins, with_lock
+from imagebuild.rootfs.debian import argv as debian_argv
+from imagebuild.rootfs.lock import check_packages, explain_failure, lock_of, pins, with_lock
 from imagebuild.rootfs.packages import Package, Packages, installed_packages
 
 RECIPE = """\
@@ -160,13 +160,13 @@ def test_a_snapshot_stays_valid_and_its_updates_lie_beside_it(tmp_path: Path) ->
     source = tree_source(recipe(tmp_path, more=f", mirror: '{mirror}'").recipe)
     assert isinstance(source, BootstrapDebian)
     options = "deb [check-valid-until=no] https://snapshot.debian.org/archive"
-    assert debian_words.apt_sources(source) == (
+    assert debian_argv.apt_sources(source) == (
         f"{options}/debian/20250520T000000Z bookworm main",
         f"{options}/debian/20250520T000000Z bookworm-updates main",
         f"{options}/debian-security/20250520T000000Z bookworm-security main",
     )
     plain = source.model_copy(update={"mirror": "http://deb.debian.org/debian"})
-    assert debian_words.apt_sources(plain) == ("deb http://deb.debian.org/debian bookworm main",)
+    assert debian_argv.apt_sources(plain) == ("deb http://deb.debian.org/debian bookworm main",)
 
 
 def test_sizes_come_from_the_archives_index() -> None:

@@ -20,7 +20,7 @@ from imagebuild.plan.facts import KernelInTree, OwnKernel, TreeFacts, Usage
 from imagebuild.recipe.load import LoadedRecipe
 from imagebuild.recipe.model import Kernel
 from imagebuild.rootfs.archive import clean_name
-from imagebuild.rootfs.kernels_found import KernelsFound, initrd_facts
+from imagebuild.rootfs.kernels import KernelsFound, initrd_facts
 from imagebuild.rootfs.package_file import opened
 
 KIND: Kind = "kernels"
@@ -38,8 +38,8 @@ def with_own_kernels(facts: TreeFacts, loaded: LoadedRecipe, cache: Cache) -> Tr
     return facts.model_copy(update={"own_kernels": own})
 
 
-def _own(wanted: Kernel, folder: Path, cache: Cache) -> OwnKernel:
-    paths = [folder / name for name in wanted.files]
+def _own(wanted: Kernel, directory: Path, cache: Cache) -> OwnKernel:
+    paths = [directory / name for name in wanted.files]
     digests = tuple(_sha256(path) for path in paths)
     key = [wanted.kernel, wanted.files, digests, OwnKernel.model_json_schema()]
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
@@ -83,14 +83,14 @@ def _packages(paths: list[Path]) -> tuple[tuple[KernelInTree, ...], tuple[Usage,
             for member in members:
                 name = clean_name(member.name)
                 found.look_at(name, member, members)
-                folder = _folder(name, member)
-                content[folder] += _BLOCK if member.isdir() else _blocks(member.size)
-                inodes[folder] += 1
+                directory = _directory_of(name, member)
+                content[directory] += _BLOCK if member.isdir() else _blocks(member.size)
+                inodes[directory] += 1
     usage = tuple(Usage(path=path, content_bytes=content[path], inodes=inodes[path]) for path in sorted(content))
     return found.facts(), usage
 
 
-def _folder(name: str, member: tarfile.TarInfo) -> str:
+def _directory_of(name: str, member: tarfile.TarInfo) -> str:
     parts = name.split("/") if member.isdir() else name.split("/")[:-1]
     return "/" + "/".join(parts[:_DEPTH])
 
