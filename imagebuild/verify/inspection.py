@@ -27,7 +27,7 @@ from imagebuild.image.subject import Subject
 from imagebuild.report import Check
 from imagebuild.verify.static import run_checks
 from imagebuild.verify.view import View, initrd_facts
-from imagebuild.vocabulary import BootLoader
+from imagebuild.vocabulary import DEFAULT_LOADER, BootLoader
 
 _MODULES_FOLDER = re.compile(r"(?:^|/)lib/modules/([^/]+)/")
 
@@ -154,7 +154,7 @@ class Inspection(_Facts):
     findings: tuple[Check, ...]
 
 
-def inspect_subject(subject: Subject, progress: Progress, loader: BootLoader = "pv-grub") -> Inspection:
+def inspect_subject(subject: Subject, progress: Progress, loader: BootLoader = DEFAULT_LOADER) -> Inspection:
     """All that can be seen without a boot. Raises HostError when a program is missing."""
     view = View(subject, loader)
     menu = subject.menu

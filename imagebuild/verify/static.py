@@ -25,7 +25,7 @@ from imagebuild.verify import (
     root_checks,
 )
 from imagebuild.verify.view import Finding, View
-from imagebuild.vocabulary import BootLoader
+from imagebuild.vocabulary import DEFAULT_LOADER, BootLoader
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ CHECKS: tuple[StaticCheck, ...] = (
 
 
 def run_static(
-    subject: Subject, progress: Progress, loader: BootLoader = "pv-grub", *, strict: bool = False
+    subject: Subject, progress: Progress, loader: BootLoader = DEFAULT_LOADER, *, strict: bool = False
 ) -> list[Check]:
     """Run every check; `loader` is the one that the image is meant for: what its rules refuse is a failure.
 
