@@ -14,7 +14,7 @@ from typing import Annotated, Literal, Protocol, TextIO
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from imagebuild.report import Stage
+from imagebuild.report import Outcome, Stage
 
 # The environment variable in which a process of ours finds the number of that descriptor.
 EVENTS_VARIABLE = "IMAGEBUILD_EVENTS_DESCRIPTOR"
@@ -27,8 +27,9 @@ class Screen(Protocol):
 
     def stage_finished(self, stage: Stage) -> None: ...
 
-    def note(self, line: str) -> None:
-        """A line that the user should see now, and that also goes to the log (a milestone, a check's outcome)."""
+    def note(self, line: str, outcome: Outcome | None = None) -> None:
+        """A line that the user should see now, and that also goes to the log: a milestone; or with `outcome` what a
+        check found, which the line begins with."""
         ...
 
 
@@ -57,6 +58,7 @@ class StageFinished(_Event):
 class Note(_Event):
     event: Literal["note"] = "note"
     line: str
+    outcome: Outcome | None = None
 
 
 class Failed(_Event):
@@ -97,8 +99,8 @@ class EventWriter:
     def stage_finished(self, stage: Stage) -> None:
         self.write(StageFinished(stage=stage))
 
-    def note(self, line: str) -> None:
-        self.write(Note(line=line))
+    def note(self, line: str, outcome: Outcome | None = None) -> None:
+        self.write(Note(line=line, outcome=outcome))
 
     def write(self, event: Event) -> None:
         with self._lock:
@@ -122,7 +124,7 @@ class Quiet:
     def log(self, line: str) -> None:
         self.lines.append(line)
 
-    def note(self, line: str) -> None:
+    def note(self, line: str, outcome: Outcome | None = None) -> None:
         self.lines.append(line)
 
 

@@ -12,6 +12,7 @@ ExtType = Literal["ext2", "ext3", "ext4"]
 EXT_TYPES: tuple[ExtType, ...] = get_args(ExtType)
 RootType = Literal["ext2", "ext3", "ext4", "xfs", "btrfs", "reiserfs"]
 """The filesystems that can hold a root tree."""
+ROOT_TYPES: tuple[RootType, ...] = get_args(RootType)
 FilesystemType = Literal["ext2", "ext3", "ext4", "xfs", "btrfs", "reiserfs", "swap"]
 OutputFormat = Literal["raw", "raw.zst", "qcow2", "vmdk", "vhd"]
 MachineName = Literal["static", "qemu", "xen"]

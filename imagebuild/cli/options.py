@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 Recipes = Annotated[list[Path], typer.Argument(metavar="RECIPE", help="Recipe files (YAML).", show_default=False)]
 OneRecipe = Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe file (YAML).", show_default=False)]
-AnyImage = Annotated[Path, typer.Argument(metavar="IMAGE", help="A raw or qcow2 image.", show_default=False)]
+AnyImage = Annotated[Path, typer.Argument(metavar="IMAGE", help="A disk image of any format.", show_default=False)]
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="Give a variable of the recipe a value; may be repeated."),

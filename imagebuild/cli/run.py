@@ -27,11 +27,10 @@ _COMPLETE = "_IMAGEBUILD_COMPLETE"  # set by the script of `imagebuild completio
 
 @dataclass
 class Invocation:
-    """What a verb finds in its context's `obj`: who does the work; and what it leaves there for `run`."""
+    """What a verb finds in its context's `obj`: who does the work; and what options.py leaves there."""
 
     toolbox: Callable[[], Toolbox]
     debug: bool = False
-    code: int = OK
 
 
 def run(argv: Sequence[str] | None = None, toolbox: Toolbox | None = None) -> int:
@@ -56,7 +55,7 @@ def _invoke(argv: list[str], invocation: Invocation) -> int:
         if _COMPLETE in os.environ:
             command(argv, prog_name="imagebuild")
         with command.make_context("imagebuild", argv, obj=invocation) as context:
-            return int(command.invoke(context) or invocation.code)
+            return int(command.invoke(context) or OK)
     except typer.Exit as end:  # --help, --version
         return end.exit_code
     except SystemExit as end:  # completion

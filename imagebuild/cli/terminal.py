@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 from imagebuild.events import EVENTS_VARIABLE, EventWriter, Screen
 from imagebuild.formats.text import printable
 from imagebuild.operations.journal import Journal, Now, done_text, now_utc, stamp
-from imagebuild.report import Stage
+from imagebuild.report import Outcome, Stage
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,6 +22,9 @@ class Display(Screen, Protocol):
     """What is on the screen. `close` is called once, whatever ended the run."""
 
     def close(self) -> None: ...
+
+
+_STYLE = {Outcome.PASSED: "green", Outcome.FAILED: "bold red", Outcome.WARNED: "yellow", Outcome.SKIPPED: "dim"}
 
 
 class PlainDisplay:
@@ -37,7 +40,7 @@ class PlainDisplay:
     def stage_finished(self, stage: Stage) -> None:
         self._line(f"{stage.name}: {done_text(stage)}")
 
-    def note(self, line: str) -> None:
+    def note(self, line: str, outcome: Outcome | None = None) -> None:
         self._line(line)
 
     def close(self) -> None:
@@ -74,11 +77,10 @@ class LiveDisplay:
         self._failed = False
         self._print(f"{mark} {stage.name}", f"  {done_text(stage)}", style=style)
 
-    def note(self, line: str) -> None:
-        word, _, rest = line.partition(" ")
-        self._failed = self._failed or word == "failed"
-        style = {"passed": "green", "failed": "bold red", "warned": "yellow", "skipped": "dim"}.get(word)
-        self._print("  " + word if style else "  ", f" {rest}" if style else line, style=style or "")
+    def note(self, line: str, outcome: Outcome | None = None) -> None:
+        self._failed = self._failed or outcome is Outcome.FAILED
+        head = outcome.value if outcome else ""
+        self._print(f"  {head}", line.removeprefix(head), style=_STYLE[outcome] if outcome else "")
 
     def close(self) -> None:
         for name in list(self._running):  # what still runs at the end did not finish
@@ -124,8 +126,8 @@ class OnDemand:
     def stage_finished(self, stage: Stage) -> None:
         self._chosen().stage_finished(stage)
 
-    def note(self, line: str) -> None:
-        self._chosen().note(line)
+    def note(self, line: str, outcome: Outcome | None = None) -> None:
+        self._chosen().note(line, outcome)
 
     def close(self) -> None:
         if self._display:

@@ -1,6 +1,6 @@
 """Every kind of thing that is cached between builds, in one table: what it is, what its key says, its limit.
 
-A kind is a folder of the cache (cache.py). Nothing is cached under another name: `Cache` takes these names only.
+A kind is a directory of the cache (cache.py). Nothing is cached under another name: `Cache` takes these names only.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Kind = Literal[
     "trees",
     "verdicts",
 ]
-"""Kinds whose entries are folders, each under its digest."""
+"""Kinds whose entries are directories, each under its digest."""
 FileKind = Literal["publish", "stamps"]
 """Kinds that are small files, which only save time."""
 

@@ -1,5 +1,10 @@
 """Recipes in, verified images out. Start at `build_job`: one recipe from its output directory's lock to its result.
 
+    unchanged?  still_good: nothing is to be done      (unchanged.py)
+    build       toolbox.build: tree, plan, assembly    (image.py)
+    verify      toolbox.verify, and what is said of it (judge.py)
+    put         the output directory, replaced at once (output_files.py, report_page.py)
+
 Several recipes at once: side_by_side.py.
 """
 
@@ -159,6 +164,7 @@ def _verify_request(job: Job, folder: OutputFolder, request: BuildRequest) -> Re
         pv_grub=request.pv_grub,
         loader=job.loaded.recipe.boot.loader,
         fallback=verify.fallback,
+        strict_fallback=job.loaded.recipe.boot.fallback is not None,
         anew=request.force,
     )
 

@@ -11,7 +11,7 @@ from typing import assert_never
 
 from imagebuild.events import Event, Failed, Note, Screen, StageFinished, StageStarted
 from imagebuild.formats.text import duration, printable
-from imagebuild.report import Stage
+from imagebuild.report import Outcome, Stage
 
 Now = Callable[[], datetime]
 
@@ -101,8 +101,8 @@ class Journal:
     def log(self, line: str) -> None:
         self._write(line, lambda: None)
 
-    def note(self, line: str) -> None:
-        self._write(line, lambda: self._screen.note(line))
+    def note(self, line: str, outcome: Outcome | None = None) -> None:
+        self._write(line, lambda: self._screen.note(line, outcome))
 
     def _write(self, line: str, show: Callable[[], None]) -> None:
         with self._lock:

@@ -66,7 +66,7 @@ def _lock(loaded: LoadedRecipe, progress: Progress, *, update: bool) -> PackageL
     from imagebuild.plan.planner import tree_source
     from imagebuild.plan.steps import BootstrapDebian
     from imagebuild.rootfs import tree as rootfs
-    from imagebuild.rootfs.locked import lock_of
+    from imagebuild.rootfs.lock import lock_of
 
     cache, source = Cache(), tree_source(loaded.recipe)
     resolved = rootfs.resolve(source, loaded.folder, cache)

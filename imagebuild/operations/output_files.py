@@ -74,7 +74,7 @@ def documents(built: Made, report: Report, formats: Mapping[str, str]) -> dict[s
 def inputs(loaded: LoadedRecipe, built: Made, folder: OutputFolder) -> dict[str, str]:
     """What the same image can be built from again, by file name: the recipe, and the lock of a bootstrapped tree."""
     from imagebuild.recipe.kept import kept_text
-    from imagebuild.rootfs.locked import lock_of_build
+    from imagebuild.rootfs.lock import lock_of_build
 
     lock = lock_of_build(loaded, built.plan, built.packages)
     return {RECIPE: kept_text(loaded, folder.path)} | ({LOCK: lock.text()} if lock else {})

@@ -38,7 +38,7 @@ def bound_to_lock(load: Load) -> Load:
     """The same way to read a recipe, which then insists on its lock."""
 
     def load_locked(path: Path, settings: Mapping[str, str], /) -> LoadedRecipe:
-        from imagebuild.rootfs.locked import with_lock
+        from imagebuild.rootfs.lock import with_lock
 
         return with_lock(load(path, settings))
 
@@ -58,7 +58,7 @@ def preliminary_plan(loaded: LoadedRecipe) -> Plan:
 def final_plan(loaded: LoadedRecipe, cache: Cache) -> Plan | None:
     """The plan that a build would carry out, where the tree is in the cache. Raises PlanError, with its place."""
     from imagebuild.plan.planner import make_plan
-    from imagebuild.rootfs.resolve import facts_in_cache
+    from imagebuild.rootfs.tree import facts_in_cache
 
     facts = facts_in_cache(loaded, cache)
     try:

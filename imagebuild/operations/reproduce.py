@@ -89,7 +89,7 @@ def _bound(read: Load, folder: Path) -> Load:
 
     def load(path: Path, settings: Mapping[str, str], /) -> LoadedRecipe:
         from imagebuild.recipe.lock import lock_path
-        from imagebuild.rootfs.locked import with_lock
+        from imagebuild.rootfs.lock import with_lock
 
         loaded = read(path, settings)
         copy = folder / RECIPE

@@ -22,7 +22,7 @@ class Load(Protocol):
 
 
 class Made(Protocol):
-    """What a build tells (assemble.image.Built)."""
+    """What a build tells (image.Built)."""
 
     @property
     def plan(self) -> Plan: ...
@@ -59,7 +59,7 @@ def own_toolbox() -> Toolbox:
 
 
 def _build(loaded: LoadedRecipe, target: Path, *, cache: Cache, progress: Progress, secrets: Mapping[str, str]) -> Made:
-    from imagebuild.assemble.image import build_image
+    from imagebuild.operations.image import build_image
 
     return build_image(loaded, target, cache=cache, progress=progress, secrets=secrets)
 

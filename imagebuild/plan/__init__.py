@@ -5,7 +5,6 @@
     identity.py   UUIDs and disk ids computed from names, never drawn
     areas.py      the disk's parts, and where they lie
     layout.py     sectors and sizes, extents of logical volumes
-    sizes.py      how large a filesystem has to be for its content
     rules.py      what is refused, and why
     mkfs.py       how each filesystem is made
     disk_steps.py the steps that make the disk

@@ -161,5 +161,5 @@ class TreeFacts(_Fact):
         )
 
 
-def _below(path: str, folder: str) -> bool:
-    return path == folder or PurePosixPath(folder) in PurePosixPath(path).parents
+def _below(path: str, directory: str) -> bool:
+    return path == directory or PurePosixPath(directory) in PurePosixPath(path).parents

@@ -14,8 +14,8 @@ from imagebuild.plan.steps import GenerateInitrd
 class Needed:
     """What the initrds must hold for the root to be found.
 
-    `modules`: for each need the drivers that meet it, any one of them: Linux' ext4 driver also mounts ext2 and ext3,
-    and the classic Xen kernels (RHEL 5, SUSE 11) call xen-blkfront xenblk.
+    `modules`: for each need the drivers that meet it, any one of them: a filesystem's newest driver may also mount
+    older ones, and the classic Xen kernels (RHEL 5, SUSE 11) call xen-blkfront xenblk.
     `remake`: the initrds of the tree are another machine's, made to wait for its disks: made again where there is a
     tool.
     """

@@ -9,8 +9,8 @@ is known, and its filesystem is made there without a kernel.
 from __future__ import annotations
 
 from imagebuild.errors import PlanError
-from imagebuild.filesystems import ext, sizes
-from imagebuild.filesystems.ext import MIB
+from imagebuild.filesystems import table
+from imagebuild.filesystems.making import BLOCK_BYTES, MIB
 from imagebuild.plan.areas import Area, Arrangement, DiskModel, Placed, Run
 from imagebuild.plan.facts import TreeFacts, Usage
 from imagebuild.recipe.model import Disk
@@ -29,7 +29,7 @@ def arrange(disk: DiskModel, facts: TreeFacts | None) -> Arrangement | None:
     if total is None:
         return None
     if disk.spec.layout == "hd0":
-        total = _down(total, ext.BLOCK_BYTES)
+        total = _down(total, BLOCK_BYTES)
         arrangement = Arrangement(total, (Placed(disk.partitions[0], (Run(0, 0, total),)),), ())
     else:
         arrangement = _partitioned(disk, _down(total, MIB))
@@ -168,21 +168,21 @@ class _Needs:
     def size_for(self, area: Area) -> int | None:
         """The size to give an area whose recipe leaves it open; None when the tree must tell."""
         assert area.filesystem is not None
-        floor = sizes.floor_bytes(area.filesystem.type)
+        floor = table.floor_bytes(area.filesystem.type)
         if not area.mounts:
             return floor
         usage = self.usage(area)
         if usage is None:
             return None
         content = int(usage.content_bytes * (1 + self._free / 100))
-        return max(floor, sizes.size_for(area.filesystem.type, content, usage.inodes))
+        return max(floor, table.size_for(area.filesystem.type, content, usage.inodes))
 
     def check(self, arrangement: Arrangement) -> None:
         for placed in arrangement.all_filesystems():
             area = placed.area
             assert area.filesystem is not None
             kind = area.filesystem.type
-            floor = sizes.least_bytes(kind)
+            floor = table.least_bytes(kind)
             if placed.size_bytes < floor:
                 raise PlanError(
                     area.key,
@@ -190,12 +190,12 @@ class _Needs:
                     resolution="make it larger",
                 )
             usage = self.usage(area)
-            if usage and (room := sizes.capacity_bytes(kind, placed.size_bytes, usage.inodes)) < usage.content_bytes:
+            if usage and (room := table.capacity_bytes(kind, placed.size_bytes, usage.inodes)) < usage.content_bytes:
                 raise PlanError(
                     area.key,
                     f"the tree does not fit: {area.mount} holds {mib(usage.content_bytes)}, "
                     f"a filesystem of {mib(placed.size_bytes)} has room for {mib(room)}",
-                    resolution=f"give it at least {mib(sizes.size_for(kind, usage.content_bytes, usage.inodes))}, "
+                    resolution=f"give it at least {mib(table.size_for(kind, usage.content_bytes, usage.inodes))}, "
                     "or leave disk.size out to have it computed",
                 )
 

@@ -12,7 +12,7 @@ from imagebuild.plan.steps import (
     Edit,
     GenerateInitrd,
     IndexModules,
-    MakeFolder,
+    MakeDirectory,
     MakeLink,
     Plan,
     Remove,
@@ -130,7 +130,7 @@ def _edit(edit: Edit) -> str:
             return f"copy {edit.source} to {edit.path} (mode {edit.mode:04o})"
         case MakeLink():
             return f"link {edit.path} -> {edit.target}"
-        case MakeFolder():
+        case MakeDirectory():
             return f"folder {edit.path}"
         case UnpackPackage():
             return f"unpack {edit.source} (sha256 {edit.sha256})"
@@ -160,16 +160,18 @@ def _system_edit(edit: AddUser | JoinGroups | AuthorizeKeys | SetPassword | RunS
         case AuthorizeKeys():
             return f"keys of {', '.join(edit.sources)} for {edit.user}"
         case RunScript():
-            words = " ".join((edit.source, *edit.arguments))
-            return f"run {words} ({'with' if edit.network else 'without'} network, {edit.timeout_seconds:g} s at most)"
+            command = " ".join((edit.source, *edit.arguments))
+            return (
+                f"run {command} ({'with' if edit.network else 'without'} network, {edit.timeout_seconds:g} s at most)"
+            )
         case _:
             assert_never(edit)
 
 
 def _step(step: DiskStep) -> str:
     fields = step.model_dump(mode="json", exclude={"kind", "partitions", "features", "solid"}, exclude_none=True)
-    words = [f"{key}={_value(value)}" for key, value in fields.items() if value not in ((), [], "")]
-    return f"{step.kind} " + " ".join(words)
+    shown = [f"{key}={_value(value)}" for key, value in fields.items() if value not in ((), [], "")]
+    return f"{step.kind} " + " ".join(shown)
 
 
 def _value(value: object) -> str:

@@ -6,7 +6,8 @@ Start here to see what a build does. All decisions are taken in this package; th
 from __future__ import annotations
 
 from imagebuild.errors import PlanError
-from imagebuild.filesystems import ext
+from imagebuild.filesystems.making import MIB
+from imagebuild.filesystems.table import FILESYSTEMS
 from imagebuild.plan.areas import Area, DiskModel, Mounted, disk_model
 from imagebuild.plan.boot import BootChoice, choose_kernels, menu_text
 from imagebuild.plan.disk_steps import plan_disk, uuid_of
@@ -20,7 +21,7 @@ from imagebuild.plan.steps import (
     BootstrapDebian,
     CopyFile,
     Edit,
-    MakeFolder,
+    MakeDirectory,
     MakeLink,
     Plan,
     PlannedCheck,
@@ -123,7 +124,7 @@ def _root_argument(recipe: Recipe, root: Area) -> str:
     """What stands behind root= on the kernel command line: stable under PV-GRUB, Xen and QEMU alike.
 
     Device names shift (sda1, xvda1, vda1), so it is the UUID, or the path of the logical volume; a subvolume is
-    asked for by rootflags= (btrfs(5)).
+    asked for by rootflags=.
     """
     subvolume = root.mounts[0].subvolume
     return _device(recipe, root) + (f" rootflags=subvol={subvolume}" if subvolume else "")
@@ -137,9 +138,7 @@ def _needed(recipe: Recipe, disk: DiskModel, root: Area) -> Needed:
     """The modules that lead to the root: the disk's driver in each machine that boots it, LVM, the filesystem."""
     assert root.filesystem is not None
     on_lvm, root_type = root in disk.volumes, root.filesystem.type
-    # Debian and others build no drivers for ext2 and ext3 (ext3's left Linux in 4.3): ext4's mounts both.
-    modules: list[tuple[str, ...]] = [("xen-blkfront", "xenblk")]
-    modules.append((root_type, "ext4") if root_type in ("ext2", "ext3") else (root_type,))
+    modules: list[tuple[str, ...]] = [("xen-blkfront", "xenblk"), FILESYSTEMS[root_type].drivers]
     if recipe.verify.qemu is not None:
         modules += [("virtio_blk",), ("virtio_pci",)]
     needed = (*modules, *([("dm-mod",)] if on_lvm else []))
@@ -178,7 +177,7 @@ def _written(recipe: Recipe, disk: DiskModel, table: str) -> list[Edit]:
     """The recipe's files, names, and where filesystems are mounted."""
     edits: list[Edit] = [*(_file(file) for file in recipe.files), *name_edits(recipe)]
     edits.append(WriteFile(path="/etc/fstab", content=table))
-    return edits + [MakeFolder(path=mount) for mount in sorted(disk.mountpoints) if mount != "/"]
+    return edits + [MakeDirectory(path=mount) for mount in sorted(disk.mountpoints) if mount != "/"]
 
 
 def _booted(choice: BootChoice, menu: str, facts: TreeFacts | None, *, separate_boot: bool) -> list[Edit]:
@@ -215,7 +214,7 @@ def _check_paths(edits: list[Edit]) -> None:
 def _checks(recipe: Recipe) -> tuple[PlannedCheck, ...]:
     def boot(machine: Machine, how: str) -> str:
         limit = f"{machine.timeout.total_seconds():g} s"
-        return f"{how}; {machine.memory // ext.MIB} MiB of memory, to {machine.expect!r} within {limit}"
+        return f"{how}; {machine.memory // MIB} MiB of memory, to {machine.expect!r} within {limit}"
 
     checks = [
         PlannedCheck(

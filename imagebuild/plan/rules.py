@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from imagebuild.bootloaders.model import PlanRule
 from imagebuild.bootloaders.table import LOADERS, rules_met
 from imagebuild.errors import PlanError
-from imagebuild.filesystems.mkfs import Making, making
+from imagebuild.filesystems.making import Making
+from imagebuild.filesystems.table import making
 from imagebuild.plan.areas import Area, DiskModel
 from imagebuild.plan.refusals import all_at_once
 from imagebuild.recipe.model import Disk

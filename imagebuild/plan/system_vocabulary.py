@@ -34,7 +34,7 @@ class JoinGroups(Step):
 
 
 class AuthorizeKeys(Step):
-    """Write ~/.ssh/authorized_keys (0600, in a folder of 0700) from public keys that stand beside the recipe."""
+    """Write ~/.ssh/authorized_keys (0600, in a directory of 0700) from public keys that stand beside the recipe."""
 
     kind: Literal["authorize-keys"] = "authorize-keys"
     user: str

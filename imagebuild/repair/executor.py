@@ -25,7 +25,7 @@ from imagebuild.repair.steps import (
     Step,
     WriteFile,
 )
-from imagebuild.vocabulary import Accelerator
+from imagebuild.vocabulary import EXT_TYPES, Accelerator
 
 _IMAGE, _NEW = "image", "new"
 _COPY_BYTES = 8 * 2**20
@@ -80,11 +80,11 @@ def _change_filesystem(guest: Guest, step: CheckFilesystem | DropFeatures | Rema
         case CheckFilesystem():
             _check(guest, step.type, device)
         case DropFeatures():
-            _check(guest, "ext4", device)
+            _check_ext(guest, device)
             for feature in step.features:
                 argv = ["resize2fs", "-s"] if feature == "64bit" else ["tune2fs", "-O", f"^{feature}"]
                 guest.shell(*argv, device)
-                _check(guest, "ext4", device)
+                _check_ext(guest, device)
         case Remake():
             return _remake(guest, step, device)
         case _:
@@ -94,11 +94,15 @@ def _change_filesystem(guest: Guest, step: CheckFilesystem | DropFeatures | Rema
 
 def _check(guest: Guest, kind: str, device: str) -> None:
     """ext has a checker that replays the journal; for the others, mounting does it."""
-    if kind.startswith("ext"):
-        guest.call("e2fsck", device, forceall=True)
+    if kind in EXT_TYPES:
+        _check_ext(guest, device)
         return
     guest.call("mount", device, "/")
     guest.call("umount_all")
+
+
+def _check_ext(guest: Guest, device: str) -> None:
+    guest.call("e2fsck", device, forceall=True)
 
 
 def _remake(guest: Guest, step: Remake, device: str) -> str:
@@ -109,8 +113,7 @@ def _remake(guest: Guest, step: Remake, device: str) -> str:
     guest.shell(*argv, new)
     for folder in ("/old", "/new"):
         guest.call("mkmountpoint", folder)
-    # Both have the same UUID, of which XFS mounts one only.
-    options = ",nouuid" if "xfs" in argv[0] else ""
+    options = f",{step.mount_options}" if step.mount_options else ""
     guest.call("mount_options", f"ro{options}", device, "/old")
     guest.call("mount_options", f"rw{options}", new, "/new")
     guest.shell("cp", "-a", "--sparse=auto", f"{_ROOT}/old/.", f"{_ROOT}/new/")

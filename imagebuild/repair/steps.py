@@ -21,9 +21,13 @@ class DropFeatures:
 
 @dataclass(frozen=True, slots=True)
 class Remake:
-    """Make the filesystem again (`argv`: mkfs and its options, without the device) and copy every file into it."""
+    """Make the filesystem again (`argv`: mkfs and its options, without the device) and copy every file into it.
+
+    `mount_options`: for the old and the new one, which have the same UUID.
+    """
 
     argv: tuple[str, ...]
+    mount_options: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ PROGRAMS: dict[Compression, tuple[str, str]] = {
 }  # fmt: skip
 # Headers that are held in memory: long names, extended attributes (Linux: 64 KiB for each attribute).
 _MOST_HEADER_BYTES = 16 * 2**20
-# EC2's volumes and an MBR end at 2 TiB; the largest file that ext4 takes is 16 TiB.
+# EC2's volumes and an MBR end at 2 TiB; the largest file of the newest ext is 16 TiB.
 MOST_CONTENT_BYTES = 2 * 2**40
 _MOST_FILE_BYTES = 16 * 2**40
 _IN_MEMORY = (

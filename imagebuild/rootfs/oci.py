@@ -174,10 +174,10 @@ def _json(path: Path, what: str) -> dict[str, Any]:
 
 def _listed(layout: Path) -> str:
     """What the layout holds, for messages."""
-    words = []
+    found = []
     for descriptor in _descriptors(_json(layout / "index.json", "index.json")):
         tag = descriptor.get("annotations", {}).get(_REF_NAME, "no tag")
         platform = descriptor.get("platform") or {}
         kind = "several architectures" if descriptor.get("mediaType") in _INDEXES else platform.get("architecture")
-        words.append(f"{tag} ({kind})" if kind else str(tag))
-    return ", ".join(words) or "nothing"
+        found.append(f"{tag} ({kind})" if kind else str(tag))
+    return ", ".join(found) or "nothing"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from imagebuild.filesystems.table import FILESYSTEMS
 from imagebuild.report import BootEnd
 from imagebuild.verify.console import Fatal, Sign
 
@@ -37,11 +38,8 @@ def _sign(milestone: str, pattern: str, after: str = "") -> Sign:
 
 def _guest_signs(start: str) -> tuple[Sign, ...]:
     """From the kernel's first words on. `start`: the milestone before the kernel."""
-    mounted = (
-        r"EXT\d-fs \([^)]+\): (re-)?mounted|XFS \([^)]+\): (Ending clean mount|Mounting V\d)"
-        r"|BTRFS info \(device [^)]+\): (using|has|disk space)|REISERFS \([^)]+\): (using|found reiserfs)"
-        r"|VFS: Mounted root|Begin: Running /scripts/local-bottom"
-    )
+    by_type = dict.fromkeys(item.says_mounted for item in FILESYSTEMS.values() if item.says_mounted)
+    mounted = "|".join([*by_type, "VFS: Mounted root", "Begin: Running /scripts/local-bottom"])
     init = r"systemd\[1\]: systemd \d+|INIT: version|Welcome to \S.*!$|OpenRC \d|init: .*runlevel"
     return (
         _sign(KERNEL, r"Linux version \d+\.\d+|Loading, please wait|Starting systemd-udevd version", start),

@@ -1,8 +1,8 @@
 """Xen 4.17's pygrub: how its parser reads a menu.lst, and what it takes out of the image.
 
 Source: tools/pygrub of Xen 4.17: GrubConf.py (GrubConfigFile.parse, GrubImage, GrubDiskPart), pygrub (image_index,
-run_grub, copy_from_image); with a terminal tried on Debian's build: without a `timeout`, and with `timeout 0`, it starts
-the default entry after one second.
+run_grub, copy_from_image); with a terminal tried on Debian's build: without a `timeout`, and with `timeout 0`, it
+starts the default entry after one second.
 
 It runs nothing: the last `kernel` and `initrd` line of an entry count, whatever their order, and the filesystem is the
 one where the menu lies. But one number that is none, anywhere in the file, and it reads no entry at all.

@@ -73,7 +73,7 @@ def _take_default(_question: str, default: str, _choices: tuple[str, ...]) -> st
 
 
 def _ask_on_terminal(question: str, default: str, choices: tuple[str, ...]) -> str:
-    """Ask on stderr, so that stdout is the recipe's (`init -`). An answer may be begun (`x` for xfs)."""
+    """Ask on stderr, so that stdout is the recipe's (`init -`). The first letters of an answer are enough."""
     import sys
 
     from imagebuild.errors import UsageError

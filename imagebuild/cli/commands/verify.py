@@ -25,7 +25,7 @@ from imagebuild.vocabulary import MACHINES
 
 def verify(
     context: typer.Context,
-    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="A raw or qcow2 image.", show_default=False)],
+    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="A disk image of any format.", show_default=False)],
     machines: With = None,
     output: Annotated[
         Path | None,

@@ -87,7 +87,7 @@ def verify_image(request: Request, *, cache: Cache, progress: Progress) -> Verif
             outcome = Outcome.FAILED if wanted == "failed" and machine != "qemu" else Outcome.PASSED
             outcome = Outcome.SKIPPED if wanted == "nothing" else outcome
             checks.append(Check(machine=machine, name="works", outcome=outcome, detail=HOSTILE, seconds=0.5))
-            progress.note(f"{outcome} {machine}: works: {HOSTILE}")
+            progress.note(f"{outcome} {machine}: works: {HOSTILE}", outcome)
             if machine != "static":
                 (request.output / f"console-{machine}.log").write_text(HOSTILE)
                 boots.append(boot_of(machine, request))

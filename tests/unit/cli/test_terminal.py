@@ -13,7 +13,7 @@ import pytest
 from imagebuild.cli.terminal import PlainDisplay, choose_display, say, showing
 from imagebuild.events import stage
 from imagebuild.operations.journal import Journal, LogFile
-from imagebuild.report import Stage
+from imagebuild.report import Outcome, Stage
 
 NOW = datetime(2024, 2, 3, 4, 5, 6, tzinfo=UTC)
 
@@ -30,7 +30,7 @@ class Broken:
     def stage_finished(self, stage: Stage) -> None:
         raise BrokenPipeError(errno.EPIPE, "Broken pipe")
 
-    def note(self, line: str) -> None:
+    def note(self, line: str, outcome: Outcome | None = None) -> None:
         raise BrokenPipeError(errno.EPIPE, "Broken pipe")
 
     def close(self) -> None:

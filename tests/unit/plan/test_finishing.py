@@ -10,7 +10,7 @@ from imagebuild.plan.steps import (
     CopyFile,
     Edit,
     GenerateInitrd,
-    MakeFolder,
+    MakeDirectory,
     MakeLink,
     Remove,
     SetPassword,
@@ -27,7 +27,7 @@ XFS = MakeXfs(mountpoint="/", excluded=(), where=WHERE, uuid="u", label=None, op
 OLD = Remove(path="/old", reason="x")
 MOTD = WriteFile(path="/etc/motd", content="x")
 MENU = WriteFile(path="/boot/grub/menu.lst", content="x")
-SRV = MakeFolder(path="/srv/data")
+SRV = MakeDirectory(path="/srv/data")
 PASSWORD = SetPassword(user="root", secret="x")
 SECRET = CopyFile(source="key", path="/etc/key", mode=0o600)
 SCRIPT = RunScript(source="a", arguments=(), environment={}, network=False, timeout_seconds=1, hostname="x")

@@ -7,7 +7,7 @@ from pathlib import Path
 from imagebuild.plan.facts import TreeFacts
 from imagebuild.plan.steps import BootstrapDebian, Remove, UnpackTar, WriteFile
 from imagebuild.plan.tidy import tidying
-from imagebuild.rootfs.tree_facts import read_tree
+from imagebuild.rootfs.facts import read_tree
 from tests.unit.rootfs.family_trees import debian, write_tar
 
 BOOTSTRAP = BootstrapDebian(

@@ -16,7 +16,7 @@ from imagebuild.plan.facts import TreeFacts
 from imagebuild.plan.planner import make_plan
 from imagebuild.plan.steps import CopyInTree, GenerateInitrd, MakeLink, Plan, Remove, RepackKernel
 from imagebuild.recipe.model import Recipe
-from imagebuild.rootfs.tree_facts import read_tree
+from imagebuild.rootfs.facts import read_tree
 from tests.unit.rootfs import family_trees
 from tests.unit.rootfs.family_trees import FAMILY_TREES, FamilyTree, write_tar
 

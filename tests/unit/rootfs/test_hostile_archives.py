@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from imagebuild.errors import BuildError
-from imagebuild.rootfs.tree_facts import read_tree
+from imagebuild.rootfs.facts import read_tree
 
 Member = tuple[str, bytes, str] | tuple[str, bytes, str, bytes]
 FILE, LINK, HARD, DIR, CHAR = tarfile.REGTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.DIRTYPE, tarfile.CHRTYPE
