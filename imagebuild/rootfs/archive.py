@@ -89,13 +89,16 @@ class _Header(tarfile.TarInfo):
         except ValueError as error:  # a number of a sparse file's map
             raise _DamagedError(str(error)) from error
 
-    @classmethod
-    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> _Header:
-        header = super().frombuf(buf, encoding, errors)
-        most = _MOST_HEADER_BYTES if header.type in _IN_MEMORY else _MOST_FILE_BYTES
-        if not 0 <= header.size <= most:
-            raise _DamagedError(f"{escaped(header.name)} claims to have {header.size} bytes")
-        return header
+    def _proc_member(self, tarfile: tarfile.TarFile) -> _Header:
+        """Called for each header before what is behind it is read ("The entry point is _proc_member()", tarfile.py).
+
+        Not `frombuf`, although that is public: Python 3.13.5 reads headers without it.
+        """
+        most = _MOST_HEADER_BYTES if self.type in _IN_MEMORY else _MOST_FILE_BYTES
+        if not 0 <= self.size <= most:
+            raise _DamagedError(f"{escaped(self.name)} claims to have {self.size} bytes")
+        member: _Header = super()._proc_member(tarfile)  # type: ignore[misc]
+        return member
 
 
 class _Source:
