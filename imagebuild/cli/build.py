@@ -193,7 +193,7 @@ def _request(job: Job, folder: OutputFolder, options: BuildOptions) -> Request:
         pv_grub=options.pv_grub,
         loader=job.loaded.recipe.boot.loader,
         fallback=verify.fallback,
-        strict_fallback=job.loaded.recipe.boot.fallback is not None,
+        strict_fallback=job.loaded.recipe.boot.fallback is not None or options.demand == "fallback",
         anew=options.force,
     )
 

@@ -15,7 +15,7 @@ from imagebuild.report import Boot, Check, ImageFacts, Verdict
 if TYPE_CHECKING:
     from imagebuild.verify.runner import Request
 
-LoaderDemand = Literal["pv-grub"] | None
+LoaderDemand = Literal["pv-grub", "fallback"] | None
 _EXIT_CODE = {Verdict.PASSED: OK, Verdict.FAILED: BAD_IMAGE, Verdict.UNVERIFIED: VerifyError.exit_code}
 
 
@@ -51,6 +51,10 @@ def judge(
     verdict, reason = result.verdict, result.unverified_because
     if verdict is Verdict.UNVERIFIED:
         reason = reason or "no check could be carried out"
-    elif verdict is Verdict.PASSED and demand and not any(boot.loader.kind == demand for boot in result.boots):
+    elif (
+        verdict is Verdict.PASSED
+        and demand == "pv-grub"
+        and not any(boot.loader.kind == demand for boot in result.boots)
+    ):
         verdict, reason = Verdict.UNVERIFIED, f"--require {demand}: no genuine PV-GRUB has booted it"
     return Judgement(result.image, verdict, reason, result.checks, result.boots, kept_at=result.kept_at)

@@ -32,8 +32,12 @@ ForLoader = Annotated[
     typer.Option("--loader", help="The boot loader that the image is meant for: its rules are the judge's."),
 ]
 Demand = Annotated[
-    Literal["pv-grub"] | None,
-    typer.Option("--require", metavar="pv-grub", help="Call nothing passed that only the stand-in has booted."),
+    Literal["pv-grub", "fallback"] | None,
+    typer.Option(
+        "--require",
+        metavar="pv-grub|fallback",
+        help="pv-grub: call nothing passed that only the stand-in has booted; fallback: a dead fallback is a failure.",
+    ),
 ]
 Timeout = Annotated[
     str | None,

@@ -138,6 +138,7 @@ def _verify(
         loader=options.loader,
         anew=options.force,
         fallback=options.fallback,
+        strict_fallback=options.demand == "fallback",
     )
     with showing(choose_display()) as display:
         watcher = Watcher(display, log)

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 
 from imagebuild.diff.take import mounts_of_subject
 from imagebuild.errors import VerifyError
+from imagebuild.image.menu_runs import started_entry, trace_of
 from imagebuild.recipe.starter import FoundFilesystem, FoundImage
 from imagebuild.vocabulary import FilesystemType
 
 if TYPE_CHECKING:
+    from imagebuild.bootloaders.menu import MenuEntry
     from imagebuild.image.places import Place
     from imagebuild.image.subject import Subject
 
@@ -40,8 +42,7 @@ def found_in(subject: Subject, image: str) -> FoundImage:
             groups.setdefault(place.volume[0], []).append(replace(part, name=place.volume[1]))
     table = {"dos": "mbr", "gpt": "gpt"}.get(subject.table.label) if subject.table else None
     menu = subject.menu
-    entry = menu.entries[menu.default if isinstance(menu.default, int) and menu.default < len(menu.entries) else 0] if (
-        menu and menu.entries) else None  # fmt: skip
+    entry = _started(subject)
     arguments = [word for word in (entry.arguments if entry else "").split() if not word.startswith("root=")]
     return FoundImage(
         name=re.sub(r"[^A-Za-z0-9._-]+", "-", subject.image.stem).strip("-._")[:64] or "my-image",
@@ -53,6 +54,15 @@ def found_in(subject: Subject, image: str) -> FoundImage:
         timeout=min(menu.timeout, 3600) if menu and menu.timeout is not None else None,
         command_line=" ".join(arguments) or None,
     )
+
+
+def _started(subject: Subject) -> MenuEntry | None:
+    """The entry that GRUB 0.97 starts by itself, or else the one that it tries first."""
+    menu, trace = subject.menu, trace_of(subject, "grub-0.97")
+    if menu is None or trace is None or trace.default is None or not menu.entries:
+        return None
+    started = started_entry(trace)
+    return menu.entries[trace.entries[trace.default].ordinal if started is None else started]
 
 
 def _with_rest(parts: list[FoundFilesystem]) -> list[FoundFilesystem]:

@@ -11,7 +11,7 @@ import shlex
 import subprocess
 from dataclasses import dataclass, field
 
-from imagebuild.bootloaders.menus.grub2_legacy import read_config
+from imagebuild.bootloaders.menus.grub2_head import read_config
 from imagebuild.bootloaders.menus.grub2_words import COMMANDS, adjust, kernel_words, rest_words, split_line
 from imagebuild.bootloaders.menus.trace import Line
 from imagebuild.testhost.tools import Tools
