@@ -21,6 +21,16 @@ def stops_grub_097(subject: Subject, loader: BootLoader) -> str:
     return "" if trace.end in (End.STARTS, End.UNKNOWN) else excerpt(trace.reason)
 
 
+def entry_stops(subject: Subject, loader: BootLoader) -> str:
+    """Why GRUB 0.97 gives up every entry that it tries, before it looks into a kernel; empty where it does not."""
+    trace = trace_of(subject, "grub-0.97")
+    if trace is None or not trace.runs or not LOADERS[loader].is_grub_097:
+        return ""
+    last = trace.runs[-1]
+    step = last.failed_step
+    return excerpt(last.reason) if last.end is End.FAILS and step is not None and step.command != "boot" else ""
+
+
 def unknown_menu(subject: Subject) -> str:
     """Why the menu cannot be judged from outside; empty where it can: no image is bad for it."""
     trace = trace_of(subject, "grub-0.97")

@@ -32,7 +32,7 @@ from imagebuild.testhost import TestHost, prepare
 from imagebuild.verify import fallback, xen
 from imagebuild.verify.boot import Pace, outcome_of
 from imagebuild.verify.console import Ending
-from imagebuild.verify.evidence import stops_grub_097, unknown_menu
+from imagebuild.verify.evidence import entry_stops, stops_grub_097, unknown_menu
 from imagebuild.verify.guest_start import loader_for
 from imagebuild.verify.qemu import QemuBoot, boot_under_qemu, why_not
 from imagebuild.verify.request import BootSettings, Request, Verification
@@ -157,8 +157,9 @@ def _qemu_task(run: _Run) -> QemuBoot | None:
         _undecided(run, "qemu", reason)
         return None
     files = default_entry_files(run.subject)
-    if isinstance(files, NoEntry):
-        reason = f"the image's menu names nothing that can be started: {files.reason}"
+    stops = files.reason if isinstance(files, NoEntry) else entry_stops(run.subject, run.request.loader)
+    if isinstance(files, NoEntry) or stops:
+        reason = f"the image's menu names nothing that can be started: {stops}"
         _judged(run, Check(machine="qemu", name=BOOT_CHECK, outcome=Outcome.FAILED, detail=reason))
         return None
     task = QemuBoot(

@@ -1,6 +1,7 @@
 """What GRUB 0.97's other builtins do in an entry, one function each: they return words of what was done.
 
-Source: stage2/builtins.c and stage2/disk_io.c with Xen's patches. Only errnum ends an entry: what a builtin returns does not (run_script).
+Source: stage2/builtins.c and stage2/disk_io.c with Xen's patches. Only errnum ends an entry: what a builtin returns
+does not (run_script).
 """
 
 from __future__ import annotations
