@@ -22,6 +22,7 @@ _LONGEST_SPLASH_BYTES = 256
 _PRETENDED_MEMORY_BYTES = 2**20  # what cmp and blocklist may read into
 _EXTENDED = frozenset((0x05, 0x0F, 0x85))
 _HIDDEN_FLAG = 0x10
+_MOST_TYPE = 0xFF
 
 
 def _configfile(machine: Machine, argument: str) -> Done:
@@ -107,22 +108,33 @@ def _unhide(machine: Machine, argument: str) -> Done:
 def _hidden_flag(machine: Machine, argument: str, *, hide: bool) -> Done:
     """set_partition_hidden_flag: on a partition that is what it shall be, nothing changes."""
     kind = _partition_type(machine, argument)
-    if bool(kind & _HIDDEN_FLAG) != hide:
+    if kind is not None and bool(kind & _HIDDEN_FLAG) != hide:
         raise CannotJudgeError("it changes the partition table")
     return "changes nothing"
 
 
-def _partition_type(machine: Machine, argument: str) -> int:
+def _partition_type(machine: Machine, argument: str) -> int | None:
+    """None for a partition that is not there: looked for among all, it is no error (next_partition; tried)."""
     device, _ = parse_device(argument, machine.saved)
     if not device.is_hard_disk or device.partition == WHOLE:
         raise BuiltinError(30)
-    machine.disks.open_partition(device)
-    return (machine.disks.files.partitions(device.disk) or {})[device.partition]
+    machine.disks.open_partition(Device(device.drive))
+    table = machine.disks.files.partitions(device.disk)
+    if table is None:
+        raise BuiltinError(5)
+    return table.get(device.partition)
 
 
 def _parttype(machine: Machine, argument: str) -> Done:
-    parse_device(argument, machine.saved)
-    raise CannotJudgeError("it changes the partition table")
+    kind = _partition_type(machine, argument)
+    found = parse_number(skip_to(argument, after_equal=False))
+    if isinstance(found, BadNumber):
+        raise BuiltinError(found.error)
+    if found[0] > _MOST_TYPE:
+        raise BuiltinError(30)
+    if kind not in (None, found[0]):
+        raise CannotJudgeError("it changes the partition table")
+    return "changes nothing"
 
 
 def _geometry(machine: Machine, argument: str) -> Done:
