@@ -115,7 +115,7 @@ def is_odd(menu: bytes) -> bool:
     """Where the program itself is at a loss: a partition that is no number (it reads what was never set), a quote in a
     device's file, and `lock`, behind which it forgets the end of the line.
     """
-    for line in re.split(rb"[\r\n]+", menu):
+    for line in menu.replace(b"\r", b"").split(b"\n"):
         if re.search(rb"\([^),\s]*,(?!\d)|\([^\s]*['\\]|,0x(?![0-9a-fA-F])|^\s*lock\b", line):
             return True
     return False
