@@ -185,7 +185,8 @@ class Grammar:
             f"color {color}",
             f"pager {self.random.choice(('on', 'off', 'x', ''))}", f"geometry {self._device()}", "fstest",
             f"unhide {self._device()}",
-            f"parttype {self._device()} {kind}", f"blocklist {path}", "pause go on", "print hello", "help boot", "clear",
+            f"parttype {self._device()} {kind}",
+            f"blocklist {path}", "pause go on", "print hello", "help boot", "clear",
             f"chainloader {self._file(TEXT)}", f"configfile {self._file('/m/other')}", "halt", "reboot", "quit",
             self._root(), self._kernel(), self._initrd(), "title", "kernel", "initrd", "=", "\\", "root",
         ))  # fmt: skip
