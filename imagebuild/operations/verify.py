@@ -90,6 +90,7 @@ def _verify_request(request: VerifyRequest, folder: OutputFolder) -> Request:
         loader=request.loader,
         anew=request.force,
         fallback=request.fallback,
+        strict_fallback=request.demand == "fallback",
     )
 
 
