@@ -35,11 +35,11 @@ _OTHERS_MAY_READ = 0o044
 
 @dataclass(frozen=True, slots=True)
 class SplitEdits:
-    """The edits of the tree, and those of the filesystems. `kept`: what the first make may be cached."""
+    """The edits of the tree, and those of the filesystems. `cacheable`: what the first make may be cached."""
 
     edits: tuple[Edit, ...]
     finishing: tuple[FinishingEdit, ...] = ()
-    kept: bool = False
+    cacheable: bool = False
 
 
 def split_edits(edits: Sequence[Edit], disk: Sequence[DiskStep]) -> SplitEdits:
@@ -69,7 +69,7 @@ def split_edits(edits: Sequence[Edit], disk: Sequence[DiskStep]) -> SplitEdits:
     if any(_in_the_way(edit, directory) for edit in after for directory in directories):
         return SplitEdits(tuple(edits))
     before += directories
-    return SplitEdits(tuple(before), tuple(after), kept=not any(map(_is_not_cacheable, before)))
+    return SplitEdits(tuple(before), tuple(after), cacheable=not any(map(_is_not_cacheable, before)))
 
 
 def _in_the_way(edit: FinishingEdit, directory: MakeDirectory) -> bool:

@@ -74,7 +74,7 @@ def _tree(plan: Plan) -> list[str]:
         case UnpackTar(path=path, sha256=sha256):
             return [f"tar {path}{_pinned(sha256)}"]
         case TakeDirectory(path=path):
-            return [f"folder {path}: owners as they are (an ordinary user's own files become root's)"]
+            return [f"directory {path}: owners as they are (an ordinary user's own files become root's)"]
         case TakeImage(path=path, sha256=sha256, root=root):
             return [f"the tree inside {path}{_pinned(sha256)}, root filesystem {root or 'found there'}"]
         case TakeOci(path=path, tag=tag):

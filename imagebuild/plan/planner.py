@@ -85,7 +85,7 @@ def make_plan(recipe: Recipe, facts: TreeFacts | None) -> Plan:
         tree=source,
         edits=split.edits,
         finishing=split.finishing,
-        kept=split.kept,
+        kept=split.cacheable,
         disk=disk.steps,
         filesystems=disk.filesystems,
         entries=choice.entries,

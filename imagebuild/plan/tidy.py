@@ -7,18 +7,14 @@ Only what is there is removed, and the plan names each with its reason. Sources:
 
 from __future__ import annotations
 
-from imagebuild.bootloaders.table import LOADERS
+from imagebuild.bootloaders.table import PICKY
 from imagebuild.families.table import conventions
 from imagebuild.plan.facts import TreeFacts
 from imagebuild.plan.steps import Edit, MakeLink, Remove
 
 _OTHER_DISK = "it names devices of another machine"
 _ALWAYS = {
-    **{
-        path: f"{loader.title} would read it before menu.lst"
-        for loader in LOADERS.values()
-        for path in loader.before_menu
-    },
+    **{path: f"{loader.title} would read it before menu.lst" for loader in PICKY for path in loader.before_menu},
     "/etc/blkid.tab": _OTHER_DISK,
     "/etc/blkid/blkid.tab": _OTHER_DISK,
     "/etc/lvm/cache/.cache": _OTHER_DISK,

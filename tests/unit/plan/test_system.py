@@ -139,7 +139,7 @@ def test_growing_the_root(layout: str) -> None:
     subprocess.run(["sh", "-n"], input=script.content, text=True, check=True)
     with pytest.raises(PlanError) as caught:
         make_plan(wanted, tree(TOOLS[0]))
-    assert caught.value.brief == f"system.grow_root: the tree lacks {', '.join(tools)}, by which it is done"
+    assert caught.value.brief == f"system.grow_root: the tree lacks {', '.join(tools)}, which it needs"
     assert ("fdisk" in caught.value.resolution) == ("sfdisk" in tools)
     with pytest.raises(PlanError, match="the tree has no systemd"):
         make_plan(wanted, tree(*TOOLS[1:]))
