@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from imagebuild.bootloaders.menu import Menu, parse_menu
+from imagebuild.bootloaders.menus.trace import LoaderName, Trace
 from imagebuild.bootloaders.pv_grub import MENU_PLACES, MenuPlace
 from imagebuild.errors import VerifyError
 from imagebuild.image.places import Place, Table, look_at_disk
@@ -31,6 +32,7 @@ class Subject:
 
     `places`: every part that may hold a filesystem. `menu`, `menu_text`, `menu_bytes` and `menu_at` are those of the
     first menu found where a PV-GRUB looks; None and empty when there is none that can be read (`menu_problem`).
+    `traces` is what image/menu_runs.py keeps there.
     """
 
     image: Path
@@ -43,6 +45,7 @@ class Subject:
     menu_at: MenuPlace | None = None
     menu_bytes: bytes = b""
     menu_problem: str = ""
+    traces: dict[LoaderName, Trace] = field(default_factory=dict, repr=False, compare=False)
     _readers: dict[str, Reader | None] = field(default_factory=dict, repr=False, compare=False)
 
     @property

@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 
 from imagebuild.bootloaders.menu import Menu, MenuEntry, write_menu
+from imagebuild.bootloaders.menus.written import misread
 from imagebuild.errors import PlanError
 from imagebuild.plan.facts import KernelInTree, OwnKernel, TreeFacts
 from imagebuild.plan.initrds import Needed, initrd_for
@@ -153,7 +154,10 @@ class _Choice:
 
 
 def menu_text(recipe: Recipe, entries: tuple[PlannedEntry, ...], *, separate_boot: bool, root: str) -> str:
-    """/boot/grub/menu.lst. `root` is the root filesystem as the kernel finds it, such as UUID=…"""
+    """/boot/grub/menu.lst. `root` is the root filesystem as the kernel finds it, such as UUID=…
+
+    Raises PlanError for a menu that GRUB 0.97 would read otherwise.
+    """
     device = "(hd0)" if recipe.disk.layout == "hd0" else "(hd0,0)"
     menu = Menu(
         default=recipe.boot.default,
@@ -170,6 +174,12 @@ def menu_text(recipe: Recipe, entries: tuple[PlannedEntry, ...], *, separate_boo
             for entry in entries
         ),
     )
+    if problem := misread(menu):
+        raise PlanError(
+            "boot",
+            f"the boot menu would not be read as it is meant: {problem}",
+            resolution="change boot.command_line, boot.kernels' title or the kernel's file name",
+        )
     return write_menu(menu)
 
 
@@ -197,8 +207,8 @@ def _own(wanted: Kernel, facts: TreeFacts) -> OwnKernel:
         if kernel.initrd is not None and kernel.initrd.damage:
             raise PlanError(
                 "boot.kernels",
-                f"{wanted.initrd} is no initrd that can be read: {kernel.initrd.damage}",
-                resolution="make it anew: an initrd is one or more cpio archives, plain or compressed",
+                f"{wanted.initrd} is not a readable initrd: {kernel.initrd.damage}",
+                resolution="make it again: an initrd is one or more cpio archives, plain or compressed",
             )
     return own
 

@@ -29,6 +29,7 @@ from imagebuild.testhost import definition
 from imagebuild.verify import runner
 from imagebuild.verify.loaders import find_pv_grub
 from imagebuild.verify.request import BootSettings, Request, Verification
+from imagebuild.vocabulary import GENUINE
 
 KIND: Kind = "verdicts"
 _FILE = "verdict.json"
@@ -74,9 +75,9 @@ def verdict_key(request: Request, sha256: str, cache: Cache) -> str:
         "qemu": _settings(request.qemu) if "qemu" in request.machines else None,
         "xen": _settings(request.xen) if "xen" in request.machines else None,
         "loader": request.loader,
-        "fallback": request.fallback,
+        "fallback": (request.fallback, request.strict_fallback),
         "test host": definition.digest(),
-        "pv-grub": genuine[1].sha256 if genuine else None,
+        GENUINE: genuine[1].sha256 if genuine else None,
         "version": imagebuild.__version__,
         "judge": _own_digest(),
     }

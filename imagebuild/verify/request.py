@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imagebuild.report import Boot, Check, ImageFacts, Stage, Verdict
-from imagebuild.vocabulary import BootLoader, MachineName
+from imagebuild.vocabulary import DEFAULT_LOADER, BootLoader, MachineName
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class BootSettings:
 class Request:
     """`output`: an existing folder for the console logs. `pv_grub`: a genuine PV-GRUB to use under Xen. `loader`: the
     one that the image is meant for, whose rules the static checks judge by. `fallback`: after a good boot under Xen,
-    prove the menu's fallback by another one (fallback.py). `sha256`: the image's, where it is known already. `anew`:
-    judge, whatever is kept (kept.py)."""
+    prove the menu's fallback by another one (fallback.py). `strict_fallback`: one that cannot start makes it bad.
+    `sha256`: the image's, where it is known already. `anew`: judge, whatever is kept (kept.py)."""
 
     image: Path
     output: Path
@@ -32,8 +32,9 @@ class Request:
     qemu: BootSettings = BootSettings()
     xen: BootSettings = BootSettings()
     pv_grub: Path | None = None
-    loader: BootLoader = "pv-grub"
+    loader: BootLoader = DEFAULT_LOADER
     fallback: bool = True
+    strict_fallback: bool = False
     sha256: str | None = None
     anew: bool = False
 

@@ -18,6 +18,7 @@ from imagebuild.plan.disk_vocabulary import MakeExt
 from imagebuild.rootfs import times
 
 _MARK = b"\xff"
+SETTINGS = Path(__file__).with_name("mke2fs.cfg")
 _NO_SPACE = "No space left on device"
 
 
@@ -45,7 +46,8 @@ def make_ext(step: MakeExt, directory: Path, target: Path, epoch: int) -> None:
     argv += _options(step, f"offset={offset},hash_seed={step.uuid},root_owner=0:0")
     argv += ["-d", str(directory), str(target)]
     argv += [str(step.size_bytes // step.block_bytes)]
-    finished = command.attempt(argv, environment=times.fake_time(epoch), log=print)
+    environment = {**times.fake_time(epoch), "MKE2FS_CONFIG": str(SETTINGS)}
+    finished = command.attempt(argv, environment=environment, log=print)
     if finished.exit_code != 0 or "while" in finished.output:
         _raise(step, finished.output)
     for path, blocks in marked.items():
@@ -118,7 +120,7 @@ def unmark(step: MakeExt, path: str, blocks: Sequence[int], target: Path, offset
     # debugfs echoes each command after its prompt; the answers are the lines that are a number alone.
     physical = [int(line) for line in output.splitlines() if line.strip().isdigit()]
     if len(physical) != len(blocks) or 0 in physical:
-        raise BuildError(f"{path}: {len(blocks)} blocks were to be found in the image, {len(physical)} are there")
+        raise BuildError(f"{path}: {len(blocks)} blocks should be in the image, {len(physical)} are there")
     with target.open("r+b") as image:
         for block in physical:
             image.seek(offset + block * step.block_bytes)
