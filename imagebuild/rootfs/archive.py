@@ -89,13 +89,16 @@ class _Header(tarfile.TarInfo):
         except ValueError as error:  # a number of a sparse file's map
             raise _DamagedError(str(error)) from error
 
-    @classmethod
-    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> _Header:
-        header = super().frombuf(buf, encoding, errors)
-        most = _MOST_HEADER_BYTES if header.type in _IN_MEMORY else _MOST_FILE_BYTES
-        if not 0 <= header.size <= most:
-            raise _DamagedError(f"{escaped(header.name)} claims to have {header.size} bytes")
-        return header
+    def _proc_member(self, tarfile: tarfile.TarFile) -> _Header:
+        """Called for each header before what is behind it is read ("The entry point is _proc_member()", tarfile.py).
+
+        Not `frombuf`, although that is public: Python 3.13.5 reads headers without it.
+        """
+        most = _MOST_HEADER_BYTES if self.type in _IN_MEMORY else _MOST_FILE_BYTES
+        if not 0 <= self.size <= most:
+            raise _DamagedError(f"{escaped(self.name)} claims to have {self.size} bytes")
+        member: _Header = super()._proc_member(tarfile)  # type: ignore[misc]
+        return member
 
 
 class _Source:
@@ -143,7 +146,7 @@ class Members:
                 )
             yield member
         if self._rest is not None and len(self._rest.read(_MOST_PADDING_BYTES)) == _MOST_PADDING_BYTES:
-            raise _DamagedError("it goes on behind its end")
+            raise _DamagedError("it goes on after its end")
 
     def _next(self) -> tarfile.TarInfo | None:
         member = self._archive.next()
@@ -160,8 +163,8 @@ class Members:
         """The content of a regular file. Raises BuildError when it is larger than `most_bytes`."""
         if member.size > most_bytes:
             raise BuildError(
-                f"/{escaped(clean_name(member.name))} of the tree has {member.size} bytes, "
-                f"{most_bytes} at the most are read"
+                f"/{escaped(clean_name(member.name))} of the tree has {member.size} bytes; "
+                f"at most {most_bytes} are read"
             )
         return self.open(member).read()
 
@@ -197,7 +200,7 @@ def reading(file: BinaryIO, name: str) -> Iterator[Members]:
 
 def _unreadable(name: str, why: str) -> BuildError:
     return BuildError(
-        f"{name} is no tar archive that can be read to its end",
+        f"{name} is not a tar archive that can be read to its end",
         details=why,
         resolution="give a .tar file, plain or compressed with gzip, bzip2, xz, lzma or zstd",
     )
