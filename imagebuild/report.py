@@ -103,7 +103,9 @@ class ImageFacts(_Data):
 
 
 class Report(_Data):
-    """`unverified_because` is empty unless the verdict is unverified.
+    """`unverified_because` is empty unless the verdict is unverified. `verify_asked` False: nobody asked for a verdict.
+
+    `build_seconds`: the stages that made the image, without those of its verification (0: not built, or not known).
 
     `cached`: the same bytes were judged before, at `verified_at` (ISO 8601, UTC), and that verdict stands.
     """
@@ -119,6 +121,8 @@ class Report(_Data):
     inputs_digest: str | None = None
     imagebuild_version: str = ""
     unverified_because: str = ""
+    verify_asked: bool = True
+    build_seconds: float = 0.0
     cached: bool = False
     verified_at: str = ""
 

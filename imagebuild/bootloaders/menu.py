@@ -11,11 +11,12 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-_WORD = re.compile(r"[^\s=]+")
-_SEPARATOR = re.compile(r"[\s=]+")
-_NUMBER = re.compile(r"\s*(\d+)")
+from imagebuild.bootloaders.menus.grub_legacy.dialect import PV_GRUB
+from imagebuild.bootloaders.menus.grub_legacy.head import Config, read_lines
+from imagebuild.bootloaders.menus.grub_legacy.lines import command_word, config_lines, first_word, skip_to
+from imagebuild.bootloaders.menus.trace import Line
+
 _DEVICE = re.compile(r"\((?P<device>[a-z]+\d+)(?:,(?P<partition>\d+))?\)")
-_ENTRY_WORDS = ("title", "root", "rootnoverify", "kernel", "initrd", "module")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +59,38 @@ class LoaderPath:
 
 
 def parse_menu(text: str) -> Menu:
-    """The menu in `text`; total: what is not understood is kept in `others`, nothing raises."""
+    """The menu in `text`, its lines as 0.97 reads them; total: nothing raises.
+
+    An entry's fields are what its lines leave behind when each does what it says: the root device at the kernel's line,
+    the last kernel and initrd, up to a `boot`. Whether they do is the interpreter's word (menus/).
+    """
+    lines = list(config_lines(text.encode("utf-8", "surrogateescape")))
+    config = read_lines(lines, PV_GRUB, Config())
     head: list[str] = []
     bodies: list[tuple[str, list[str]]] = []
-    for line in text.replace("\r\n", "\n").split("\n"):
-        word, rest = split_command(line)
+    for line in lines:
+        word = command_word(line.text)
         if word == "title":
-            bodies.append((rest, []))
-        elif line.strip():
-            (bodies[-1][1] if bodies else head).append(line.strip())
-    return _menu(head, tuple(_entry(title, lines) for title, lines in bodies))
+            bodies.append((skip_to(line.text, after_equal=True), []))
+        elif bodies:
+            bodies[-1][1].append(line.text.strip())
+        elif word not in ("default", "timeout", "fallback"):
+            head.append(line.text.strip())
+    return Menu(
+        default="saved" if config.is_saved else config.default if _has(lines, "default") else None,
+        timeout=config.timeout if config.timeout >= 0 else None,
+        fallback=config.remaining_fallbacks(),
+        entries=tuple(_entry(title, body) for title, body in bodies),
+        others=tuple(head),
+    )
+
+
+def _has(lines: list[Line], word: str) -> bool:
+    """Whether a line above the first title begins with the word."""
+    for line in lines:
+        if command_word(line.text) in (word, "title"):
+            return command_word(line.text) == word
+    return False
 
 
 def split_command(line: str) -> tuple[str, str]:
@@ -75,66 +98,56 @@ def split_command(line: str) -> tuple[str, str]:
 
     The case counts: 0.97's shell answers `ROOT` with "Error 27: Unrecognized command" (tried).
     """
-    stripped = line.strip()
+    stripped = line.strip(" \t\r\n")
     if not stripped or stripped.startswith("#"):
         return "", ""
-    match = _WORD.match(stripped)
-    if match is None:
-        return "", ""
-    rest = stripped[match.end() :]
-    separator = _SEPARATOR.match(rest)
-    return match[0], rest[separator.end() :] if separator else rest
-
-
-def _menu(head: list[str], entries: tuple[MenuEntry, ...]) -> Menu:
-    default: int | Literal["saved"] | None = None
-    timeout: int | None = None
-    fallback: tuple[int, ...] = ()
-    others: list[str] = []
-    for line in head:
-        word, rest = split_command(line)
-        number = _NUMBER.match(rest)
-        if word == "default" and rest.split()[:1] == ["saved"]:
-            default = "saved"
-        elif word == "default" and number:
-            default = int(number[1])
-        elif word == "timeout" and number:
-            timeout = int(number[1])
-        elif word == "fallback" and number:
-            fallback = tuple(int(item) for item in rest.split() if item.isdigit())
-        else:
-            others.append(line)
-    return Menu(default, timeout, fallback, entries, tuple(others))
+    return command_word(stripped), skip_to(stripped, after_equal=True)
 
 
 def _entry(title: str, lines: list[str]) -> MenuEntry:
-    root = kernel = initrd = None
+    root = kernel = initrd = kernels_root = None
     arguments = ""
     modules: list[str] = []
     others: list[str] = []
-    for line in lines:
+    for number, line in enumerate(lines):
         word, rest = split_command(line)
-        if word == "root" and root is None:
+        if word in ("root", "rootnoverify") and rest:
             root = rest.strip()
-        elif word == "kernel" and kernel is None:
-            kernel, _, arguments = _without_options(rest).partition(" ")
-        elif word == "initrd" and initrd is None:
-            initrd = rest.strip()
+        elif word == "kernel":
+            path = _without_options(rest)
+            kernel, arguments, kernels_root = first_word(path), skip_to(path, after_equal=False), root
+        elif word == "initrd":
+            initrd = _on_device(first_word(rest), root, kernels_root)
         elif word in ("module", "modulenounzip"):
             modules.append(rest.strip())
+        elif word == "boot" and kernel is not None:
+            others += lines[number:]
+            break
         else:
             others.append(line)
     return MenuEntry(
-        title.strip(), root, kernel or None, arguments.strip(), initrd or None, tuple(modules), tuple(others)
+        title.strip(),
+        kernels_root if kernel else root,
+        kernel or None,
+        arguments.strip(),
+        initrd or None,
+        tuple(modules),
+        tuple(others),
     )
+
+
+def _on_device(path: str, root: str | None, kernels_root: str | None) -> str:
+    """An initrd that lies on another device than the kernel gets its device's name."""
+    if root == kernels_root or root is None or path.startswith("("):
+        return path
+    return first_word(root) + path
 
 
 def _without_options(rest: str) -> str:
     """The kernel command's own options (--type=…, --no-mem-option) come before the path."""
-    words = rest.split()
-    while words and words[0].startswith("--"):
-        words.pop(0)
-    return " ".join(words)
+    while rest.startswith("--"):
+        rest = skip_to(rest, after_equal=False)
+    return rest
 
 
 def write_menu(menu: Menu) -> str:

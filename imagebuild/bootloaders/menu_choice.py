@@ -92,17 +92,16 @@ def _grub_097(menu: Menu) -> Choice:
 
 
 def _pygrub(menu: Menu) -> Choice:
-    """It knows no fallback. Run by xl it is quiet or gets a terminal; without a timeout it waits there, too."""
+    """It knows no fallback, and waits a second where there is no timeout (tried with a terminal)."""
     counted = list(range(len(menu.entries)))
     if counted and _is_empty(menu.entries[-1]):
         counted.pop()
     if not counted:
         return Choice(None, reason="the menu has no entry")
     wanted = menu.default if isinstance(menu.default, int) else 0
-    waits = menu.timeout is None
     if wanted < len(counted):
-        return Choice(counted[wanted], (), waits, f"default {wanted}")
-    return Choice(counted[0], (), waits, f"default {wanted} does not exist: entry 0")
+        return Choice(counted[wanted], (), waits=False, reason=f"default {wanted}")
+    return Choice(counted[0], (), waits=False, reason=f"default {wanted} does not exist: entry 0")
 
 
 def _is_empty(entry: MenuEntry) -> bool:

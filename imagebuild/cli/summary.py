@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from imagebuild.artifacts.output_directory import PAGE
 from imagebuild.cli.terminal import Segment
 from imagebuild.errors import OK, Interrupted
 from imagebuild.formats.text import duration, size
+from imagebuild.operations.build import BuildResult
 from imagebuild.report import Boot, BootEnd, Check, Outcome, Report, Verdict
 from imagebuild.vocabulary import GENUINE
 
@@ -22,16 +22,6 @@ _MEANING = {
     Verdict.FAILED: "failed: this image is bad",
     Verdict.UNVERIFIED: "unverified",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One recipe of several. `code` None: its turn never came."""
-
-    name: str
-    code: int | None
-    report: Report | None = None
-    seconds: float = 0.0
 
 
 def block(report: Report, folder: Path, seconds: float) -> list[Line]:
@@ -101,7 +91,7 @@ def _boot(boot: Boot) -> str:
     return f"{machine}: {ended} after {duration(boot.seconds)}, {reached}, {loader}; {boot.console}"
 
 
-def table(rows: Sequence[Row]) -> list[Line]:
+def table(rows: Sequence[BuildResult]) -> list[Line]:
     """All recipes at a glance."""
     width = max(len(row.name) for row in rows)
     lines: list[Line] = [[]]
@@ -115,7 +105,7 @@ def table(rows: Sequence[Row]) -> list[Line]:
     return lines
 
 
-def _word(row: Row) -> tuple[str, str]:
+def _word(row: BuildResult) -> tuple[str, str]:
     if row.report is not None:
         return row.report.verdict.value, _STYLE[row.report.verdict]
     if row.code is None:

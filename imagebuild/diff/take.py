@@ -28,7 +28,7 @@ _MOST_STATUS_BYTES = 64 * 2**20
 
 
 def take_snapshot(path: Path, progress: Progress) -> Snapshot:
-    """An image (raw or qcow2), or an output folder of imagebuild's.
+    """An image of any format that is read, or an output folder of imagebuild's.
 
     Raises RecipeError when there is no such thing, VerifyError and BuildError when it cannot be read.
     """

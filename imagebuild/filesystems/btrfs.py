@@ -27,7 +27,10 @@ def _read(data: bytes) -> Superblock | None:
     unclean = "its log tree waits for a replay: it was not unmounted" if log_root else ""
     size = struct.unpack_from("<I", block, 0x90)[0]
     features = frozenset({f"devices={devices}"})
-    return Superblock("btrfs", uuid_of(block[0x20:0x30]), text_of(block[0x12B:0x22B]), features, unclean, size)
+    # Of the device that this is, not of the whole filesystem: dev_item.total_bytes.
+    total = struct.unpack_from("<Q", block, 0xC9 + 8)[0]
+    uuid_, label = uuid_of(block[0x20:0x30]), text_of(block[0x12B:0x22B])
+    return Superblock("btrfs", uuid_, label, features, unclean, size, total)
 
 
 def _make(spec: FilesystemSpec, given: Given, reader: Loader | None) -> Making:

@@ -118,7 +118,11 @@ def _read(data: bytes) -> Superblock | None:
     elif not state & 1:
         unclean = "it is marked as not cleanly unmounted"
     size = 1024 << min(struct.unpack_from("<I", block, 0x18)[0], 16)
-    return Superblock(kind, uuid_of(block[0x68:0x78]), text_of(block[0x78:0x88]), frozenset(features), unclean, size)
+    count = struct.unpack_from("<I", block, 4)[0]
+    if "64bit" in features:
+        count |= struct.unpack_from("<I", block, 0x150)[0] << 32
+    uuid_, label = uuid_of(block[0x68:0x78]), text_of(block[0x78:0x88])
+    return Superblock(kind, uuid_, label, frozenset(features), unclean, size, count * size)
 
 
 def _make(spec: FilesystemSpec, given: Given, reader: Loader | None) -> Making:

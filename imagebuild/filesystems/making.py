@@ -48,7 +48,7 @@ class Given:
         self._words = [word for item in spec.mkfs for word in item.split()]
 
     def refused(self, what: str, resolution: str) -> PlanError:
-        return PlanError(f"{self._key}: {what}", resolution=resolution)
+        return PlanError(self._key, what, resolution=resolution)
 
     def pairs(self, allowed: tuple[str, ...]) -> list[tuple[str, str]]:
         pairs = []

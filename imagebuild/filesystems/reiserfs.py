@@ -24,7 +24,9 @@ def _read(data: bytes) -> Superblock | None:
     state = struct.unpack_from("<H", block, 50)[0]
     unclean = "" if state == 1 else "it is marked as not cleanly unmounted"
     size = struct.unpack_from("<H", block, 44)[0]
-    return Superblock("reiserfs", uuid_of(block[84:100]), text_of(block[100:116]), frozenset({version}), unclean, size)
+    count = struct.unpack_from("<I", block, 0)[0]
+    uuid_, label = uuid_of(block[84:100]), text_of(block[100:116])
+    return Superblock("reiserfs", uuid_, label, frozenset({version}), unclean, size, count * size)
 
 
 def _make(_spec: FilesystemSpec, given: Given, _reader: Loader | None) -> Making:

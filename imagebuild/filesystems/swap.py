@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 from imagebuild.bootloaders.model import Loader
 from imagebuild.filesystems.making import MIB, Given, Making
 from imagebuild.filesystems.model import Filesystem
@@ -12,7 +14,9 @@ from imagebuild.recipe.model import FilesystemSpec
 def _read(data: bytes) -> Superblock | None:
     if data[4086:4096] != b"SWAPSPACE2":
         return None
-    return Superblock("swap", uuid_of(data[0x40C:0x41C]), text_of(data[0x41C:0x42C]))
+    last_page = struct.unpack_from("<I", data, 0x404)[0]
+    uuid_, label = uuid_of(data[0x40C:0x41C]), text_of(data[0x41C:0x42C])
+    return Superblock("swap", uuid_, label, size_bytes=(last_page + 1) * 4096)
 
 
 def _make(_spec: FilesystemSpec, _given: Given, _reader: Loader | None) -> Making:

@@ -15,7 +15,9 @@ def _read(data: bytes) -> Superblock | None:
         if data[at : at + 3] == b"FAT":
             serial = struct.unpack_from("<I", data, offset)[0]
             label = text_of(data[offset + 4 : offset + 15])
-            return Superblock("vfat", f"{serial >> 16:04X}-{serial & 0xFFFF:04X}", label)
+            sectors = struct.unpack_from("<H", data, 0x13)[0] or struct.unpack_from("<I", data, 0x20)[0]
+            size_bytes = sectors * struct.unpack_from("<H", data, 0x0B)[0]
+            return Superblock("vfat", f"{serial >> 16:04X}-{serial & 0xFFFF:04X}", label, size_bytes=size_bytes)
     return None
 
 

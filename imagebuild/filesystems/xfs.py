@@ -48,7 +48,9 @@ def _read(data: bytes) -> Superblock | None:
     if has_ftype:
         features.add("ftype")
     size = struct.unpack_from(">I", data, 4)[0]
-    return Superblock("xfs", uuid_of(data[32:48]), text_of(data[108:120]), frozenset(features), "", size)
+    count = struct.unpack_from(">Q", data, 8)[0]
+    uuid_, label = uuid_of(data[32:48]), text_of(data[108:120])
+    return Superblock("xfs", uuid_, label, frozenset(features), "", size, count * size)
 
 
 def _make(spec: FilesystemSpec, given: Given, reader: Loader | None) -> Making:

@@ -16,9 +16,10 @@ PROBE_BYTES = 0x11000
 class Superblock:
     """`type` is blkid's word: that of a filesystem, or LVM2_member.
 
-    `uuid` and `label` may be empty. `features`: those of ext by their mke2fs names, for the others a few words
-    (`v4`, `v5`, `ftype`, `devices=2`). `unclean` says why the filesystem wants a check or a journal replay; empty when
-    it does not or when the superblock cannot tell. `block_bytes` is 0 where there are no blocks.
+    `uuid` and `label` may be empty. `features`: ext's by their mke2fs names, for the others a few words (`v4`, `v5`,
+    `ftype`, `devices=2`). `unclean` says why the filesystem wants a check or a journal replay; empty when it does not
+    or when the superblock cannot tell. `block_bytes` is 0 where there are no blocks. `size_bytes`: how much of its
+    device the filesystem says it uses, 0 where it does not say.
     """
 
     type: str
@@ -27,6 +28,7 @@ class Superblock:
     features: frozenset[str] = frozenset()
     unclean: str = ""
     block_bytes: int = 0
+    size_bytes: int = 0
 
 
 def text_of(data: bytes) -> str:

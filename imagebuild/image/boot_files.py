@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from imagebuild.bootloaders.menu import MenuEntry, loader_path
 from imagebuild.bootloaders.menu_choice import choice
 from imagebuild.formats.text import excerpt
+from imagebuild.image.menu_runs import is_unknown, started_entry, trace_of
 from imagebuild.image.places import Place
 from imagebuild.image.readers import ReadError
 from imagebuild.image.subject import Subject
@@ -48,6 +49,12 @@ def default_entry_files(subject: Subject) -> EntryFiles | NoEntry:
     taken = choice(subject.menu, "grub-0.97")
     if taken.entry is None:
         return NoEntry(taken.reason)
+    trace = trace_of(subject, "grub-0.97")
+    if trace is not None and is_unknown(trace):
+        return NoEntry(f"the menu cannot be judged from outside: {excerpt(trace.reason)}")
+    started = started_entry(trace) if trace else None
+    if started is not None:
+        return entry_files(subject, started)
     found = entry_files(subject, taken.entry)
     for number in taken.fallbacks if isinstance(found, NoEntry) else ():
         if isinstance(fallback := entry_files(subject, number), EntryFiles):

@@ -132,8 +132,7 @@ class DebugfsReader:
         raise ReadError("missing", f"{excerpt(path)}: more than {_MOST_LINKS} symbolic links, one after the other")
 
     def _stat(self, path: str) -> Inode | None:
-        if not path.startswith("/"):
-            path = f"/{path}"
+        path = re.sub("/+", "/", f"/{path}")  # debugfs refuses `//`; the loaders do not
         if "\n" in path or "\0" in path:
             return None  # debugfs reads its requests line by line
         if path not in self._known:

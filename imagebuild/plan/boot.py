@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 
 from imagebuild.bootloaders.menu import Menu, MenuEntry, write_menu
+from imagebuild.bootloaders.menus.written import misread
 from imagebuild.errors import PlanError
 from imagebuild.plan.facts import KernelInTree, OwnKernel, TreeFacts
 from imagebuild.plan.initrds import Needed, initrd_for
@@ -153,7 +154,10 @@ class _Choice:
 
 
 def menu_text(recipe: Recipe, entries: tuple[PlannedEntry, ...], *, separate_boot: bool, root: str) -> str:
-    """/boot/grub/menu.lst. `root` is the root filesystem as the kernel finds it, such as UUID=…"""
+    """/boot/grub/menu.lst. `root` is the root filesystem as the kernel finds it, such as UUID=…
+
+    Raises PlanError for a menu that GRUB 0.97 would read otherwise.
+    """
     device = "(hd0)" if recipe.disk.layout == "hd0" else "(hd0,0)"
     menu = Menu(
         default=recipe.boot.default,
@@ -170,6 +174,12 @@ def menu_text(recipe: Recipe, entries: tuple[PlannedEntry, ...], *, separate_boo
             for entry in entries
         ),
     )
+    if problem := misread(menu):
+        raise PlanError(
+            "boot",
+            f"the boot menu would not be read as it is meant: {problem}",
+            resolution="change boot.command_line, boot.kernels' title or the kernel's file name",
+        )
     return write_menu(menu)
 
 
@@ -188,14 +198,16 @@ def _own(wanted: Kernel, facts: TreeFacts) -> OwnKernel:
     own = next((own for own in facts.own_kernels if own.files == wanted.files), None)
     if own is None or not own.kernels:
         raise PlanError(
-            f"boot.kernels: {', '.join(wanted.files)} holds no Linux kernel",
+            "boot.kernels",
+            f"{', '.join(wanted.files)} holds no Linux kernel",
             resolution="name a bzImage or vmlinux, or a package that has one as /boot/vmlinuz-VERSION or as "
             "/lib/modules/VERSION/vmlinuz",
         )
     for kernel in own.kernels:
         if kernel.initrd is not None and kernel.initrd.damage:
             raise PlanError(
-                f"boot.kernels: {wanted.initrd} is no initrd that can be read: {kernel.initrd.damage}",
+                "boot.kernels",
+                f"{wanted.initrd} is no initrd that can be read: {kernel.initrd.damage}",
                 resolution="make it anew: an initrd is one or more cpio archives, plain or compressed",
             )
     return own
@@ -204,7 +216,8 @@ def _own(wanted: Kernel, facts: TreeFacts) -> OwnKernel:
 def _matching(wanted: Kernel, facts: TreeFacts, entries: list[PlannedEntry]) -> list[KernelInTree]:
     if not facts.kernels:
         raise PlanError(
-            "rootfs: the tree holds no kernel in /boot",
+            "rootfs",
+            "the tree holds no kernel in /boot",
             resolution="add a kernel package (Debian: linux-image-amd64), or name a file in boot.kernels",
         )
     taken = {entry.kernel for entry in entries}
@@ -213,7 +226,8 @@ def _matching(wanted: Kernel, facts: TreeFacts, entries: list[PlannedEntry]) -> 
     if not matching:
         found = ", ".join(kernel.version for kernel in facts.kernels)
         raise PlanError(
-            f"boot.kernels: no kernel in the tree matches {pattern}",
+            "boot.kernels",
+            f"no kernel in the tree matches {pattern}",
             details=f"found: {found}",
             resolution="name one of those",
         )
@@ -228,7 +242,8 @@ def _check_numbers(boot: Boot, count: int, *, final: bool) -> None:
         if number is not None and number >= count:
             entries = f"{count} entr{'y' if count == 1 else 'ies'}"
             raise PlanError(
-                f"boot.{key}: entry {number} does not exist: the menu has {entries}, counted from 0",
+                f"boot.{key}",
+                f"entry {number} does not exist: the menu has {entries}, counted from 0",
                 resolution=f"name an entry from 0 to {count - 1}"
                 + (", or leave fallback out" if key == "fallback" else ""),
             )

@@ -86,7 +86,8 @@ def grow_edits(disk: DiskModel, facts: TreeFacts | None) -> list[Edit]:
     if growing is None:
         able = ", ".join(item.name for item in FILESYSTEMS.values() if item.grow)
         raise PlanError(
-            f"{KEY}: the root is a {root.filesystem.type}, and growing a mounted one has not been proven",
+            KEY,
+            f"the root is a {root.filesystem.type}, and growing a mounted one has not been proven",
             resolution=f"use {able}, or leave grow_root out",
         )
     before, tools = _before_filesystem(disk, root)
@@ -112,7 +113,8 @@ def _before_filesystem(disk: DiskModel, root: Area) -> tuple[str, tuple[Tool, ..
         raise _not_last(root, last)
     if root.volume.type == "striped":
         raise PlanError(
-            f"{KEY}: {root.place} is striped, and only the last physical volume grows with the disk",
+            KEY,
+            f"{root.place} is striped, and only the last physical volume grows with the disk",
             resolution="make it linear, or leave grow_root out",
         )
     return _grow_volume(group, root.place, len(disk.partitions)), (SFDISK, PARTX, LVM)
@@ -137,7 +139,8 @@ def _not_last(root: Area, last: Area) -> PlanError:
     group = root.place.partition("/")[0]
     where = f"volume group {group} of the root has no part in it" if root.volume else f"the root is in {root.key}"
     return PlanError(
-        f"{KEY}: only the last partition grows with the disk ({last.key}), and {where}",
+        KEY,
+        f"only the last partition grows with the disk ({last.key}), and {where}",
         resolution="put the root's partition last in disk.partitions, or leave grow_root out",
     )
 
@@ -148,12 +151,14 @@ def _check_tools(tools: tuple[Tool, ...], facts: TreeFacts | None) -> None:
     lacking = [tool for tool in tools if place_of(tool, facts) is None]
     if SYSTEMD in lacking:
         raise PlanError(
-            f"{KEY}: it is done by a systemd unit, and the tree has no systemd",
+            KEY,
+            "it is done by a systemd unit, and the tree has no systemd",
             resolution="leave grow_root out, and grow it by an init script of your own (files, or scripts)",
         )
     if lacking:
         packages = dict.fromkeys(package_of(tool, facts) for tool in lacking)
         raise PlanError(
-            f"{KEY}: the tree lacks {', '.join(tool.name for tool in lacking)}, by which it is done",
+            KEY,
+            f"the tree lacks {', '.join(tool.name for tool in lacking)}, by which it is done",
             resolution=f"install in the tree: {', '.join(packages)}",
         )

@@ -203,7 +203,8 @@ def _check_paths(edits: list[Edit]) -> None:
         if isinstance(edit, (WriteFile, CopyFile, MakeLink)):
             if edit.path in seen:
                 raise PlanError(
-                    f"files: {edit.path} would be written twice",
+                    "files",
+                    f"{edit.path} would be written twice",
                     resolution="imagebuild writes the hostname, fstab, menu.lst and the kernels itself: "
                     "say it there, or take one of the two out",
                 )

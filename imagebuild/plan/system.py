@@ -71,7 +71,8 @@ def _seed(recipe: Recipe, wanted: CloudInit, facts: TreeFacts | None) -> list[Ed
     """cloud-init's NoCloud datasource: meta-data and user-data have to be there, each at least empty."""
     if facts is not None and place_of(CLOUD_INIT, facts) is None:
         raise PlanError(
-            "system.cloud_init: the tree has no cloud-init, which would read it",
+            "system.cloud_init",
+            "the tree has no cloud-init, which would read it",
             resolution=f"install in the tree: {CLOUD_INIT.package}",
         )
     edits: list[Edit] = []

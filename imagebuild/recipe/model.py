@@ -17,8 +17,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from imagebuild.recipe import menu_texts
 from imagebuild.recipe.disk import Disk, FilesystemSpec, LogicalVolume, Partition
 from imagebuild.recipe.ec2 import Ec2
 from imagebuild.recipe.rootfs import Debian, FileName, Rootfs, Tar
@@ -65,7 +66,9 @@ class Boot(_Model):
     """The entry that starts, counted from 0."""
     fallback: Annotated[int, Field(ge=0)] | None = None
     """The entry that starts when the default fails."""
-    command_line: Annotated[str, _text(r"^[^\n]*$", "a command line is one line", max_length=1024)] = "ro console=hvc0"
+    command_line: Annotated[
+        str, _text(r"^[^\n]*$", "a command line is one line", max_length=1024), AfterValidator(menu_texts.command_line)
+    ] = "ro console=hvc0"
     """The kernel command line; root= is added."""
     kernels: tuple[Kernel, ...] = ()
     """Left out: every kernel found in the tree, newest first."""
@@ -88,7 +91,7 @@ class Kernel(_Model):
 
     version: str | None = None
     """A shell pattern for the versions found in the tree, such as 6.1*."""
-    title: Annotated[str, _text(r"^[^\n]+$", "a title is one line")] | None = None
+    title: Annotated[str, _text(r"^[^\n]+$", "a title is one line"), AfterValidator(menu_texts.title)] | None = None
     kernel: FileName | None = None
     """A kernel file beside the recipe."""
     initrd: FileName | None = None

@@ -82,8 +82,8 @@ def _change_filesystem(guest: Guest, step: CheckFilesystem | DropFeatures | Rema
         case DropFeatures():
             _check_ext(guest, device)
             for feature in step.features:
-                words = ["resize2fs", "-s"] if feature == "64bit" else ["tune2fs", "-O", f"^{feature}"]
-                guest.shell(*words, device)
+                argv = ["resize2fs", "-s"] if feature == "64bit" else ["tune2fs", "-O", f"^{feature}"]
+                guest.shell(*argv, device)
                 _check_ext(guest, device)
         case Remake():
             return _remake(guest, step, device)
@@ -107,10 +107,10 @@ def _check_ext(guest: Guest, device: str) -> None:
 
 def _remake(guest: Guest, step: Remake, device: str) -> str:
     new = guest.device(_NEW)
-    words = list(step.words)
-    if words[0] == "mke2fs":  # as many inodes as before, at least
-        words += ["-N", str(guest.call("tune2fs_l", device)["Inode count"])]
-    guest.shell(*words, new)
+    argv = list(step.argv)
+    if argv[0] == "mke2fs":  # as many inodes as before, at least
+        argv += ["-N", str(guest.call("tune2fs_l", device)["Inode count"])]
+    guest.shell(*argv, new)
     for folder in ("/old", "/new"):
         guest.call("mkmountpoint", folder)
     options = f",{step.mount_options}" if step.mount_options else ""

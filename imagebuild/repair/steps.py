@@ -21,12 +21,12 @@ class DropFeatures:
 
 @dataclass(frozen=True, slots=True)
 class Remake:
-    """Make the filesystem anew (`words`: mkfs and its options, without the device) and copy every file into it.
+    """Make the filesystem again (`argv`: mkfs and its options, without the device) and copy every file into it.
 
     `mount_options`: for the old and the new one, which have the same UUID.
     """
 
-    words: tuple[str, ...]
+    argv: tuple[str, ...]
     mount_options: str = ""
 
 
@@ -69,7 +69,7 @@ Step = CheckFilesystem | DropFeatures | Remake | RewriteFile | RepackKernel | Wr
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """`changes` says in words what the steps change and why; `beyond`: what stays as it is, and what would help."""
+    """`changes` says what the steps change and why; `beyond`: what stays as it is, and what would help."""
 
     steps: tuple[Step, ...]
     changes: tuple[str, ...]

@@ -71,12 +71,17 @@ class Tree:
     packages: Packages
 
 
-def resolve(source: TreeSource, recipe_directory: Path, cache: Cache, lock: PackageLock | None = None) -> ResolvedTree:
+def resolve(
+    source: TreeSource, recipe_directory: Path, cache: Cache, lock: PackageLock | None = None, epoch: int | None = None
+) -> ResolvedTree:
     """Pin the source, without network. Raises BuildError for one that is missing or not the pinned (or locked) one.
+
+    `epoch`: the moment of an earlier build that is to be made again; SOURCE_DATE_EPOCH outranks it.
 
     An archive or image that was not touched since is not read again (known_digest.py).
     """
-    resolved = _resolve(source, recipe_directory, cache, lock)
+    wanted = wanted_epoch()
+    resolved = _resolve(source, recipe_directory, cache, lock, epoch if wanted is None else wanted)
     if lock and lock.content_sha256 != resolved.content_sha256:
         raise BuildError(
             "the root tree's source is another than the lock names",
@@ -86,8 +91,9 @@ def resolve(source: TreeSource, recipe_directory: Path, cache: Cache, lock: Pack
     return resolved
 
 
-def _resolve(source: TreeSource, recipe_directory: Path, cache: Cache, lock: PackageLock | None) -> ResolvedTree:
-    epoch = wanted_epoch()
+def _resolve(
+    source: TreeSource, recipe_directory: Path, cache: Cache, lock: PackageLock | None, epoch: int | None
+) -> ResolvedTree:
     match source:
         case BootstrapDebian():
             lines = debian_argv.apt_sources(source)
@@ -128,7 +134,7 @@ def facts_in_cache(loaded: LoadedRecipe, cache: Cache) -> TreeFacts | None:
     """
     source = tree_source(loaded.recipe)
     try:
-        resolved = resolve(source, loaded.folder, cache, loaded.lock)
+        resolved = resolve(source, loaded.folder, cache, loaded.lock, loaded.epoch)
     except BuildError:
         return None
     tree = find_tree(resolved, source, loaded.folder, cache)

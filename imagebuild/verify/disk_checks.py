@@ -16,6 +16,8 @@ from imagebuild.verify.view import Finding, View, failed, passed, skipped, warne
 
 _FSCK_TIMEOUT_SECONDS = 600
 _EXTENDED = ("5", "f", "85")
+# The kernel uses as much swap as is there, or none, and the boot goes on; FAT's driver does not compare.
+_SIZE_NOT_CHECKED = ("swap", "vfat")
 
 
 def partition_table(view: View) -> Iterator[Finding]:
@@ -47,6 +49,9 @@ def _table_problems(table: Table, size_bytes: int) -> Iterator[str]:
         yield f"a partition table of the kind {excerpt(table.label)}, which PV-GRUB does not know"
     if not any(partition.number == 1 for partition in table.partitions):
         yield "there is no first partition"
+    if table.odd_flags:
+        found = ", ".join(f"{flag:02x}" for flag in table.odd_flags)
+        yield f"flags {found}: Linux believes no table with others than 00 and 80"
     for partition in table.partitions:
         if (partition.start_sector + partition.sectors) * 512 > size_bytes:
             yield f"partition {partition.number} ends behind the disk's end"
@@ -77,7 +82,9 @@ def filesystem(view: View) -> Iterator[Finding]:
 def _check_place(view: View, place: Place) -> Iterator[Finding]:
     assert place.contents is not None
     shown = f"{place.name} {place.type}"
-    if place.type == "swap":
+    if problem := _too_large(view, place):
+        yield (warned if place.type in _SIZE_NOT_CHECKED else failed)(f"{shown}: {problem}")
+    elif place.type == "swap":
         yield passed(f"{shown}: swap space")
     elif place.type == "LVM2_member":
         volumes = [item.name for item in view.subject.places if item.volume]
@@ -86,6 +93,19 @@ def _check_place(view: View, place: Place) -> Iterator[Finding]:
         yield skipped(f"{shown}: it is striped over several places and cannot be taken out")
     else:
         yield _fsck(view, place, shown)
+
+
+def _too_large(view: View, place: Place) -> str:
+    """Whether the filesystem is larger than its place, or than what the file has of it: then Linux refuses it.
+
+    Sources: what the kernel's fs/ does when it mounts: ext ("bad geometry"), XFS (check_sizes), Btrfs (read_one_dev),
+    ReiserFS ("bigger than the device"). Checkers only warn (e2fsck ends with 0).
+    """
+    assert place.contents is not None
+    there = sum(max(0, min(run.size_bytes, view.subject.size_bytes - run.offset_bytes)) for run in place.runs)
+    if not place.runs or place.contents.size_bytes <= there:
+        return ""
+    return f"bad geometry: it has {place.contents.size_bytes} bytes, and its place only {there}"
 
 
 def _fsck(view: View, place: Place, shown: str) -> Finding:

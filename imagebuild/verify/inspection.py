@@ -21,8 +21,9 @@ from imagebuild.formats.kernel_file import unwrap
 from imagebuild.formats.superblocks import Superblock
 from imagebuild.image.boot_files import MOST_INITRD_BYTES, MOST_KERNEL_BYTES, FileAt, NoEntry, locate
 from imagebuild.image.places import Place, Table
+from imagebuild.image.raw_view import format_of
 from imagebuild.image.readers import ReadError
-from imagebuild.image.subject import Subject, disk_format_of
+from imagebuild.image.subject import Subject
 from imagebuild.report import Check
 from imagebuild.verify.static import run_checks
 from imagebuild.verify.view import View, initrd_facts
@@ -159,7 +160,7 @@ def inspect_subject(subject: Subject, progress: Progress, loader: BootLoader = D
     menu = subject.menu
     return Inspection(
         image=str(subject.image),
-        format=disk_format_of(subject.image),
+        format=format_of(subject.image).name,
         size_bytes=subject.size_bytes,
         layout=subject.layout,
         table=subject.table.label if subject.table else None,

@@ -75,7 +75,7 @@ def verdict_key(request: Request, sha256: str, cache: Cache) -> str:
         "qemu": _settings(request.qemu) if "qemu" in request.machines else None,
         "xen": _settings(request.xen) if "xen" in request.machines else None,
         "loader": request.loader,
-        "fallback": request.fallback,
+        "fallback": (request.fallback, request.strict_fallback),
         "test host": definition.digest(),
         GENUINE: genuine[1].sha256 if genuine else None,
         "version": imagebuild.__version__,

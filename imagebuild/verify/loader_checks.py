@@ -10,26 +10,20 @@ from imagebuild.filesystems.ext_blocks import unreadable
 from imagebuild.image.boot_files import MOST_INITRD_BYTES, MOST_KERNEL_BYTES, FileAt, NoEntry
 from imagebuild.image.readers import ReadError
 from imagebuild.verify.grub_shell import GrubShell
-from imagebuild.verify.view import Finding, ReachedEntry, View, failed, passed, skipped, warned
+from imagebuild.verify.view import Finding, ReachedEntry, View, failed, passed, skipped
 
 _MOST_FINDINGS_SHOWN = 4
 _EXTENTS_IN_INODE = 4
 
 
 def boot_files(view: View) -> Iterator[Finding]:
-    """Kernel and initrd of the default entry and of every fallback are there.
-
-    An entry that fails is a caution as long as a sound one stands behind it: the loader goes on to that.
-    """
+    """Kernel and initrd of the entry that starts are there; what others lack is a caution."""
     if not view.entries:
         yield skipped("there is no entry")
-    missing = [[*_missing(view, reached)] for reached in view.entries]
-    for number, (reached, problems) in enumerate(zip(view.entries, missing, strict=True)):
-        behind = [later for later, lacks in zip(view.entries, missing, strict=True) if not lacks][-1:]
-        if problems and behind and view.entries.index(behind[0]) > number:
-            yield warned(f"{reached.shown}: {'; '.join(problems)}; the loader goes on to the {behind[0].shown}")
-        elif problems:
-            yield failed(f"{reached.shown}: {'; '.join(problems)}")
+    for reached in view.entries:
+        problems = list(_missing(view, reached))
+        if problems:
+            yield failed(f"{reached.shown}: {'; '.join(problems)}{_goes_on(view, reached)}")
         else:
             sizes = [
                 f"{at.path} ({len(view.content(at, MOST_INITRD_BYTES))} bytes)"
@@ -37,6 +31,13 @@ def boot_files(view: View) -> Iterator[Finding]:
                 if isinstance(at, FileAt)
             ]
             yield passed(f"{reached.shown}: {', '.join(sizes)}")
+
+
+def _goes_on(view: View, reached: ReachedEntry) -> str:
+    """The default entry is looked at beside another one only where the loader starts that."""
+    if not view.is_beside or reached.role != "default" or view.trace is None or view.trace.started is None:
+        return ""
+    return f"; the loader goes on to the fallback entry {view.trace.started.entry} ({view.trace.started.title})"
 
 
 def _missing(view: View, reached: ReachedEntry) -> Iterator[str]:
@@ -56,7 +57,7 @@ def _read_by_loader(view: View) -> list[tuple[FileAt, str]]:
     """Menu, kernels and initrds, with a word for each."""
     menu_at = view.subject.menu_at
     place = view.subject.boot_place
-    files = [(FileAt(place, menu_at.path), "menu")] if menu_at and place else []
+    files = [(FileAt(place, menu_at.path), "menu")] if menu_at and place and not view.is_beside else []
     return [*files, *((file.at, file.role) for file in view.files)]
 
 

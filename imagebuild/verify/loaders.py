@@ -16,6 +16,7 @@ from pathlib import Path
 from imagebuild.errors import HostError
 from imagebuild.host.cache import Cache
 from imagebuild.host.cache_kinds import Kind
+from imagebuild.host.digest import file_sha256
 from imagebuild.report import Loader
 from imagebuild.testhost import TestHost
 from imagebuild.vocabulary import GENUINE, Layout
@@ -73,7 +74,7 @@ def choose_loader(
         return GuestLoader(path, _DEVICES[layout] + (menu_path or DEFAULT_MENU), facts)
     path = host.stand_in(layout)
     version = f"GRUB {host.facts().get('loader_version', '2')}"
-    return GuestLoader(path, "", Loader(kind="stand-in", version=version, sha256=_sha256(path)))
+    return GuestLoader(path, "", Loader(kind="stand-in", version=version, sha256=file_sha256(path)))
 
 
 def find_pv_grub(asked: Path | None, cache: Cache) -> tuple[Path, Loader] | None:
@@ -125,7 +126,3 @@ def _unpacked(data: bytes) -> bytes | None:
         return zlib.decompressobj(wbits=31).decompress(data, _MOST_UNPACKED_BYTES)
     except zlib.error:
         return None
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -5,17 +5,18 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator
 
-from imagebuild.bootloaders.menu import Menu, MenuEntry, split_command
+from imagebuild.bootloaders.menu import Menu
 from imagebuild.bootloaders.menu_choice import differences, is_counted
+from imagebuild.bootloaders.menus.trace import End, Run, Trace
 from imagebuild.bootloaders.table import HIDDEN_FROM, LOADERS, PICKY
 from imagebuild.formats.text import excerpt
 from imagebuild.image.boot_files import device_error
-from imagebuild.image.readers import Reader, ReadError
+from imagebuild.image.menu_runs import is_unknown, started_entry
+from imagebuild.image.readers import Reader
 from imagebuild.verify.view import Finding, View, failed, passed, skipped, warned
 
 # Longer waits are a mistake more often than a wish: nobody sits before an instance's console.
 _LONG_TIMEOUT_SECONDS = 60
-_LEAST_SAVED_BYTES, _MOST_SAVED_BYTES = 10, 2**16
 
 
 def menu(view: View) -> Iterator[Finding]:
@@ -53,14 +54,31 @@ def menu_timeout(view: View) -> Iterator[Finding]:
 
 def menu_default(view: View) -> Iterator[Finding]:
     """The default entry exists and starts by itself; the fallbacks exist; every loader would take the same entry."""
-    menu = view.subject.menu
-    if menu is None or view.taken.entry is None:
+    menu, trace = view.subject.menu, view.trace
+    if menu is None or trace is None or not trace.runs:
         yield skipped("there is no menu with an entry")
         return
-    taken = menu.entries[view.taken.entry]
-    if stops := _stops(menu, taken) or _cannot_save(view, taken):
-        yield failed(f"entry {view.taken.entry} ({excerpt(taken.title)}) does not start by itself: {stops}")
+    if is_unknown(trace):
+        yield skipped(f"cannot be judged from outside: {trace.reason}")
         return
+    default = trace.runs[0]
+    shown = f"entry {view.taken.entry} ({excerpt(default.title)})"
+    if default.end is not End.STARTS and trace.started is None:
+        words = f"{shown} does not start by itself: {_why(view, trace.runs[-1])}"
+        yield failed(words) if LOADERS[view.loader].is_grub_097 else warned(f"{words}; {view.loader} may start it")
+    elif default.end is not End.STARTS and trace.started is not None:
+        yield warned(f"{shown} does not start: {_why(view, default)}; the loader goes on to {_named(view, trace)}")
+    else:
+        cautions = _cautions(view, menu)
+        yield warned("; ".join(cautions)) if cautions else passed(f"{view.taken.reason}: {shown}")
+
+
+def _named(view: View, trace: Trace) -> str:
+    assert trace.started is not None
+    return f"entry {started_entry(trace)} ({excerpt(trace.started.title)})"
+
+
+def _cautions(view: View, menu: Menu) -> list[str]:
     cautions = []
     if isinstance(menu.default, int) and "does not exist" in view.taken.reason:
         cautions.append(view.taken.reason)
@@ -68,42 +86,22 @@ def menu_default(view: View) -> Iterator[Finding]:
     missing = [str(number) for number in menu.fallback if number >= counted]
     if missing:
         cautions.append(f"fallback {', '.join(missing)}: there is no such entry")
-    cautions += [excerpt(line) for line in differences(menu)]
-    words = f"{view.taken.reason}: entry {view.taken.entry} ({excerpt(taken.title)})"
-    yield warned("; ".join(cautions)) if cautions else passed(words)
+    return cautions + [excerpt(line) for line in differences(menu)]
 
 
-def _stops(menu: Menu, entry: MenuEntry) -> str:
-    """Why an entry waits for somebody (stage2/builtins.c: pause_func, lock_func); empty when it does not."""
-    words = {split_command(line)[0] for line in entry.others}
-    has_password = any(split_command(line)[0] == "password" for line in menu.others)
-    if "pause" in words:
-        return "`pause` waits for a key"
-    if "lock" in words and has_password:
-        return "`lock` asks for the menu's password (Error 32)"
-    return ""
+def _why(view: View, run: Run) -> str:
+    """Why an entry does not start, in words that say what to do where 0.97's own do not."""
+    step = run.failed_step
+    if step is not None and step.command == "savedefault":
+        # It writes into a file, and makes none (stage2/builtins.c, savedefault_func; seen on the genuine loader).
+        path = saved_default_path(view.subject.menu_path)
+        return f"`savedefault` wants {path}, which is not there: {step.error}"
+    return excerpt(run.reason)
 
 
 def saved_default_path(menu_path: str) -> str:
     """The file in which GRUB 0.97 keeps the entry that was started last: beside the menu."""
     return posixpath.join(posixpath.dirname(menu_path), "default")
-
-
-def _cannot_save(view: View, entry: MenuEntry) -> str:
-    """`savedefault` writes into a file, and makes none: without it the entry ends there (seen on the genuine loader).
-
-    stage2/builtins.c, savedefault_func, reads ten bytes of it first.
-    """
-    if not any(split_command(line)[0] == "savedefault" for line in entry.others):
-        return ""
-    path = saved_default_path(view.subject.menu_path)
-    place = view.subject.boot_place
-    assert place is not None
-    try:
-        content = view.subject.read(place, path, _MOST_SAVED_BYTES)
-    except ReadError:
-        return f"`savedefault` wants {path}, which is not there: Error 15: File not found"
-    return "" if len(content) >= _LEAST_SAVED_BYTES else f"`savedefault` wants ten bytes in {path}"
 
 
 def menu_root(view: View) -> Iterator[Finding]:

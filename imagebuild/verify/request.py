@@ -23,8 +23,8 @@ class BootSettings:
 class Request:
     """`output`: an existing folder for the console logs. `pv_grub`: a genuine PV-GRUB to use under Xen. `loader`: the
     one that the image is meant for, whose rules the static checks judge by. `fallback`: after a good boot under Xen,
-    prove the menu's fallback by another one (fallback.py). `sha256`: the image's, where it is known already. `anew`:
-    judge, whatever is kept (kept.py)."""
+    prove the menu's fallback by another one (fallback.py). `strict_fallback`: one that cannot start makes it bad.
+    `sha256`: the image's, where it is known already. `anew`: judge, whatever is kept (kept.py)."""
 
     image: Path
     output: Path
@@ -34,6 +34,7 @@ class Request:
     pv_grub: Path | None = None
     loader: BootLoader = DEFAULT_LOADER
     fallback: bool = True
+    strict_fallback: bool = False
     sha256: str | None = None
     anew: bool = False
 

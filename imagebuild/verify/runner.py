@@ -15,8 +15,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from imagebuild.bootloaders.menus.trace import End
+from imagebuild.bootloaders.table import LOADERS
 from imagebuild.errors import VerifyError
 from imagebuild.events import Progress, stage
+from imagebuild.formats.text import excerpt
 from imagebuild.host import command
 from imagebuild.host.acceleration import PACKAGE, PROGRAM, accelerator
 from imagebuild.host.cache import Cache
@@ -24,6 +27,7 @@ from imagebuild.host.digest import image_sha256
 from imagebuild.host.memory import available_bytes
 from imagebuild.host.scratch import scratch_folder
 from imagebuild.image.boot_files import NoEntry, default_entry_files
+from imagebuild.image.menu_runs import is_unknown, trace_of
 from imagebuild.image.subject import Subject, open_subject
 from imagebuild.report import Boot, BootEnd, Check, ImageFacts, Outcome, Stage, Verdict, verdict_of
 from imagebuild.testhost import TestHost, prepare
@@ -138,16 +142,36 @@ def _fit_side_by_side(request: Request) -> bool:
 
 def _static(run: _Run) -> None:
     with stage(_Recorder(run.progress, run.stages), "static checks"):
-        checks = run_static(run.subject, run.progress, run.request.loader)
+        checks = run_static(run.subject, run.progress, run.request.loader, strict=run.request.strict_fallback)
         run.checks["static"] = checks
+        _note_unknown_menu(run)
     for check in checks:
         if check.outcome in (Outcome.FAILED, Outcome.WARNED):
-            run.progress.note(f"{check.outcome} static {check.name}: {check.detail}")
+            run.progress.note(f"{check.outcome} static {check.name}: {check.detail}", check.outcome)
+
+
+def _stops_grub_097(run: _Run) -> str:
+    """Why GRUB 0.97 starts nothing, where that is known and the image is meant for it; else empty."""
+    trace = run.subject.traces.get("grub-0.97")
+    if trace is None or not LOADERS[run.request.loader].is_grub_097:
+        return ""
+    return "" if trace.end in (End.STARTS, End.UNKNOWN) else excerpt(trace.reason)
+
+
+def _note_unknown_menu(run: _Run) -> None:
+    """A menu that cannot be judged from outside leaves the image unverified, and never makes it bad."""
+    trace = trace_of(run.subject, "grub-0.97")
+    if trace is not None and is_unknown(trace) and LOADERS[run.request.loader].is_grub_097:
+        run.undecided["static"] = f"the menu cannot be judged from outside: {excerpt(trace.reason)}"
 
 
 def _qemu_task(run: _Run) -> QemuBoot | None:
     """The boot to do, or None, with a check that says why there is none."""
     settings = run.request.qemu
+    trace = trace_of(run.subject, "grub-0.97")
+    if trace is not None and is_unknown(trace):
+        _undecided(run, "qemu", f"the menu cannot be judged from outside: {excerpt(trace.reason)}")
+        return None
     files = default_entry_files(run.subject)
     if isinstance(files, NoEntry):
         reason = f"the image's menu names nothing that can be started: {files.reason}"
@@ -171,6 +195,7 @@ def _boot_qemu(run: _Run, task: QemuBoot) -> None:
 
 def _xen_task(run: _Run) -> xen.XenBoot:
     settings, subject = run.request.xen, run.subject
+    trace_of(subject, "grub-0.97")  # read here: the boots' threads only look it up
     loader = loader_for(subject, run.host, asked=run.request.pv_grub, cache=run.cache, meant_for=run.request.loader)
     if loader.note:
         run.progress.note(f"xen: {loader.note}")
@@ -237,6 +262,10 @@ def _judge_boot(run: _Run, boot: Boot, ending: Ending) -> None:
     run.boots.append(boot)
     name = BOOT_CHECK if boot.proves == "default" else FALLBACK_CHECK
     verdict = outcome_of(boot, ending)
+    if verdict is Outcome.PASSED and boot.loader.kind == "stand-in" and (stops := _stops_grub_097(run)):
+        reason = f"the stand-in boots it, which is no evidence: it forgives what GRUB 0.97 does not ({stops})"
+        _undecided(run, boot.machine, reason, name, boot.seconds)
+        return
     if verdict is None:
         _undecided(run, boot.machine, boot.detail, name, boot.seconds)
         return
@@ -247,7 +276,7 @@ def _judge_boot(run: _Run, boot: Boot, ending: Ending) -> None:
 
 def _judged(run: _Run, check: Check) -> None:
     run.checks.setdefault(check.machine, []).append(check)
-    run.progress.note(f"{check.outcome} {check.machine} {check.name}: {check.detail}")
+    run.progress.note(f"{check.outcome} {check.machine} {check.name}: {check.detail}", check.outcome)
 
 
 def _undecided(run: _Run, machine: MachineName, reason: str, check: str = BOOT_CHECK, seconds: float = 0.0) -> None:

@@ -81,8 +81,8 @@ def _fatal(name: str, pattern: str, phases: frozenset[str], *, prompt: bool = Fa
     return Fatal(name, re.compile(pattern), phases, prompt)
 
 
-def _machine_fault(name: str, pattern: str, phases: frozenset[str]) -> Fatal:
-    return Fatal(name, re.compile(pattern), phases, blames="machine")
+def _machine_fault(name: str, pattern: str, phases: frozenset[str], *, after_login: bool = False) -> Fatal:
+    return Fatal(name, re.compile(pattern), phases, blames="machine", after_login=after_login)
 
 
 GUEST_FATALS = (
@@ -100,11 +100,20 @@ GUEST_FATALS = (
 _MACHINE_FAULTS = (
     _machine_fault("the Xen test host failed", r"^imagebuild: dom0 failed", _BEFORE_GUEST),
     _machine_fault("the Xen test host's kernel gave up", r"Kernel panic", _BEFORE_GUEST),
-    _machine_fault("xl could not make the guest", r"^imagebuild: guest ended|^imagebuild: dom0 failed", _BEFORE_LOADER),
+    _machine_fault(
+        "xl could not make the guest",
+        r"^imagebuild: guest ended|^imagebuild: dom0 failed",
+        _BEFORE_LOADER,
+        after_login=True,
+    ),
     _machine_fault("the hypervisor crashed", r"\(XEN\) Panic on CPU", _BEFORE_LOADER | _IN_KERNEL | {LOADER}),
 )
 _GUEST_ENDED = Fatal(
-    "the guest ended by itself", re.compile(r"^imagebuild: guest ended"), _IN_KERNEL | {LOADER}, end=BootEnd.CLOSED
+    "the guest ended by itself",
+    re.compile(r"^imagebuild: guest ended"),
+    _IN_KERNEL | {LOADER},
+    end=BootEnd.CLOSED,
+    after_login=True,
 )
 _IN_LOADER = frozenset({LOADER})
 _NO_KERNEL = _fatal(

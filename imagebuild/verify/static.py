@@ -7,12 +7,12 @@ for each thing that it looked at. A new check is a line here and a sabotaged ima
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from imagebuild.events import Progress
 from imagebuild.image.subject import Subject
-from imagebuild.report import Check
+from imagebuild.report import Check, Outcome
 from imagebuild.verify import (
     disk_checks,
     fstab_checks,
@@ -29,10 +29,14 @@ from imagebuild.vocabulary import DEFAULT_LOADER, BootLoader
 
 @dataclass(frozen=True, slots=True)
 class StaticCheck:
-    """`about` says what must hold; `run` yields at least one finding."""
+    """`about` says what must hold; `run` yields at least one finding.
+
+    `of_entries`: it looks at the menu's entries, so what it finds of those that the loader does not start is a caution.
+    """
 
     name: str
     run: Callable[[View], Iterable[Finding]]
+    of_entries: bool = False
 
     @property
     def about(self) -> str:
@@ -46,15 +50,15 @@ CHECKS: tuple[StaticCheck, ...] = (
     StaticCheck("menu", menu_checks.menu),
     StaticCheck("menu-timeout", menu_checks.menu_timeout),
     StaticCheck("menu-default", menu_checks.menu_default),
-    StaticCheck("menu-root", menu_checks.menu_root),
-    StaticCheck("boot-files", loader_checks.boot_files),
-    StaticCheck("loader-reads", loader_checks.loader_reads),
-    StaticCheck("holes", loader_checks.holes),
-    StaticCheck("kernel", kernel_checks.kernel),
-    StaticCheck("initrd", kernel_checks.initrd),
-    StaticCheck("kernel-initrd", kernel_checks.kernel_initrd),
-    StaticCheck("root-device", root_checks.root_device),
-    StaticCheck("console", root_checks.console),
+    StaticCheck("menu-root", menu_checks.menu_root, of_entries=True),
+    StaticCheck("boot-files", loader_checks.boot_files, of_entries=True),
+    StaticCheck("loader-reads", loader_checks.loader_reads, of_entries=True),
+    StaticCheck("holes", loader_checks.holes, of_entries=True),
+    StaticCheck("kernel", kernel_checks.kernel, of_entries=True),
+    StaticCheck("initrd", kernel_checks.initrd, of_entries=True),
+    StaticCheck("kernel-initrd", kernel_checks.kernel_initrd, of_entries=True),
+    StaticCheck("root-device", root_checks.root_device, of_entries=True),
+    StaticCheck("console", root_checks.console, of_entries=True),
     StaticCheck("fstab", fstab_checks.fstab),
     StaticCheck("init", init_checks.init),
     StaticCheck("stray-configuration", menu_checks.stray_configuration),
@@ -62,20 +66,34 @@ CHECKS: tuple[StaticCheck, ...] = (
 )
 
 
-def run_static(subject: Subject, progress: Progress, loader: BootLoader = DEFAULT_LOADER) -> list[Check]:
+def run_static(
+    subject: Subject, progress: Progress, loader: BootLoader = DEFAULT_LOADER, *, strict: bool = False
+) -> list[Check]:
     """Run every check; `loader` is the one that the image is meant for: what its rules refuse is a failure.
 
+    `strict`: a fallback that cannot start is a failure, too.
     Raises HostError when a program is missing that no check can do without.
     """
-    return run_checks(View(subject, loader), progress)
+    return run_checks(View(subject, loader), progress, strict=strict)
 
 
-def run_checks(view: View, progress: Progress) -> list[Check]:
+def _findings(check: StaticCheck, view: View, beside: View, *, strict: bool) -> Iterator[Finding]:
+    """`strict`: the fallback has been asked for, so that what is wrong with it is a failure."""
+    yield from check.run(view)
+    for finding in check.run(beside) if check.of_entries and beside.entries else ():
+        if finding.outcome is Outcome.FAILED and not strict:
+            yield Finding(Outcome.WARNED, finding.detail)
+        elif finding.outcome is not Outcome.SKIPPED:
+            yield finding
+
+
+def run_checks(view: View, progress: Progress, *, strict: bool = False) -> list[Check]:
     """`run_static` for a subject that somebody else looks at, too: what is dear is then read once."""
     checks: list[Check] = []
+    beside = view.beside()
     for check in CHECKS:
         begin = time.monotonic()
-        for finding in check.run(view):
+        for finding in _findings(check, view, beside, strict=strict):
             seconds = round(time.monotonic() - begin, 3)
             checks.append(
                 Check(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from imagebuild.bootloaders.menu import MenuEntry
 from imagebuild.bootloaders.menu_choice import Choice, choice
+from imagebuild.bootloaders.menus.trace import Trace
 from imagebuild.formats.bzimage import KernelFacts
 from imagebuild.formats.device_name import DeviceName
 from imagebuild.formats.initrd import InitrdError, InitrdFacts, read_initrd
@@ -16,6 +17,7 @@ from imagebuild.formats.root_argument import InitrdsRoot, RootArgument, root_arg
 from imagebuild.formats.text import excerpt
 from imagebuild.image.boot_files import MOST_INITRD_BYTES, MOST_KERNEL_BYTES, FileAt, NoEntry, locate
 from imagebuild.image.device_names import NO_FILESYSTEM, NotThere, resolve
+from imagebuild.image.menu_runs import is_unknown, started_entry, trace_of
 from imagebuild.image.places import Place
 from imagebuild.image.readers import ReadError
 from imagebuild.image.subject import Subject
@@ -95,27 +97,60 @@ def initrd_facts(content: bytes) -> InitrdFacts | InitrdError:
 class View:
     """A subject as the checks see it. Everything dear is read when first asked for, and once."""
 
-    def __init__(self, subject: Subject, loader: BootLoader) -> None:
+    def __init__(self, subject: Subject, loader: BootLoader, main: View | None = None) -> None:
+        """`main`: this is the view of the entries beside those of that view."""
         self.subject = subject
         self.loader = loader
-        self._contents: dict[tuple[str, str], bytes | ReadError] = {}
+        self._main = main
+        self._contents: dict[tuple[str, str], bytes | ReadError] = main._contents if main else {}
+
+    @functools.cached_property
+    def trace(self) -> Trace | None:
+        """What GRUB 0.97 does with the menu; None without one."""
+        return trace_of(self.subject, "grub-0.97")
 
     @functools.cached_property
     def taken(self) -> Choice:
-        menu = self.subject.menu
-        return choice(menu, "grub-0.97") if menu else Choice(None, reason=f"no menu: {self.subject.menu_problem}")
+        menu, trace = self.subject.menu, self.trace
+        if menu is None or trace is None:
+            return Choice(None, reason=f"no menu: {self.subject.menu_problem}")
+        taken = choice(menu, "grub-0.97")
+        if trace.default is None:
+            return taken
+        ordinals = [entry.ordinal for entry in trace.entries]
+        fallbacks = tuple(dict.fromkeys(ordinals[number] for number in trace.fallbacks))
+        return replace(taken, entry=ordinals[trace.default], fallbacks=fallbacks)
 
     @functools.cached_property
-    def entries(self) -> tuple[ReachedEntry, ...]:
+    def reached(self) -> tuple[ReachedEntry, ...]:
         """The default entry and the fallbacks, in the order in which the loader tries them."""
-        menu = self.subject.menu
-        if menu is None or self.taken.entry is None:
+        menu, trace = self.subject.menu, self.trace
+        if menu is None or trace is None or self.taken.entry is None or is_unknown(trace):
             return ()
         numbers = dict.fromkeys((self.taken.entry, *self.taken.fallbacks))
         return tuple(
             self._reach("default" if number == self.taken.entry else "fallback", number, menu.entries[number])
             for number in numbers
         )
+
+    @functools.cached_property
+    def entries(self) -> tuple[ReachedEntry, ...]:
+        """The entry that the loader starts by itself (the default, where it starts none); in the other view, the rest.
+
+        What is wrong with the rest makes no image bad: "does it start?" is the question.
+        """
+        started = started_entry(self.trace) if self.trace else None
+        first = [reached for reached in self.reached if reached.number == started] or list(self.reached[:1])
+        return tuple(first) if self._main is None else tuple(item for item in self.reached if item not in first)
+
+    @property
+    def is_beside(self) -> bool:
+        """Whether this view is of the entries that the loader does not start."""
+        return self._main is not None
+
+    def beside(self) -> View:
+        """The view of the other entries: those that were tried before, and the fallbacks behind."""
+        return View(self.subject, self.loader, self)
 
     def _reach(self, role: str, number: int, entry: MenuEntry) -> ReachedEntry:
         kernel = locate(self.subject, entry, entry.kernel) if entry.kernel else NoEntry("it has no kernel line")
@@ -136,7 +171,8 @@ class View:
                     key = (role, at.place.name, at.path)
                     before = found[key].entries if key in found else ()
                     found[key] = BootFile(role, at, (*before, entry.shown))
-        return tuple(found.values())
+        known = {(file.role, file.at) for file in self._main.files} if self._main else set()
+        return tuple(file for file in found.values() if (file.role, file.at) not in known)
 
     def content(self, at: FileAt, most_bytes: int) -> bytes:
         """A file's content by the independent reader. Raises ReadError."""

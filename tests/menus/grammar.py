@@ -83,7 +83,7 @@ class Grammar:
         return self.random.randrange(times * self._calm) == 0
 
     def _blank(self) -> str:
-        return self.random.choice(_BLANKS)
+        return self.random.choice(_BLANKS) if self._once(1) else " "
 
     def _number(self) -> str:
         return self.random.choice(_NUMBERS)
@@ -146,7 +146,8 @@ class Grammar:
         """A path as people and fate write it."""
         forms = (
             path, path, path, path, path, f"(hd0,0){path}", path.replace("/", "//"), path + "/", path[1:],
-            path + ".gone", "/boot", "/", "", path.upper(), f"{self._device()}{path}", path + " ", "/boot/../" + path[1:],
+            path + ".gone", "/boot", "/", "", path.upper(), f"{self._device()}{path}", path + " ",
+            "/boot/../" + path[1:],
             "/boot/./../" + path[1:], "/link", "/loop", "10+2", path + "\u00a0x", "/boot/", path + "#x", "+1x",
         )  # fmt: skip
         return self.random.choice(forms[:6] if not self._once(6) else forms)
@@ -155,12 +156,15 @@ class Grammar:
         return " ".join(self.random.choice(_ARGUMENTS) for _ in range(self.random.randrange(6)))
 
     def _kernel(self) -> str:
-        options = ("", "", "", "", "", "", "", "", "--no-mem-option ", "--type=biglinux ", "--type=linux ", "--type=biglinux --no-mem-option ", "--type=x ",
-                   "--type= ", "--typo ")  # fmt: skip
+        options = (
+            "", "", "", "", "", "", "", "", "--no-mem-option ", "--type=biglinux ", "--type=linux ",
+            "--type=biglinux --no-mem-option ", "--type=x ", "--type= ", "--typo ",
+        )  # fmt: skip
         path = self._file(
             self.random.choice((KERNEL, KERNEL, KERNEL, KERNEL, KERNEL, OTHER_KERNEL, OTHER_KERNEL, NO_KERNEL))
         )
-        return f"kernel{self._blank()}{self.random.choice(options)}{path}{self.random.choice((' ', '  ', ''))}{self._arguments()}"
+        blank = self.random.choice((" ", "  ", ""))
+        return f"kernel{self._blank()}{self.random.choice(options)}{path}{blank}{self._arguments()}"
 
     def _initrd(self) -> str:
         word = self.random.choice(("initrd", "initrd", "initrd", "initrd", "module", "modulenounzip"))
@@ -169,12 +173,16 @@ class Grammar:
     def _stray(self) -> str:
         """Lines that stand in entries, and should not, or seldom do."""
         path = self._file(TEXT)
+        color = self.random.choice(
+            ("cyan/blue", "x", "7", "blink-red/black white/blue", "red/yellow", "red/blue x/y", "")
+        )
         return self.random.choice((
             "boot", "boot", f"timeout {self._number()}", "default 0", "fallback 1", "hiddenmenu", "lock", "makeactive",
-            "# comment", "# comment \\", "", "savedefaults", self.random.choice(_UNKNOWN), f"cat {path}", f"find {path}",
+            "# comment", "# comment \\", "", "savedefaults", self.random.choice(_UNKNOWN), f"cat {path}",
+            f"find {path}",
             f"find {self._file(KERNEL)}", f"cmp {path} {self._file(TEXT)}", f"map {self._device()} {self._device()}",
-            f"color {self.random.choice(('cyan/blue', 'x', '7', 'blink-red/black white/blue', 'red/yellow', 'red/blue x/y', ''))}",
-            f"pager {self.random.choice(('on', 'off', 'x', ''))}", f"geometry {self._device()}", "debug", "fstest",
+            f"color {color}",
+            f"pager {self.random.choice(('on', 'off', 'x', ''))}", f"geometry {self._device()}", "fstest",
             f"unhide {self._device()}", f"blocklist {path}", "pause go on", "print hello", "help boot", "clear",
             f"chainloader {self._file(TEXT)}", f"configfile {self._file('/m/other')}", "halt", "reboot", "quit",
             self._root(), self._kernel(), self._initrd(), "title", "kernel", "initrd", "=", "\\", "root",

@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from imagebuild.bootloaders.menus.facts import Found, Missing
 from imagebuild.bootloaders.menus.pygrub import interpret
 from imagebuild.bootloaders.menus.trace import End, Trace
 from imagebuild.testhost.tools import Tools
@@ -56,13 +56,12 @@ for line in sys.stdin:
     chosen = names.get("chosencfg") or {}
     cf = getattr(names.get("g"), "cf", None)
     images = [[i.title, i.kernel and i.kernel[1], i.args, i.initrd and i.initrd[1]] for i in cf.images] if cf else []
-    answers.append({"end": end, "kernel": chosen.get("kernel"), "initrd": chosen.get("ramdisk"), "args": chosen.get("args"),
-                    "images": images})
+    chose = {"kernel": chosen.get("kernel"), "initrd": chosen.get("ramdisk"), "args": chosen.get("args")}
+    answers.append({"end": end, "images": images, **chose})
 print(json.dumps(answers))
 """
 
 
-@dataclass(frozen=True)
 class Ground:
     """The files that the oracle's filesystem has."""
 
@@ -75,9 +74,7 @@ class Ground:
     def mounts(self, disk: int, partition: int | None) -> bool:
         return True
 
-    def find(self, disk: int, partition: int | None, path: str):  # type: ignore[no-untyped-def]
-        from imagebuild.bootloaders.menus.facts import Found, Missing
-
+    def find(self, disk: int, partition: int | None, path: str) -> Found | Missing:
         return Found(1) if path in (*FILES, "/boot/grub/menu.lst") else Missing(15)
 
     def read(self, disk: int, partition: int | None, path: str, most_bytes: int) -> bytes | None:

@@ -139,7 +139,7 @@ class Shell:
         ]  # fmt: skip
 
     def run(self, number: int, *, enter: bool) -> bytes:
-        """What it says about the image's menu /m/NUMBER.lst. `enter`: it will wait or count down, and Enter is pressed."""
+        """What it says about the image's menu /m/NUMBER.lst. `enter`: press Enter once, for a countdown."""
         argv = [*self._argv, f"--config-file={name_of(number)}"]
         done = subprocess.run(
             argv, input=(b"\n" if enter else b"") + _KEYS, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=30
@@ -200,6 +200,8 @@ def heard(output: bytes, menus: Sequence[bytes]) -> Said:
 def _kept(line: str, echoes: set[str]) -> str | None:
     if line in echoes or line.startswith(("Error ", "Press any key")):
         return line
+    if line.startswith("?") and (glued := next((echo for echo in echoes if echo and line.endswith(echo)), None)):
+        return glued  # behind a file without a line's end, which `cat` printed
     if "  Booting '" in line:
         return line[line.index("Booting '") :]
     if match := _LOADED.fullmatch(line):
@@ -232,7 +234,7 @@ def expected(trace: Trace) -> Said:
     lines = list(shown)
     for run in trace.runs:
         lines += _of_run(run)
-        if run.steps and run.steps[-1].command == "configfile" and not run.steps[-1].error:
+        if run.other_menu:
             lines += shown
     last = trace.runs[-1]
     lines += {End.FAILS: ["Press any key to continue...", "menu"], End.WAITS_AT_MENU: ["menu"]}.get(last.end, [])

@@ -117,6 +117,7 @@ class Run:
     """One try of entry `entry` (an index into `Trace.entries`). `end` is STARTS, FAILS, UNKNOWN, WAITS_…, HALTS …
 
     `loaded` is what was loaded when it ended; for FAILS, the file that could not be loaded is in the last step.
+    `other_menu`: the menu that it goes on with (`configfile`); the runs behind it are that menu's.
     """
 
     entry: int
@@ -125,6 +126,7 @@ class Run:
     end: End
     reason: str
     loaded: Loaded
+    other_menu: str = ""
 
     @property
     def failed_step(self) -> Step | None:

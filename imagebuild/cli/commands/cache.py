@@ -116,12 +116,12 @@ def _parse_size(text: str) -> int:
     """`20GiB` in bytes. Raises RecipeError (exit code 2) for what is no size."""
     from pydantic import ByteSize, TypeAdapter, ValidationError
 
-    from imagebuild.errors import Problem, RecipeError
+    from imagebuild.errors import UsageError
 
     try:
         return int(TypeAdapter(ByteSize).validate_python(text))
     except ValidationError:
-        raise RecipeError([Problem("--max-size", 0, 0, text, "found no size: write 20GiB, 500MiB or 0")]) from None
+        raise UsageError("--max-size", f"{text}: found no size: write 20GiB, 500MiB or 0") from None
 
 
 def _used(entry: Entry) -> str:

@@ -39,8 +39,8 @@ def inspect(
 
     from imagebuild.cli.inspection_lines import lines
     from imagebuild.cli.terminal import say, watching
-    from imagebuild.cli.verify import check_file
     from imagebuild.host.cache import Cache
+    from imagebuild.operations.input_file import check_file
     from imagebuild.operations.inspect import InspectRequest, inspect_image
 
     check_file(image, "image")

@@ -43,8 +43,8 @@ def repair(
     import sys
 
     from imagebuild.cli.terminal import say, watching
-    from imagebuild.cli.verify import check_file
     from imagebuild.host.cache import Cache
+    from imagebuild.operations.input_file import check_file
     from imagebuild.operations.repair import RepairRequest, repair_image
 
     check_file(image, "image")

@@ -122,7 +122,7 @@ def _tags(image: Any) -> dict[str, str]:
 
 
 def _differences(image: Any, wanted: Registration) -> list[str]:
-    """What makes a registered image another one than the wanted, in words."""
+    """What makes a registered image another one than the wanted: a line for each difference."""
     pairs = [
         ("image sha256", _tags(image).get(SHA256_TAG), wanted.sha256),
         ("architecture", image.get("Architecture"), wanted.architecture),

@@ -27,7 +27,8 @@ class EntryRun:
 
     def ended(self, end: End, reason: str) -> Run:
         title = self.machine.config.entries[self.index].title
-        return Run(self.index, title, tuple(self.steps), end, reason, self.machine.loaded)
+        other_menu = self.loads_menu.name if self.loads_menu else ""
+        return Run(self.index, title, tuple(self.steps), end, reason, self.machine.loaded, other_menu)
 
 
 def run_entry(config: Config, index: int, disks: Disks, menu_name: str) -> tuple[Run, EntryRun]:

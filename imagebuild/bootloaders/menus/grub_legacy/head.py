@@ -32,6 +32,7 @@ class Config:
 
     saved_entry: int = 0
     default: int = 0
+    is_saved: bool = False
     timeout: int = -1
     fallbacks: list[int] = field(default_factory=lambda: [-1] + [0] * (_MOST_FALLBACKS - 1))
     fallback_at: int = -1
@@ -63,7 +64,13 @@ class Config:
 
 def read_config(lines: Iterable[Line], dialect: Dialect, saved_entry: int, *, hidden: bool = False) -> Config:
     """cmain's loop over the menu. `hidden`: show_menu keeps its value when `configfile` loads another menu."""
-    config = Config(saved_entry=saved_entry, hidden=hidden)
+    config = read_lines(lines, dialect, Config(saved_entry=saved_entry, hidden=hidden))
+    _settle(config)
+    return config
+
+
+def read_lines(lines: Iterable[Line], dialect: Dialect, config: Config) -> Config:
+    """The menu's own numbers, before those that do not exist are looked for."""
     title: Line | None = None
     body: list[Line] = []
     ordinal = -1
@@ -82,7 +89,6 @@ def read_config(lines: Iterable[Line], dialect: Dialect, saved_entry: int, *, hi
         else:
             config.steps.append(Step(line, word, "has no place above the first title: ignored", ran=False))
     _close(config, title, body, ordinal)
-    _settle(config)
     return config
 
 
@@ -112,12 +118,12 @@ def _run(config: Config, line: Line, word: str) -> Step:
 
 def _default(config: Config, argument: str) -> int | None:
     if argument == "saved":
-        config.default = config.saved_entry
+        config.default, config.is_saved = config.saved_entry, True
         return None
     found = parse_number(argument)
     if isinstance(found, BadNumber):
         return found.error
-    config.default = found[0]
+    config.default, config.is_saved = found[0], False
     return None
 
 
