@@ -27,3 +27,8 @@ MachineName = Literal["static", "qemu", "xen"]
 MACHINES: tuple[MachineName, ...] = ("static", "qemu", "xen")
 Accelerator = Literal["kvm", "tcg"]
 InitrdTool = Literal["initramfs-tools", "dracut", "mkinitrd-redhat", "mkinitrd-suse"]
+# What each machine makes for itself (formats/machine_traces.py says what belongs to each).
+TraceName = Literal[
+    "machine-id", "ssh-host-keys", "cloud-init", "random-seed", "dhcp-leases", "network-names", "package-caches",
+    "logs", "shell-histories",
+]  # fmt: skip

@@ -38,7 +38,7 @@ _EXIT_CODE = 2 * 42 + 1
 def accelerator(cache: Cache) -> Accelerator:
     """`kvm` if a guest has been seen to run under it since this machine was booted, else `tcg` (QEMU's emulator).
 
-    The first call may take five seconds; the answer is kept in the cache. Raises HostError without QEMU.
+    The first call may take five seconds; the answer is cached. Raises HostError without QEMU.
     """
     command.require(PROGRAM, PACKAGE)
     if not os.access(_KVM, os.R_OK | os.W_OK):

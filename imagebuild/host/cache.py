@@ -193,7 +193,7 @@ class Cache:
         except OSError as error:
             raise HostError(
                 f"the cache {self.root} cannot be written: {error.strerror}",
-                resolution=f"free some space or permit writing there, or name another folder in {ENVIRONMENT_VARIABLE}",
+                resolution=f"free some space, permit writing there, or set {ENVIRONMENT_VARIABLE} to another place",
             ) from error
         try:
             yield handle

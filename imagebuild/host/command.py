@@ -125,14 +125,14 @@ def start(
     """
     if find(argv[0]) is None:
         raise HostError(f"{argv[0]} is not installed", resolution="run: imagebuild doctor")
-    words = ["setpriv", "--pdeathsig", "KILL", "--", *argv]
+    wrapped = ["setpriv", "--pdeathsig", "KILL", "--", *argv]
 
     def forward(chunk: bytes | str) -> None:
         if on_bytes is not None:
             on_bytes(chunk if isinstance(chunk, bytes) else chunk.encode("utf-8", "surrogateescape"))
 
-    process = sh.Command(str(require(words[0], "util-linux")))(
-        *words[1:],
+    process = sh.Command(str(require(wrapped[0], "util-linux")))(
+        *wrapped[1:],
         _bg=True,
         _bg_exc=False,
         _tty_out=False,

@@ -150,7 +150,7 @@ class _Numbers:
                 raise PlanError(
                     f"system.users.{index}.uid",
                     f"{user.uid} is {other}'s number",
-                    resolution="choose another, or leave it out: the first free one is taken then",
+                    resolution="choose another, or leave it out: the first free one is used",
                 )
             found.users[user.uid] = user.name
         return found

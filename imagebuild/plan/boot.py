@@ -207,8 +207,8 @@ def _own(wanted: Kernel, facts: TreeFacts) -> OwnKernel:
         if kernel.initrd is not None and kernel.initrd.damage:
             raise PlanError(
                 "boot.kernels",
-                f"{wanted.initrd} is no initrd that can be read: {kernel.initrd.damage}",
-                resolution="make it anew: an initrd is one or more cpio archives, plain or compressed",
+                f"{wanted.initrd} is not a readable initrd: {kernel.initrd.damage}",
+                resolution="make it again: an initrd is one or more cpio archives, plain or compressed",
             )
     return own
 

@@ -28,18 +28,18 @@ from imagebuild.plan.steps import (
     UnpackPackage,
     WriteFile,
 )
-from imagebuild.plan.system_vocabulary import AddUser, AuthorizeKeys, JoinGroups, RunScript
+from imagebuild.plan.system_vocabulary import AddUser, AuthorizeKeys, JoinGroups, RemoveTraces, RunScript
 
 _OTHERS_MAY_READ = 0o044
 
 
 @dataclass(frozen=True, slots=True)
 class SplitEdits:
-    """The edits of the tree, and those of the filesystems. `kept`: what the first make may be cached."""
+    """The edits of the tree, and those of the filesystems. `cacheable`: what the first make may be cached."""
 
     edits: tuple[Edit, ...]
     finishing: tuple[FinishingEdit, ...] = ()
-    kept: bool = False
+    cacheable: bool = False
 
 
 def split_edits(edits: Sequence[Edit], disk: Sequence[DiskStep]) -> SplitEdits:
@@ -55,7 +55,7 @@ def split_edits(edits: Sequence[Edit], disk: Sequence[DiskStep]) -> SplitEdits:
     directories: list[MakeDirectory] = []  # since the last edit that has to see all before it
     for number, edit in enumerate(edits, start=1):
         match edit:
-            case Remove() | UnpackPackage() | IndexModules() | RunScript() | GenerateInitrd():
+            case Remove() | RemoveTraces() | UnpackPackage() | IndexModules() | RunScript() | GenerateInitrd():
                 before, after, directories = list(edits[:number]), [], []
             case MakeDirectory():
                 directories.append(edit)
@@ -69,7 +69,7 @@ def split_edits(edits: Sequence[Edit], disk: Sequence[DiskStep]) -> SplitEdits:
     if any(_in_the_way(edit, directory) for edit in after for directory in directories):
         return SplitEdits(tuple(edits))
     before += directories
-    return SplitEdits(tuple(before), tuple(after), kept=not any(map(_is_not_cacheable, before)))
+    return SplitEdits(tuple(before), tuple(after), cacheable=not any(map(_is_not_cacheable, before)))
 
 
 def _in_the_way(edit: FinishingEdit, directory: MakeDirectory) -> bool:
@@ -96,8 +96,8 @@ def _is_not_cacheable(edit: Edit) -> bool:
         case RunScript():
             return edit.network
         case (
-            Remove() | MakeDirectory() | UnpackPackage() | IndexModules() | GenerateInitrd() | WriteFile() | MakeLink()
-            | CopyInTree() | RepackKernel() | AddUser() | JoinGroups() | AuthorizeKeys()
+            Remove() | RemoveTraces() | MakeDirectory() | UnpackPackage() | IndexModules() | GenerateInitrd()
+            | WriteFile() | MakeLink() | CopyInTree() | RepackKernel() | AddUser() | JoinGroups() | AuthorizeKeys()
         ):  # fmt: skip
             return False
         case _:

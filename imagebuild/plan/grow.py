@@ -159,6 +159,6 @@ def _check_tools(tools: tuple[Tool, ...], facts: TreeFacts | None) -> None:
         packages = dict.fromkeys(package_of(tool, facts) for tool in lacking)
         raise PlanError(
             KEY,
-            f"the tree lacks {', '.join(tool.name for tool in lacking)}, by which it is done",
+            f"the tree lacks {', '.join(tool.name for tool in lacking)}, which it needs",
             resolution=f"install in the tree: {', '.join(packages)}",
         )

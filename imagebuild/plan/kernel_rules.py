@@ -30,7 +30,7 @@ def check_kernel(kernel: KernelInTree, architecture: Architecture, loader: BootL
     if kernel.xen_pv is False:
         raise PlanError(
             "boot.kernels",
-            f"{kernel.path} is not built as a Xen PV guest, says the configuration beside it",
+            f"{kernel.path} is not built as a Xen PV guest, according to the configuration beside it",
             resolution="use a kernel with CONFIG_XEN_PV=y (before Linux 4.13: CONFIG_XEN=y)",
         )
     if architecture == "i386" and _numbers(kernel.version)[:2] > _LAST_32_BIT_PV:

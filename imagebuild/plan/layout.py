@@ -215,7 +215,7 @@ def _needed(area: Area, disk: DiskModel, needs: _Needs) -> int | None:
         return int(area.extent)
     if isinstance(area.extent, float):
         raise PlanError(
-            f"{area.key}.size", "a percentage needs to know of what", resolution="give disk.size, or a size in MiB"
+            f"{area.key}.size", "a percentage needs a known total", resolution="give disk.size, or a size in MiB"
         )
     if area.volume_group is None:
         return needs.size_for(area)

@@ -25,7 +25,7 @@ from imagebuild.plan.steps import (
     UnpackTar,
     WriteFile,
 )
-from imagebuild.plan.system_vocabulary import AddUser, AuthorizeKeys, JoinGroups, RunScript
+from imagebuild.plan.system_vocabulary import AddUser, AuthorizeKeys, JoinGroups, RemoveTraces, RunScript
 
 MIB = 2**20
 
@@ -74,7 +74,7 @@ def _tree(plan: Plan) -> list[str]:
         case UnpackTar(path=path, sha256=sha256):
             return [f"tar {path}{_pinned(sha256)}"]
         case TakeDirectory(path=path):
-            return [f"folder {path}: owners as they are (an ordinary user's own files become root's)"]
+            return [f"directory {path}: owners as they are (an ordinary user's own files become root's)"]
         case TakeImage(path=path, sha256=sha256, root=root):
             return [f"the tree inside {path}{_pinned(sha256)}, root filesystem {root or 'found there'}"]
         case TakeOci(path=path, tag=tag):
@@ -142,14 +142,17 @@ def _edit(edit: Edit) -> str:
             return f"put a second payload, compressed with gzip, behind {edit.path}"
         case GenerateInitrd():
             return f"generate {edit.path} with {edit.tool}, holding {', '.join(edit.modules)}"
-        case AddUser() | JoinGroups() | AuthorizeKeys() | SetPassword() | RunScript():
+        case AddUser() | JoinGroups() | AuthorizeKeys() | SetPassword() | RunScript() | RemoveTraces():
             return _system_edit(edit)
         case _:
             assert_never(edit)
 
 
-def _system_edit(edit: AddUser | JoinGroups | AuthorizeKeys | SetPassword | RunScript) -> str:
+def _system_edit(edit: AddUser | JoinGroups | AuthorizeKeys | SetPassword | RunScript | RemoveTraces) -> str:
     match edit:
+        case RemoveTraces():
+            paths = ", ".join((*edit.removed, *edit.emptied))
+            return f"remove {edit.name} ({paths}), unless the recipe wrote it: {edit.reason}"
         case SetPassword():
             return f"set the password of {edit.user} from {edit.secret}"
         case AddUser():

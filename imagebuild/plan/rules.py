@@ -183,6 +183,6 @@ def _check_volume_types(disk: Disk, group: str, physical_volumes: int) -> None:
         if volume.type == "striped" and physical_volumes < 2:
             raise PlanError(
                 f"{key}.type",
-                f"striped needs two physical volumes at the least, {group} has {physical_volumes}",
+                f"striped needs at least two physical volumes, {group} has {physical_volumes}",
                 resolution=f"add a partition {{size: …, volume_group: {group}}}, or use linear",
             )

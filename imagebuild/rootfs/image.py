@@ -48,7 +48,7 @@ def examine(path: Path) -> ImageFile:
     command.require("qemu-img", "qemu-utils")
     finished = command.attempt(["qemu-img", "info", "--force-share", "--output=json", str(path)])
     if finished.exit_code != 0:
-        raise BuildError(f"rootfs.image: {path.name} is no image that can be read", details=finished.tail())
+        raise BuildError(f"rootfs.image: {path.name} is not a readable image", details=finished.tail())
     info = json.loads(finished.output)
     found = str(info["format"])
     if found not in _FORMATS:

@@ -44,7 +44,7 @@ def with_lock(loaded: LoadedRecipe, lock_of: Path | None = None) -> LoadedRecipe
     """
     lock, path = read_lock(lock_of or loaded.path)
     if lock.source != source_digest(tree_source(loaded.recipe)) or lock.architecture != loaded.recipe.architecture:
-        message = f"it was made for another rootfs than {loaded.path} has; make it anew: imagebuild lock {loaded.path}"
+        message = f"it was made for another rootfs than {loaded.path} has; make it again: imagebuild lock {loaded.path}"
         raise RecipeError([Problem(str(path), 0, 0, "", message)])
     return replace(loaded, lock=lock, files=(*loaded.files, path))
 
@@ -76,9 +76,9 @@ def lock_of(
     unknown = [package.name for package in packages.packages if package.sha256 is None]
     if debian and (unknown or not packages.packages):
         raise BuildError(
-            f"the tree of {loaded.path} cannot be locked: its archive told no digest of some packages",
+            f"the tree of {loaded.path} cannot be locked: its archive gave no digest for some packages",
             details=", ".join(unknown[:_SHOWN]),
-            resolution="make the tree anew: imagebuild lock --update",
+            resolution="make the tree again: imagebuild lock --update",
         )
     return PackageLock(
         source=source_digest(source),
@@ -127,7 +127,7 @@ def check_packages(lock: PackageLock, packages: Packages) -> None:
         if before != after:
             lines.append(f"{key[0]} ({key[1]}): {_difference(before, after)}")
     if lines:
-        raise _refused(lock, f"{len(lines)} packages are others than the lock names", lines)
+        raise _refused(lock, f"{len(lines)} packages are not the ones that the lock names", lines)
 
 
 def explain_failure(error: BuildError, lock: PackageLock, index: str) -> BuildError:
@@ -165,8 +165,8 @@ def _refused(lock: PackageLock, brief: str, lines: list[str]) -> BuildError:
     return BuildError(
         brief,
         details="\n".join(lines[:_SHOWN] + more),
-        resolution="make the lock anew (imagebuild lock --update RECIPE), or name a mirror that keeps what others drop "
-        f"(rootfs.debian.mirror: {SNAPSHOT}{day})",
+        resolution="make the lock again (imagebuild lock --update RECIPE), or name a mirror that keeps what others "
+        f"drop (rootfs.debian.mirror: {SNAPSHOT}{day})",
     )
 
 

@@ -156,7 +156,7 @@ class _Tree:
             if source is None or source.is_directory:
                 raise BuildError(
                     f"rootfs.oci: {escaped(member.name)} is a hard link to {escaped(member.linkname)}, "
-                    "which is no file before it"
+                    "which is not a file before it"
                 )
             directory.children[parts[-1]] = source
         elif member.isdir():
@@ -172,7 +172,9 @@ class _Tree:
     def _made(self, parts: list[str]) -> _Node:
         node = self._walk_to(parts, make=True, last=True)
         if node is None or not node.is_directory:
-            raise BuildError(f"rootfs.oci: a layer puts something below {escaped('/'.join(parts))}, which is no folder")
+            raise BuildError(
+                f"rootfs.oci: a layer puts something below {escaped('/'.join(parts))}, which is not a directory"
+            )
         return node
 
     def _walk_to(self, parts: list[str], *, make: bool, last: bool) -> _Node | None:

@@ -7,7 +7,7 @@ again afterwards, and by zstd's variable for the number of its threads, which do
 Processor time of one run on a busy machine: 22.0 s as it comes, 12.7 s with the paths' functions, 7.5 s with all.
 
 And while packages are installed it is made once instead of twice: as it comes, the kernel's own script makes one, and
-the trigger that initramfs-tools' own installation pulls (deb-triggers(5)) makes it anew when all is configured.
+the trigger that initramfs-tools' own installation pulls (deb-triggers(5)) makes it again when all is configured.
 """
 
 from __future__ import annotations

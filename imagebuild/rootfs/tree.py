@@ -1,4 +1,4 @@
-"""The root tree from whichever source, kept in the cache under the digest of where it came from.
+"""The root tree from whichever source, cached under the digest of where it came from.
 
 CACHE/trees/DIGEST/facts-SHAPE.json, packages.json, and tree.tar for a tree that was made here. SHAPE is the digest of
 the facts' own schema, and of the paths watched out for: when imagebuild learns to ask for more, the archive is read
@@ -44,7 +44,7 @@ class ResolvedTree(BaseModel):
     """Where the tree really comes from: the step, with what only this machine can tell. Its digest is the cache key.
 
     `epoch`: the moment that the user asks for (SOURCE_DATE_EPOCH). `apt_sources`: one-line entries for a bootstrap, and
-    `command` its words, with names instead of paths: another imagebuild may bootstrap in another way.
+    `command` its argv, with names instead of paths: another imagebuild may bootstrap in another way.
     `content_sha256`: of the archive, the directory, the image or the layout's manifest; the place of these does not
     change the tree, so it is left out of `source`.
     """
@@ -84,9 +84,9 @@ def resolve(
     resolved = _resolve(source, recipe_directory, cache, lock, epoch if wanted is None else wanted)
     if lock and lock.content_sha256 != resolved.content_sha256:
         raise BuildError(
-            "the root tree's source is another than the lock names",
+            "the root tree's source is not the one that the lock names",
             details=f"its sha256 is {resolved.content_sha256}, locked is {lock.content_sha256}",
-            resolution="get the right one, or make the lock anew: imagebuild lock RECIPE",
+            resolution="get the right one, or make the lock again: imagebuild lock RECIPE",
         )
     return resolved
 
@@ -267,11 +267,11 @@ def _pinned_sha256(key: str, name: str, wanted: str | None, recipe_directory: Pa
         digest = known_sha256(path, cache)
     except OSError as error:
         raise BuildError(
-            f"{key}: {path} cannot be read: {error.strerror}", resolution="paths count from the recipe's folder"
+            f"{key}: {path} cannot be read: {error.strerror}", resolution="paths are relative to the recipe's directory"
         ) from error
     if wanted is not None and digest != wanted:
         raise BuildError(
-            f"{key}.sha256: {name} is another file than the recipe names",
+            f"{key}.sha256: {name} is not the file that the recipe names",
             details=f"its sha256 is {digest}, the recipe says {wanted}",
             resolution="get the right file, or correct the digest",
         )

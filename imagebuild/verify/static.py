@@ -16,6 +16,7 @@ from imagebuild.report import Check, Outcome
 from imagebuild.verify import (
     disk_checks,
     fstab_checks,
+    identity_checks,
     init_checks,
     kernel_checks,
     loader_checks,
@@ -61,6 +62,7 @@ CHECKS: tuple[StaticCheck, ...] = (
     StaticCheck("console", root_checks.console, of_entries=True),
     StaticCheck("fstab", fstab_checks.fstab),
     StaticCheck("init", init_checks.init),
+    StaticCheck("identity", identity_checks.identity),
     StaticCheck("stray-configuration", menu_checks.stray_configuration),
     StaticCheck("pygrub", pygrub_checks.pygrub),
 )

@@ -84,7 +84,7 @@ def authorize_keys(step: AuthorizeKeys, contents: Sequence[bytes]) -> None:
         raise BuildError(f"system.users: {step.user}'s home {home} is not in the tree: there is no place for ssh_keys")
     if directory.is_symlink():
         raise BuildError(
-            f"system.users: {directory} of the tree is a symbolic link, and a folder is needed for ssh_keys"
+            f"system.users: {directory} of the tree is a symbolic link, and a directory is needed for ssh_keys"
         )
     directory.mkdir(exist_ok=True)
     os.chown(directory, step.uid, step.gid)

@@ -120,7 +120,7 @@ def unmark(step: MakeExt, path: str, blocks: Sequence[int], target: Path, offset
     # debugfs echoes each command after its prompt; the answers are the lines that are a number alone.
     physical = [int(line) for line in output.splitlines() if line.strip().isdigit()]
     if len(physical) != len(blocks) or 0 in physical:
-        raise BuildError(f"{path}: {len(blocks)} blocks were to be found in the image, {len(physical)} are there")
+        raise BuildError(f"{path}: {len(blocks)} blocks should be in the image, {len(physical)} are there")
     with target.open("r+b") as image:
         for block in physical:
             image.seek(offset + block * step.block_bytes)

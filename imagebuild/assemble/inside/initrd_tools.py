@@ -89,7 +89,7 @@ def generate_initrd(tree: Path, step: GenerateInitrd) -> None:
             doing=f"generating {step.path}", environment=quick_initrd.environment(), log=print,
         )  # fmt: skip
     if not (tree / step.path.lstrip("/")).is_file():
-        raise BuildError(f"generating {step.path} failed: {step.tool} ended well, but made no such file")
+        raise BuildError(f"generating {step.path} failed: {step.tool} succeeded, but made no such file")
 
 
 def run_depmod(tree: Path, kernel_version: str) -> None:
@@ -148,7 +148,8 @@ def real_directory(tree: Path, name: str) -> Path:
     directory = tree / name
     if directory.is_symlink() or (directory.exists() and not directory.is_dir()):
         raise BuildError(
-            f"/{name} of the tree is no folder", resolution="a root tree has /proc, /dev, /run and /tmp as folders"
+            f"/{name} of the tree is not a directory",
+            resolution="a root tree has /proc, /dev, /run and /tmp as directories",
         )
     directory.mkdir(exist_ok=True)
     return directory

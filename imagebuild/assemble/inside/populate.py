@@ -113,7 +113,8 @@ def split(tree: Path, area: Path, filesystems: tuple[PopulateStep, ...]) -> dict
             source = source / part
             if source.is_symlink() or not source.is_dir():
                 raise BuildError(
-                    f"{step.mountpoint} is to be a mountpoint, but {source.relative_to(tree)} is no folder in the tree"
+                    f"{step.mountpoint} is to be a mountpoint, but {source.relative_to(tree)} is not a directory in "
+                    "the tree"
                 )
         status, above = source.stat(), source.parent.stat()
         target = area / f"filesystem-{number}"

@@ -37,7 +37,7 @@ def run_script(tree: Path, step: RunScript, recipe_directory: Path, epoch: int) 
         return
     if ended.exit_code == _KILLED and time.monotonic() - begun >= step.timeout_seconds:
         how = f"did not end within {step.timeout_seconds:g} s"
-        resolution = "give it more with timeout, if it is only slow; it cannot ask anybody: its input is empty"
+        resolution = "give it more time with timeout if it is only slow; it cannot ask questions: its input is empty"
     else:
         code = ended.exit_code
         how = f"was ended by signal {code - 128}" if code > 128 else f"ended with exit code {code}"

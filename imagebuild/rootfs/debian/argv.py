@@ -1,7 +1,7 @@
-"""What mmdebstrap and apt are asked for, in words: the whole command, and what of it a layer shares.
+"""What mmdebstrap and apt are asked for, as argv: the whole command, and what of it a layer shares.
 
-The packages beside the essential ones are installed by a hook, in the words that mmdebstrap itself has for it, so that
-the same command does it on essential packages that were installed just now and on a layer that was kept.
+The packages beside the essential ones are installed by a hook, in the way that mmdebstrap itself has for it, so that
+the same command does it on essential packages that were installed just now and on a cached layer.
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ def bootstrap(
 
     No file is newer than `epoch`, or (None) than the archive's own date. `pins`: apt's preferences meanwhile.
 
-    Raises BuildError with mmdebstrap's words, HostError when it is not installed.
+    Raises BuildError with mmdebstrap's message, HostError when it is not installed.
     """
     command.require("mmdebstrap", "mmdebstrap")
     moment = epoch if epoch is not None else newest_release(apt_sources)

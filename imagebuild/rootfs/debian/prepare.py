@@ -1,7 +1,7 @@
-"""In the namespace, before a bootstrap: what earlier ones left is laid into the new tree, as far as it still is right.
+"""In the namespace, before a bootstrap: what earlier ones left is unpacked into the new tree where it is still right.
 
-A program of its own, for mmdebstrap's setup hook: `python -I debian_prepare.py JOB ROOT`. It gets apt's index of today
-(mmdebstrap then does not), asks apt which files it would download, and takes those that were kept, each only where its
+A program of its own, for mmdebstrap's setup hook: `python -I prepare.py JOB ROOT`. It gets apt's index of today
+(mmdebstrap then does not), asks apt which files it would download, and takes those that are cached, each only where its
 sha256 is the one that apt's signed index gives. A layer is taken when it was made of just the packages that apt would
 take now; otherwise the file `stale` is left beside the job, and the program ends with 1.
 """
@@ -59,7 +59,7 @@ def wanted_files(packages: list[str], environment: dict[str, str]) -> dict[str, 
 
 
 def save_names(files: dict[str, str], path: Path) -> None:
-    """Write the files' names as sha256sum(1) does. (With kept files in apt's directory it holds others, too.)"""
+    """Write the files' names as sha256sum(1) does. (With cached files in apt's directory it holds others, too.)"""
     path.write_text("".join(f"{sha256}  {name}\n" for name, sha256 in sorted(files.items())), encoding="utf-8")
 
 
@@ -81,7 +81,7 @@ def find_layer(directories: Iterable[str], wanted: dict[str, str]) -> Path | Non
 
 
 def seed(wanted: dict[str, str], directories: Iterable[Path], archives: Path, marks: Path) -> list[Path]:
-    """Copy the kept files that are wanted, each of the right sha256, and return the directories they came from."""
+    """Copy the cached files that are wanted, each of the right sha256, and return the directories they came from."""
     marks.mkdir()
     archives.mkdir(parents=True, exist_ok=True)
     used = []

@@ -1,11 +1,11 @@
-"""What is kept of a bootstrap for the next one: the packages' files, and the essential packages as a layer.
+"""What is cached of a bootstrap for the next one: the packages' files, and the essential packages as a layer.
 
     CACHE/packages/DIGEST/NAME.deb      what one bootstrap downloaded
     CACHE/essentials/DIGEST/            tree.tar, packages (sha256 and name of each file), about.json
 
 Neither changes what a bootstrap makes, so neither is in a tree's key. Both are taken only where apt's index of today
-names the very same files (debian_prepare.py), so a tree is never a mixture of two days. A layer is the tree as it is
-when the essential packages are installed; all that comes on top of it is done by the same hooks (debian_words.py).
+names the very same files (prepare.py), so a tree is never a mixture of two days. A layer is the tree as it is
+when the essential packages are installed; all that comes on top of it is done by the same hooks (argv.py).
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from imagebuild.rootfs.debian import prepare as debian_prepare
 
 PACKAGES: Kind = "packages"
 ESSENTIALS: Kind = "essentials"
-_WAY = 1  # another number where a layer is made or laid in another way
-# What the next bootstrap makes itself before a layer is laid, and what belongs to this one alone.
+_WAY = 1  # another number where a layer is made or unpacked in another way
+# What the next bootstrap makes itself before a layer is unpacked, and what belongs to this one alone.
 _NOT_IN_LAYER = (
     "./dev/*", "./tmp/*", "./var/cache/apt/*", "./var/lib/apt/lists/*",
     "./etc/resolv.conf", "./etc/hostname", "./etc/apt/sources.list", "./etc/apt/sources.list.d/*",
@@ -43,7 +43,7 @@ _NOT_IN_LAYER = (
 
 @dataclass(frozen=True, slots=True)
 class Reuse:
-    """One bootstrap's dealings with what is kept, in an empty directory `notes` of its workspace.
+    """One bootstrap's dealings with what is cached, in an empty directory `notes` of its workspace.
 
     `layers`: those that may be right. `key`: what a layer is made by. `moment`: no file of the tree is newer.
     """
@@ -58,7 +58,7 @@ class Reuse:
     packages: tuple[Path, ...]
 
     def command(self, argv: list[str]) -> list[str]:
-        """mmdebstrap's words, with the hooks that take and keep."""
+        """mmdebstrap's argv, with the hooks that take and store."""
         end = argv.index(self.step.suite)
         argv = [*argv[:end], "--skip=essential/unlink", f"--customize-hook={self._collect()}", *argv[end:]]
         if self.layers or self.packages:

@@ -151,7 +151,7 @@ def test_a_tree_that_is_given_is_locked_by_its_digest(tmp_path: Path) -> None:
     lock = PackageLock(source="", architecture="x86_64", content_sha256=digest)
     rootfs.resolve(source, tmp_path, Cache(tmp_path), lock)
     (tmp_path / "tree.tar").write_bytes(b"two")
-    with pytest.raises(BuildError, match="another than the lock names"):
+    with pytest.raises(BuildError, match="not the one that the lock names"):
         rootfs.resolve(source, tmp_path, Cache(tmp_path), lock)
 
 

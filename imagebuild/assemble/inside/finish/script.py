@@ -1,4 +1,4 @@
-"""The words that make debugfs write the changes of a small tree into a filesystem."""
+"""The commands that make debugfs write the changes of a small tree into a filesystem."""
 
 from __future__ import annotations
 
