@@ -2,6 +2,7 @@
 
 bzimage.py         the Linux boot protocol's header: what kind of kernel a file is; kernel_file.py: ELF kernels, too
 kernel_config.py   /boot/config-VERSION: drivers and Xen
+compression.py     what bytes are compressed with
 repack.py          a kernel with a second payload that a Xen loader can unpack
 initrd.py          the cpio archives of an initrd: which files and modules it holds
 first_sectors.py   is there a partition table, and boot code

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imagebuild.errors import HostError
+from imagebuild.formats.compression import compression_of
 from imagebuild.host.cache import Cache
 from imagebuild.host.cache_kinds import Kind
 from imagebuild.host.digest import file_sha256
@@ -120,7 +121,7 @@ def pv_grub_facts(path: Path) -> Loader | None:
 
 
 def _unpacked(data: bytes) -> bytes | None:
-    if not data.startswith(b"\x1f\x8b"):
+    if compression_of(data) != "gzip":
         return data
     try:
         return zlib.decompressobj(wbits=31).decompress(data, _MOST_UNPACKED_BYTES)

@@ -27,10 +27,12 @@ MODULES = {name: name.rstrip("234") if name.startswith("ext") else name for name
 
 
 def is_at_home(path: Path, name: str) -> bool:
-    """Whether the file lies in the variant's room, or in a module or package that is called after it."""
+    """Whether the file lies in the variant's room or in a module that is called after it, or is a package's map."""
     parts = [part.removesuffix(".py") for part in path.relative_to(CODE).parts]
+    if parts[-1] == "__init__" or parts[0] in (ROOMS[name], "recipe"):
+        return True
     own = MODULES[name].replace("-", "_")
-    return parts[0] in (ROOMS[name], "recipe") or any(part == own or part.startswith(f"{own}_") for part in parts)
+    return any(part == own or part.startswith(f"{own}_") for part in parts)
 
 
 @pytest.mark.parametrize("name", ROOMS)
