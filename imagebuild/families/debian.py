@@ -7,8 +7,10 @@ from imagebuild.families.model import Family, Tool, Wanted
 _INITRD = "/boot/initrd.img-{}"
 _ADVICE = "initramfs-tools, and lvm2 for a root on LVM"
 
-DEBIAN = Family("debian", ("debian",), {"initramfs-tools": _INITRD, "dracut": _INITRD}, _ADVICE)
-UBUNTU = Family("ubuntu", ("ubuntu",), DEBIAN.initrd, _ADVICE, r"DISTRIB_ID=Ubuntu")
+DEBIAN = Family(
+    "debian", ("debian",), {"initramfs-tools": _INITRD, "dracut": _INITRD}, _ADVICE, debian_packages=True
+)  # fmt: skip
+UBUNTU = Family("ubuntu", ("ubuntu",), DEBIAN.initrd, _ADVICE, r"DISTRIB_ID=Ubuntu", debian_packages=True)
 
 
 def _configure(wanted: Wanted, before: str) -> str:

@@ -45,7 +45,8 @@ class Family:
 
     `advice`: what gives the tree a tool for initrds. `release_words`: a pattern of its release file, for trees from
     before os-release. `grub_conf`: its tools write kernels into /boot/grub/grub.conf, with menu.lst a link to it:
-    imagebuild makes grub.conf the link, so that both names lead to the one menu.
+    imagebuild makes grub.conf the link, so that both names lead to the one menu. `debian_packages`: packages have the
+    names that Debian gives them.
     """
 
     name: str
@@ -54,3 +55,4 @@ class Family:
     advice: str
     release_words: str = ""
     grub_conf: bool = False
+    debian_packages: bool = False
