@@ -129,6 +129,12 @@ def _loaders(found: Inspection) -> Iterator[Line]:
         then = f", then {', '.join(map(str, taken.fallbacks))}" if taken.fallbacks else ""
         waits = ("waits for ever at ", "bold red") if taken.waits else ("starts ", "")
         yield [(title, ""), waits, (what + then, ""), (f"  {taken.reason}", "dim")]
+        for run in taken.runs:
+            if run.end != "starts":
+                last = run.lines[-1] if run.lines else "no line of it was run"
+                yield [(f"{'':<28}entry {run.entry} {run.end}: ", "bold red"), (excerpt(last, 1000), "")]
+            elif len(taken.runs) > 1:
+                yield [(f"{'':<28}entry {run.entry} starts", "")]
     if found.differences:
         yield [("  They differ: the same image would not start the same way everywhere.", "yellow")]
 
