@@ -70,7 +70,7 @@ def plan_disk(
         return DiskPlan((), tuple(_planned(recipe, area, 0) for area in disk.areas if area.filesystem))
     maker = _Maker(recipe, disk.mountpoints, facts, read, solid)
     steps: list[DiskStep] = [CreateDisk(size_bytes=arrangement.size_bytes)]
-    if recipe.disk.layout == "hd00":
+    if recipe.disk.is_partitioned:
         steps.append(_partition_table(recipe, arrangement, read.area))
     appliance: list[ApplianceStep] = [_group(recipe, arrangement, group) for group in recipe.disk.volume_groups]
     appliance += [_volume(placed, arrangement) for placed in arrangement.volumes]
