@@ -2,7 +2,7 @@
 
     tree      BootstrapDebian | UnpackTar | TakeDirectory | TakeImage | TakeOci
                                                               where the file tree comes from (cached by digest)
-    edits     Remove | WriteFile | CopyFile | MakeLink | MakeFolder
+    edits     Remove | WriteFile | CopyFile | MakeLink | MakeDirectory
               AddUser | JoinGroups | AuthorizeKeys | SetPassword | RunScript
               UnpackPackage | IndexModules | CopyInTree | RepackKernel | GenerateInitrd
                                                               changes to a copy of the tree, or (finishing) to the
