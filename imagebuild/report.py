@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from imagebuild.vocabulary import MachineName
+from imagebuild.vocabulary import MachineName, StarterKind
 
 
 class _Data(BaseModel):
@@ -59,9 +59,9 @@ class BootEnd(StrEnum):
 
 
 class Loader(_Data):
-    """Which boot loader gave a verdict. `kind` is 'pv-grub', 'stand-in' or 'direct' (QEMU's own -kernel)."""
+    """Which boot loader gave a verdict. `kind`: direct is QEMU's own -kernel."""
 
-    kind: Literal["pv-grub", "stand-in", "direct"]
+    kind: StarterKind
     version: str
     sha256: str | None = None
 

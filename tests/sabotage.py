@@ -85,6 +85,15 @@ def _menu(**changes: str) -> Make:
     return _files(menu=menu(**changes).encode())
 
 
+_KERNEL_LINE = f"kernel /{KERNEL} root=UUID={ROOT_UUID} ro console=hvc0"
+_INITRD_LINE = f"initrd /{INITRD}"
+
+
+def _entry(*lines: str, head: str = "timeout 3\n") -> Make:
+    """A menu of one entry with these lines, in this order."""
+    return _files(menu=(head + "title Test\n" + "\n".join(lines) + "\n").encode())
+
+
 def _made(**changes: object) -> Make:
     return lambda target: make_image(target, changed(Filesystem(), **changes))
 
@@ -282,6 +291,29 @@ SABOTAGES: tuple[Sabotage, ...] = (
     warning("loaders-differ", _menu(head="default 1\ntimeout 3\ntitle Empty\n", more=_SECOND),
             "menu-default", "pygrub starts entry 1"),
     Sabotage("pause", _menu(more="pause\n"), "menu-default", "waits for a key"),
+    # an entry is run line by line, and lines are read as 0.97 reads them
+    Sabotage("initrd-before-kernel", _entry("root (hd0)", _INITRD_LINE, _KERNEL_LINE), "menu-default",
+             "Error 19: Linux kernel must be loaded before initrd"),
+    Sabotage("kernel-before-root", _entry(_KERNEL_LINE, "root (hd0)", _INITRD_LINE), "menu-default", "Error 21"),
+    Sabotage("root-in-head", _entry(_KERNEL_LINE, _INITRD_LINE, head="root (hd0)\ntimeout 3\n"), "menu-default",
+             "Error 21"),
+    Sabotage("timeout-in-entry", _menu(more="timeout 5\n"), "menu-default", "Error 27: Unrecognized command"),
+    Sabotage("find-fails", _entry("root (hd0)", "find /boot/grub/stage1", _KERNEL_LINE, _INITRD_LINE), "menu-default",
+             "Error 15: File not found"),
+    Sabotage("boot-before-initrd", _entry("root (hd0)", _KERNEL_LINE, "boot", _INITRD_LINE), "initrd", "no initrd"),
+    Sabotage("kernel-ends-in-backslash", _entry("root (hd0)", f"{_KERNEL_LINE} note=C:\\", _INITRD_LINE), "initrd",
+             "no initrd"),
+    Sabotage("comment-ends-in-backslash", _menu(head="# was C:\\boot\\\ntimeout 3\n"), "menu-timeout",
+             "waits at the menu for ever"),
+    Sabotage("byte-order-mark", _menu(head="\ufefftimeout 3\n"), "menu-timeout", "waits at the menu for ever"),
+    Sabotage("no-break-space", _files(menu=menu().replace("kernel ", "kernel\xa0").encode()), "menu-default",
+             "Error 19"),
+    Sabotage("long-line", _files(menu=menu().replace("root=UUID", f"{'x' * 1480} root=UUID").encode()), "root-device",
+             "no root="),
+    Sabotage("fallback-with-a-comment", _menu(head=f"timeout 3\nfallback 1 # keep\n{_FALLBACK}"), "boot-files",
+             "Error 15"),
+    warning("fallbacks-two", _menu(head=f"timeout 3\nfallback 1 2\n{_FALLBACK}"), "menu-default",
+            "the loader goes on to entry 1 (Test)"),
     Sabotage("lock", _menu(head="password secret\ntimeout 3\n", more="lock\n"), "menu-default", "Error 32"),
     Sabotage("root-hd0-partitioned", _boot_menu(menu(folder="")), "menu-root", "Error 17"),
     Sabotage("root-hd1", _menu(root="(hd1)"), "menu-root", "Error 21"),
@@ -296,8 +328,8 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage("no-initrd", _files(initrd=None), "boot-files", "Error 15"),
     Sabotage("empty-kernel", _files(kernel=b""), "boot-files", "is empty"),
     Sabotage("wrong-case", _files(menu=menu().replace("vmlinuz", "VMLINUZ").encode()), "boot-files", "Error 15"),
-    Sabotage("fallback-broken", _menu(head="default 0\nfallback 1\ntimeout 3\n", more=_FALLBACK), "boot-files",
-             "fallback entry 1 (Second): Error 15"),
+    warning("fallback-broken", _menu(head="default 0\nfallback 1\ntimeout 3\n", more=_FALLBACK), "boot-files",
+            "fallback entry 1 (Second): Error 15"),
     warning("default-broken", _menu(head=f"default 0\nfallback 1\ntimeout 3\n{_FALLBACK}"), "boot-files",
             "the loader goes on to the fallback entry 1 (Test)"),
     Sabotage("no-kernel-line", _files(menu=b"timeout 3\ntitle x\nroot (hd0)\nchainloader +1\n"), "boot-files",
@@ -388,6 +420,17 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage("no-init-in-initrd", _menu(device=f"UUID={ROOT_UUID} rdinit=/other"), "init",
              "its initrd holds no /other"),
     warning("no-programs", _files(init=None), "init", "no program at all"),
+    warning("machine-id", _also("etc/machine-id", b"0123456789abcdef\n"), "identity", "/etc/machine-id"),
+    warning("dbus-machine-id", _also("var/lib/dbus/machine-id", b"0123456789abcdef\n"), "identity", "machine-id: /var"),
+    warning("host-keys", _also("etc/ssh/ssh_host_rsa_key", b"PRIVATE\n"), "identity", "ssh_host_rsa_key"),
+    warning("cloud-init", _also("var/lib/cloud/instances/i-0/x", b"x"), "identity", "cloud/instances/i-0"),
+    warning("seed", _also("var/lib/systemd/random-seed", b"seed"), "identity", "random-seed"),
+    warning("lease", _also("var/lib/dhcp/dhclient.eth0.leases", b"lease {}\n"), "identity", "dhcp-leases"),
+    warning("old-log", _also("var/log/apt/history.log", b"x\n" * 40), "identity", "logs: /var/log/apt/history.log"),
+    warning("history", _also("home/a/.bash_history", b"x\n"), "identity", "shell-histories"),
+    warning("old-lists", _also("var/lib/apt/lists/deb.example.org_Release", b"x\n"), "identity", "package-caches"),
+    warning("network-names", _also("etc/udev/rules.d/70-persistent-net.rules", b"x\n"), "identity", "network-names"),
+    warning("builders-keys", _also("root/.ssh/authorized_keys", b"ssh-rsa A x\n"), "identity", "authorized-keys"),
     warning("pygrub-boot-sector", odd_boot_sector, "pygrub", "by no configuration"),
     warning("pygrub-slots-behind-the-end", slots_behind_the_end, "pygrub", "by no configuration"),
     warning("pygrub-misled", _also("boot/grub/grub.cfg", _STRAY), "pygrub", "by /boot/grub/grub.cfg"),
@@ -435,6 +478,9 @@ GOOD: dict[str, Make] = {
         Filesystem({"sbin/init": program()}, uuid=OTHER_UUID, label="usr")),
     "hd0-signature": boot_sector(b""),
     "hd0-odd-size": _with_a_tail,
+    "hd0-no-identity": lambda target: make_image(target, Filesystem({
+        **tree(), "etc/machine-id": b"uninitialized\n", "var/log/wtmp": b"",
+        "var/lib/dbus/machine-id": Link("/etc/machine-id"), "etc/ssh/sshd_config": b"#\n"})),
     "hd0-by-uuid": _menu(device=f"/dev/disk/by-uuid/{ROOT_UUID}"),
     "hd0-by-label": _made(label="my root", files=tree(menu=menu(device=r"/dev/disk/by-label/my\x20root").encode())),
     "hd0-genkernel": _menu(device=f"/dev/ram0 real_root=UUID={ROOT_UUID}"),

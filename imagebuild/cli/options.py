@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from imagebuild.errors import UsageError
-from imagebuild.vocabulary import MACHINES, BootLoader, MachineName
+from imagebuild.vocabulary import GENUINE, MACHINES, BootLoader, Genuine, MachineName
 
 if TYPE_CHECKING:
     from imagebuild.verify.request import BootSettings
@@ -27,10 +27,11 @@ With = Annotated[
         "--with", metavar="MACHINES", help="Only these machines, with commas: static,qemu,xen (default: all).",
     ),
 ]  # fmt: skip
+PV_GRUB_OPTION = "--pv-grub"
 PvGrub = Annotated[
     Path | None,
     typer.Option(
-        "--pv-grub", metavar="FILE", envvar="IMAGEBUILD_PV_GRUB",
+        PV_GRUB_OPTION, metavar="FILE", envvar="IMAGEBUILD_PV_GRUB",
         help="Boot under Xen with this genuine PV-GRUB, not with the stand-in.",
     ),
 ]  # fmt: skip
@@ -39,8 +40,8 @@ ForLoader = Annotated[
     typer.Option("--loader", help="The boot loader that the image is meant for: its rules are the judge's."),
 ]
 Demand = Annotated[
-    Literal["pv-grub"] | None,
-    typer.Option("--require", metavar="pv-grub", help="Call nothing passed that only the stand-in has booted."),
+    Genuine | None,
+    typer.Option("--require", metavar=GENUINE, help="Call nothing passed that only the stand-in has booted."),
 ]
 Timeout = Annotated[
     str | None,

@@ -11,6 +11,7 @@ from imagebuild.errors import OK, Interrupted
 from imagebuild.formats.text import duration, size
 from imagebuild.operations.build import BuildResult
 from imagebuild.report import Boot, BootEnd, Check, Outcome, Report, Verdict
+from imagebuild.vocabulary import GENUINE
 
 Line = Sequence[Segment]
 
@@ -79,7 +80,7 @@ def _counts(checks: Sequence[Check]) -> str:
 
 def _boot(boot: Boot) -> str:
     last = boot.milestones[-1] if boot.milestones else None
-    kind = {"pv-grub": "PV-GRUB", "stand-in": "a stand-in for PV-GRUB:", "direct": "QEMU itself:"}[boot.loader.kind]
+    kind = {GENUINE: "PV-GRUB", "stand-in": "a stand-in for PV-GRUB:", "direct": "QEMU itself:"}[boot.loader.kind]
     loader = f"loaded by {kind} {boot.loader.version.partition(' (')[0]}".rstrip(": ")
     machine = boot.machine if boot.proves == "default" else f"{boot.machine}, default broken"
     if boot.end is BootEnd.REACHED:

@@ -14,7 +14,7 @@ from imagebuild.events import Progress
 from imagebuild.host.cache import Cache
 from imagebuild.host.scratch import scratch_folder
 from imagebuild.recipe.starter import Answers, FoundImage, from_image, starter
-from imagebuild.vocabulary import Layout, RootType
+from imagebuild.vocabulary import ROOT_TYPES, USUAL_ROOT, Layout, RootType
 
 Ask = Callable[[str, str, tuple[str, ...]], str]
 """A question, its default, the choices (none: any text); returns the answer."""
@@ -98,7 +98,7 @@ def _answers(request: InitRequest, ask: Ask) -> Answers:
         lvm = layout == "hd00" and ask("LVM", "no", ("yes", "no")) == "yes"
     if lvm and layout == "hd0":
         raise UsageError("--lvm", "LVM needs a partition table: --layout hd00")
-    filesystem = request.filesystem or cast(RootType, ask("Root filesystem", "ext4", get_args(RootType)))
+    filesystem = request.filesystem or cast(RootType, ask("Root filesystem", USUAL_ROOT, ROOT_TYPES))
     size = request.size or ask("Size of the disk (auto: as large as the content needs)", "auto", ())
     hostname = request.hostname or ask("Host name", "debian", ())
     return Answers(name, layout, filesystem, lvm, suite, None if size == "auto" else size, hostname)

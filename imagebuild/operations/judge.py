@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from imagebuild.artifacts.output_directory import describe_image
 from imagebuild.errors import BAD_IMAGE, OK, HostError, ImagebuildError, VerifyError
@@ -11,11 +11,12 @@ from imagebuild.events import Progress
 from imagebuild.host.cache import Cache
 from imagebuild.operations.toolbox import VerifyImage
 from imagebuild.report import Boot, Check, ImageFacts, Verdict
+from imagebuild.vocabulary import Genuine
 
 if TYPE_CHECKING:
     from imagebuild.verify.request import Request
 
-LoaderDemand = Literal["pv-grub"] | None
+LoaderDemand = Genuine | None
 _EXIT_CODE = {Verdict.PASSED: OK, Verdict.FAILED: BAD_IMAGE, Verdict.UNVERIFIED: VerifyError.exit_code}
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 from imagebuild.diff.take import mounts_of_subject
 from imagebuild.errors import VerifyError
 from imagebuild.recipe.starter import FoundFilesystem, FoundImage
-from imagebuild.vocabulary import FilesystemType
+from imagebuild.vocabulary import USUAL_ROOT, FilesystemType
 
 if TYPE_CHECKING:
     from imagebuild.bootloaders.menu import Menu
@@ -45,7 +45,7 @@ def _partitions(subject: Subject, mounts: dict[str, str]) -> list[FoundFilesyste
             continue
         if place.type == "LVM2_member":
             group = group_of.get(place.name, "vg0")
-            partitions.append(FoundFilesystem("ext4", _size(place.size_bytes), None, group=group))
+            partitions.append(FoundFilesystem(USUAL_ROOT, _size(place.size_bytes), None, group=group))
         elif part := _filesystem(place, mounts):
             partitions.append(part)
     return partitions

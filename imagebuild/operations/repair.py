@@ -15,7 +15,7 @@ from imagebuild.host.scratch import scratch_folder
 from imagebuild.image.subject import Subject, open_subject
 from imagebuild.report import Check, Outcome
 from imagebuild.testhost import Tools, prepare
-from imagebuild.vocabulary import BootLoader
+from imagebuild.vocabulary import DEFAULT_LOADER, BootLoader
 
 if TYPE_CHECKING:
     from imagebuild.repair.facts import BootVolume
@@ -31,7 +31,7 @@ class RepairRequest:
 
     image: Path
     target: Path
-    loader: BootLoader = "pv-grub"
+    loader: BootLoader = DEFAULT_LOADER
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from imagebuild.plan.steps import (
     UnpackPackage,
     WriteFile,
 )
-from imagebuild.plan.system_vocabulary import AddUser, AuthorizeKeys, JoinGroups, RunScript
+from imagebuild.plan.system_vocabulary import AddUser, AuthorizeKeys, JoinGroups, RemoveTraces, RunScript
 
 _OTHERS_MAY_READ = 0o044
 
@@ -55,7 +55,7 @@ def split_edits(edits: Sequence[Edit], disk: Sequence[DiskStep]) -> SplitEdits:
     directories: list[MakeDirectory] = []  # since the last edit that has to see all before it
     for number, edit in enumerate(edits, start=1):
         match edit:
-            case Remove() | UnpackPackage() | IndexModules() | RunScript() | GenerateInitrd():
+            case Remove() | RemoveTraces() | UnpackPackage() | IndexModules() | RunScript() | GenerateInitrd():
                 before, after, directories = list(edits[:number]), [], []
             case MakeDirectory():
                 directories.append(edit)
@@ -96,8 +96,8 @@ def _is_not_cacheable(edit: Edit) -> bool:
         case RunScript():
             return edit.network
         case (
-            Remove() | MakeDirectory() | UnpackPackage() | IndexModules() | GenerateInitrd() | WriteFile() | MakeLink()
-            | CopyInTree() | RepackKernel() | AddUser() | JoinGroups() | AuthorizeKeys()
+            Remove() | RemoveTraces() | MakeDirectory() | UnpackPackage() | IndexModules() | GenerateInitrd()
+            | WriteFile() | MakeLink() | CopyInTree() | RepackKernel() | AddUser() | JoinGroups() | AuthorizeKeys()
         ):  # fmt: skip
             return False
         case _:

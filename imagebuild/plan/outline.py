@@ -25,7 +25,7 @@ from imagebuild.plan.steps import (
     UnpackTar,
     WriteFile,
 )
-from imagebuild.plan.system_vocabulary import AddUser, AuthorizeKeys, JoinGroups, RunScript
+from imagebuild.plan.system_vocabulary import AddUser, AuthorizeKeys, JoinGroups, RemoveTraces, RunScript
 
 MIB = 2**20
 
@@ -142,14 +142,17 @@ def _edit(edit: Edit) -> str:
             return f"put a second payload, compressed with gzip, behind {edit.path}"
         case GenerateInitrd():
             return f"generate {edit.path} with {edit.tool}, holding {', '.join(edit.modules)}"
-        case AddUser() | JoinGroups() | AuthorizeKeys() | SetPassword() | RunScript():
+        case AddUser() | JoinGroups() | AuthorizeKeys() | SetPassword() | RunScript() | RemoveTraces():
             return _system_edit(edit)
         case _:
             assert_never(edit)
 
 
-def _system_edit(edit: AddUser | JoinGroups | AuthorizeKeys | SetPassword | RunScript) -> str:
+def _system_edit(edit: AddUser | JoinGroups | AuthorizeKeys | SetPassword | RunScript | RemoveTraces) -> str:
     match edit:
+        case RemoveTraces():
+            paths = ", ".join((*edit.removed, *edit.emptied))
+            return f"remove {edit.name} ({paths}), unless the recipe wrote it: {edit.reason}"
         case SetPassword():
             return f"set the password of {edit.user} from {edit.secret}"
         case AddUser():

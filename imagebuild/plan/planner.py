@@ -33,9 +33,10 @@ from imagebuild.plan.steps import (
     UnpackTar,
     WriteFile,
 )
-from imagebuild.plan.system import name_edits, script_edits, setup_edits, system_notes, user_edits
+from imagebuild.plan.system import hosts_edits, name_edits, script_edits, setup_edits, system_notes, user_edits
 from imagebuild.plan.texts import FstabLine, fstab
 from imagebuild.plan.tidy import grub_conf_link, tidying
+from imagebuild.plan.traces import trace_edits, trace_notes
 from imagebuild.recipe.model import File, Machine, Recipe
 
 MENU_PATH = "/boot/grub/menu.lst"
@@ -65,15 +66,13 @@ def make_plan(recipe: Recipe, facts: TreeFacts | None) -> Plan:
     menu = menu_text(recipe, choice.entries, separate_boot=separate_boot, root=_root_argument(recipe, root))
     table = fstab(_fstab_lines(recipe, model))
     disk = plan_disk(recipe, model, arrangement, facts, read=read, loader_files=_read_by_loader(choice.entries))
-    edits = [
-        *tidying(facts, source, separate_boot=separate_boot),
-        *choice.packages,
-        *users,
-        *_written(recipe, model, table),
-        *setup,
-        *script_edits(recipe),
-        *_booted(choice, menu, facts, separate_boot=separate_boot),
-    ]
+    edits = _in_order(
+        recipe,
+        [*tidying(facts, separate_boot=separate_boot), *choice.packages],
+        [*users, *_written(recipe, model, table), *hosts_edits(recipe, facts), *setup],
+        choice,
+        [WriteFile(path=MENU_PATH, content=menu), *_menus_links(facts, separate_boot=separate_boot)],
+    )
     _check_paths(edits)
     split = split_edits(edits, disk.steps)
     return Plan(
@@ -93,9 +92,18 @@ def make_plan(recipe: Recipe, facts: TreeFacts | None) -> Plan:
         menu=menu,
         fstab=table,
         checks=_checks(recipe),
-        notes=(*notes_on(model, read, recipe.boot.loader), *choice.notes, *system_notes(recipe, facts)),
+        notes=(
+            *notes_on(model, read, recipe.boot.loader),
+            *choice.notes,
+            *system_notes(recipe, facts),
+            *trace_notes(recipe, facts),
+        ),
         pending=(*choice.pending, *(() if arrangement else ("the disk's size: computed from the tree",))),
     )
+
+
+def _system_notes(recipe: Recipe, facts: TreeFacts | None) -> tuple[str, ...]:
+    return (*system_notes(recipe, facts), *trace_notes(recipe, facts))
 
 
 def tree_source(recipe: Recipe) -> TreeSource:
@@ -180,9 +188,22 @@ def _written(recipe: Recipe, disk: DiskModel, table: str) -> list[Edit]:
     return edits + [MakeDirectory(path=mount) for mount in sorted(disk.mountpoints) if mount != "/"]
 
 
-def _booted(choice: BootChoice, menu: str, facts: TreeFacts | None, *, separate_boot: bool) -> list[Edit]:
-    """The kernels, the initrds, and the menu."""
-    edits = [*choice.edits, *choice.generated, WriteFile(path=MENU_PATH, content=menu), *grub_conf_link(facts)]
+def _in_order(recipe: Recipe, first: list[Edit], own: list[Edit], choice: BootChoice, last: list[Edit]) -> list[Edit]:
+    """Traces go last of all that runs programs in the tree, which may leave new ones; where nothing runs, before the
+    recipe's own files, so that these can be written into the finished filesystems."""
+    scripts = script_edits(recipe)
+    if choice.generated:
+        before = [*first, *own, *scripts, *choice.edits, *choice.generated]
+        return [*before, *trace_edits(recipe, before), *last]
+    if scripts:
+        before = [*first, *own, *scripts]
+        return [*before, *trace_edits(recipe, before), *choice.edits, *last]
+    return [*first, *trace_edits(recipe, ()), *own, *choice.edits, *last]
+
+
+def _menus_links(facts: TreeFacts | None, *, separate_boot: bool) -> list[Edit]:
+    """The other names of the menu."""
+    edits = [*grub_conf_link(facts)]
     if separate_boot:
         # PV-GRUB to 1.03 opens /boot/grub/menu.lst on the boot filesystem, 1.04 also /grub/menu.lst: both are there.
         edits.append(MakeLink(path="/boot/boot", target="."))

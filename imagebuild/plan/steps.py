@@ -28,7 +28,7 @@ from typing import Annotated, Literal, Self, assert_never
 from pydantic import BaseModel, Field, model_validator
 
 from imagebuild.plan.disk_vocabulary import DiskStep, Phases, Step, phases_of
-from imagebuild.plan.system_vocabulary import AddUser, AuthorizeKeys, JoinGroups, RunScript
+from imagebuild.plan.system_vocabulary import AddUser, AuthorizeKeys, JoinGroups, RemoveTraces, RunScript
 from imagebuild.vocabulary import Architecture, InitrdTool, Layout
 
 # --- the tree -------------------------------------------------------------------------------------------------
@@ -181,7 +181,7 @@ class SetPassword(Step):
 
 # Done in the whole tree only: these change what cannot be named beforehand, or run programs of the tree; and
 # mountpoints: there has to be a directory before a filesystem can be populated without its content.
-TreeEdit = Remove | MakeDirectory | UnpackPackage | IndexModules | RunScript | GenerateInitrd
+TreeEdit = Remove | RemoveTraces | MakeDirectory | UnpackPackage | IndexModules | RunScript | GenerateInitrd
 # Can as well be done in the finished filesystems: finishing.py decides.
 FinishingEdit = (
     WriteFile | CopyFile | MakeLink | CopyInTree | RepackKernel | AddUser | JoinGroups | AuthorizeKeys | SetPassword
@@ -199,8 +199,8 @@ def sources_of(edit: Edit) -> tuple[str, ...]:
         case UnpackPackage():
             return ()  # pinned by its digest
         case (
-            Remove() | MakeDirectory() | IndexModules() | GenerateInitrd() | WriteFile() | MakeLink() | CopyInTree()
-            | RepackKernel() | AddUser() | JoinGroups() | SetPassword()
+            Remove() | RemoveTraces() | MakeDirectory() | IndexModules() | GenerateInitrd() | WriteFile() | MakeLink()
+            | CopyInTree() | RepackKernel() | AddUser() | JoinGroups() | SetPassword()
         ):  # fmt: skip
             return ()
         case _:

@@ -44,6 +44,24 @@ class AuthorizeKeys(Step):
     sources: tuple[str, ...]
 
 
+class RemoveTraces(Step):
+    """Remove and empty what each machine makes for itself; what is not there is no mistake.
+
+    `removed` and `emptied` are paths, with `*` for any characters but `/`, and `/**` for every file below. `spared`:
+    what the recipe wrote. `then_path`: a file to write where something was removed and one of `then_beside` is there.
+    """
+
+    kind: Literal["remove-traces"] = "remove-traces"
+    name: str
+    reason: str
+    removed: tuple[str, ...]
+    emptied: tuple[str, ...]
+    spared: tuple[str, ...]
+    then_path: str | None
+    then_content: str
+    then_beside: tuple[str, ...]
+
+
 class RunScript(Step):
     """Run a program that stands beside the recipe inside the tree, with processes and mounts of its own."""
 

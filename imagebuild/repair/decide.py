@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from imagebuild.bootloaders.table import HIDDEN_FROM
 from imagebuild.filesystems.table import FILESYSTEMS
 from imagebuild.repair.facts import BootVolume
 from imagebuild.repair.menu_edits import edit_menu
@@ -117,4 +118,4 @@ def _files(volume: BootVolume, work: _Work) -> None:
             work.do(RewriteFile(path), f"{path}: rewritten without holes, the same content")
     for path in volume.stray:
         name = f"{path}{_AWAY}"
-        work.do(Rename(path, name), f"{path} is now {name}: it hid menu.lst from pygrub")
+        work.do(Rename(path, name), f"{path} is now {name}: it hid menu.lst from {HIDDEN_FROM}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import tarfile
 from collections import defaultdict
 from collections.abc import Iterator
@@ -25,6 +26,8 @@ from imagebuild.rootfs.tree_names import TreeNames
 
 _XATTR = "SCHILY.xattr."
 _WATCHED = frozenset((*WATCHED, *TOOL_PATHS))
+_KEYS = re.compile(r"(root|home/[^/]+)/\.ssh/authorized_keys2?")
+_MOST_HOSTS = 2**20
 _BLOCK = 4096
 _DEPTH = 3
 _MOST_TEXT_BYTES = 64 * 2**20
@@ -41,6 +44,7 @@ class _Found:
     releases: dict[str, str] = field(default_factory=dict)
     passwd: str = ""
     group: str = ""
+    hosts: str | None = None
     dpkg_status: str = ""
     rpm_database: bytes | None = None
     older_rpm_database: str = ""
@@ -83,7 +87,7 @@ def read_tree(path: Path, digest: str) -> tuple[TreeFacts, PackageRecords]:
             _note_privileges(found, name, member)
             if name in programs:
                 found.tools.add(name)
-            if f"/{name}" in _WATCHED and (kind := _kind(member)):
+            if (f"/{name}" in _WATCHED or _KEYS.fullmatch(name)) and (kind := _kind(member)):
                 found.noted[f"/{name}"] = Noted(path=f"/{name}", kind=kind)
             found.kernels.look_at(name, member, members)
             if member.isreg():
@@ -147,6 +151,8 @@ def _look_into(found: _Found, name: str, member: tarfile.TarInfo, members: Membe
         found.passwd = _text(members, member)
     elif name == "etc/group":
         found.group = _text(members, member)
+    elif name == "etc/hosts":
+        found.hosts = _text(members, member)[:_MOST_HOSTS]
     elif name == DPKG_STATUS:
         found.dpkg_status = _text(members, member)
     elif name in SQLITE:
@@ -174,6 +180,7 @@ def _facts(found: _Found, digest: str) -> TreeFacts:
         attributes=tuple(found.attributes),
         accounts=tuple(_accounts(found.passwd)),
         groups=tuple(_groups(found.group)),
+        hosts=found.hosts,
         usage=tuple(
             Usage(path=path, content_bytes=found.content[path], inodes=found.inodes[path])
             for path in sorted(set(found.content) | set(found.inodes))

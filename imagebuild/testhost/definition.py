@@ -33,9 +33,9 @@ PACKAGES = (
     "libc6",
     "libc6-i386",  # for grub-legacy
     "linux-image-amd64",  # dom0's kernel; the cloud flavour cannot be a dom0
-    "python3-minimal",  # for pygrub
+    "python3-minimal",  # for Xen's tools
     "xen-hypervisor-4.17-amd64",
-    "xen-utils-4.17",  # xl, pygrub
+    "xen-utils-4.17",  # xl and the other tools
     "xenstore-utils",
 )
 # Left out while unpacking: some 200 MB that nobody reads.

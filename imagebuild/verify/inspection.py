@@ -14,7 +14,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from imagebuild.bootloaders.menu import MenuEntry
-from imagebuild.bootloaders.menu_choice import LOADERS, Choice, LoaderName, choice, differences
+from imagebuild.bootloaders.menu_choice import LOADERS, choice, differences
 from imagebuild.events import Progress
 from imagebuild.formats.initrd import InitrdError
 from imagebuild.formats.kernel_file import unwrap
@@ -25,9 +25,10 @@ from imagebuild.image.raw_view import format_of
 from imagebuild.image.readers import ReadError
 from imagebuild.image.subject import Subject
 from imagebuild.report import Check
+from imagebuild.verify.loader_runs import LoaderChoice, loader_choice
 from imagebuild.verify.static import run_checks
 from imagebuild.verify.view import View, initrd_facts
-from imagebuild.vocabulary import BootLoader
+from imagebuild.vocabulary import DEFAULT_LOADER, BootLoader
 
 _MODULES_FOLDER = re.compile(r"(?:^|/)lib/modules/([^/]+)/")
 
@@ -126,16 +127,6 @@ class Menu(_Facts):
     others: tuple[str, ...]
 
 
-class LoaderChoice(_Facts):
-    """What a loader starts by itself; `entry` None: nothing. `waits`: it shows the menu for ever."""
-
-    loader: LoaderName
-    entry: int | None
-    fallbacks: tuple[int, ...]
-    waits: bool
-    reason: str
-
-
 class Inspection(_Facts):
     """`table`: dos or gpt; None where there is none (layout hd0). `differences`: one line for each loader where they
     do not agree. `findings`: what the static checks said, by the rules of `loader`."""
@@ -154,7 +145,7 @@ class Inspection(_Facts):
     findings: tuple[Check, ...]
 
 
-def inspect_subject(subject: Subject, progress: Progress, loader: BootLoader = "pv-grub") -> Inspection:
+def inspect_subject(subject: Subject, progress: Progress, loader: BootLoader = DEFAULT_LOADER) -> Inspection:
     """All that can be seen without a boot. Raises HostError when a program is missing."""
     view = View(subject, loader)
     menu = subject.menu
@@ -168,7 +159,7 @@ def inspect_subject(subject: Subject, progress: Progress, loader: BootLoader = "
         menu=_menu(view),
         menu_problem=subject.menu_problem,
         loader=loader,
-        choices=tuple(_choice(name, choice(menu, name)) for name in LOADERS) if menu else (),
+        choices=tuple(loader_choice(subject, name, choice(menu, name)) for name in LOADERS) if menu else (),
         differences=tuple(differences(menu)) if menu else (),
         findings=tuple(run_checks(view, progress)),
     )
@@ -196,12 +187,6 @@ def _filesystem(contents: Superblock) -> Filesystem:
         block_bytes=contents.block_bytes,
         features=tuple(sorted(contents.features)),
         unclean=contents.unclean,
-    )
-
-
-def _choice(loader: LoaderName, taken: Choice) -> LoaderChoice:
-    return LoaderChoice(
-        loader=loader, entry=taken.entry, fallbacks=taken.fallbacks, waits=taken.waits, reason=taken.reason
     )
 
 

@@ -40,7 +40,7 @@ def release_numbers(release: str) -> tuple[int, ...]:
 
 def kernel(view: View) -> Iterator[Finding]:
     """Each kernel is a whole Linux kernel that the loader can unpack and that can be a Xen PV guest."""
-    kernels = [file for file in view.files if file.role == "kernel"]
+    kernels = [file for file in view.own_files if file.role == "kernel"]
     if not kernels:
         yield skipped("there is no kernel to look at")
     for file in kernels:
@@ -103,7 +103,7 @@ def initrd(view: View) -> Iterator[Finding]:
     for reached in view.entries:
         if reached.initrd is None:
             yield _without_initrd(view, reached)
-    for file in (file for file in view.files if file.role == "initrd"):
+    for file in (file for file in view.own_files if file.role == "initrd"):
         content = view.content_of(file)
         if content is None:
             yield skipped(f"{file.shown}: it cannot be read")

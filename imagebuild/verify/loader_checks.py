@@ -58,7 +58,7 @@ def _read_by_loader(view: View) -> list[tuple[FileAt, str]]:
     menu_at = view.subject.menu_at
     place = view.subject.boot_place
     files = [(FileAt(place, menu_at.path), "menu")] if menu_at and place and not view.is_beside else []
-    return [*files, *((file.at, file.role) for file in view.files)]
+    return [*files, *((file.at, file.role) for file in view.own_files)]
 
 
 def loader_reads(view: View) -> Iterator[Finding]:

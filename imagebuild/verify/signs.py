@@ -12,6 +12,7 @@ from dataclasses import replace
 from imagebuild.filesystems.table import FILESYSTEMS
 from imagebuild.report import BootEnd
 from imagebuild.verify.console import Fatal, Sign
+from imagebuild.vocabulary import GENUINE
 
 # Milestones, in order. "guest": xl was told to create the guest. A boot may skip one (a kernel told to be quiet).
 XEN, DOM0, GUEST, LOADER, KERNEL, ROOT, INIT, LOGIN = (
@@ -131,7 +132,7 @@ _MENU_WAITS = _fatal("menu.lst sets no timeout: the loader waits for ever", r"Pr
 def xen_fatals(
     loader: str, *, menu_waits: bool, has_loader: bool = True, falls_back: bool = False
 ) -> tuple[Fatal, ...]:
-    """The fatal texts of a boot under Xen. `loader`: `pv-grub` or `stand-in`; `menu_waits`: it sets no timeout.
+    """The fatal texts of a boot under Xen. `loader`: a starter's kind; `menu_waits`: it sets no timeout.
 
     `has_loader` False: Xen starts the image's kernel itself, so that there is nothing between xl and its words.
     `falls_back`: the loader is to find a kernel that nothing can start, and to go on to the next entry.
@@ -139,7 +140,7 @@ def xen_fatals(
     if not has_loader:
         at_once = [replace(fatal, phases=fatal.phases | {GUEST}) for fatal in GUEST_FATALS]
         return (*at_once, *_MACHINE_FAULTS, _GUEST_ENDED)
-    own = _PV_GRUB if loader == "pv-grub" else _STAND_IN
+    own = _PV_GRUB if loader == GENUINE else _STAND_IN
     waits = (_MENU_WAITS,) if menu_waits else ()
     kernel = () if falls_back else (_NO_KERNEL,)
     return (*_MACHINE_FAULTS, _GUEST_ENDED, *kernel, *_BOTH_LOADERS, *own, *waits, *GUEST_FATALS)

@@ -16,6 +16,7 @@ from imagebuild.report import Check, Outcome
 from imagebuild.verify import (
     disk_checks,
     fstab_checks,
+    identity_checks,
     init_checks,
     kernel_checks,
     loader_checks,
@@ -24,7 +25,7 @@ from imagebuild.verify import (
     root_checks,
 )
 from imagebuild.verify.view import Finding, View
-from imagebuild.vocabulary import BootLoader
+from imagebuild.vocabulary import DEFAULT_LOADER, BootLoader
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +62,14 @@ CHECKS: tuple[StaticCheck, ...] = (
     StaticCheck("console", root_checks.console, of_entries=True),
     StaticCheck("fstab", fstab_checks.fstab),
     StaticCheck("init", init_checks.init),
+    StaticCheck("identity", identity_checks.identity),
     StaticCheck("stray-configuration", menu_checks.stray_configuration),
     StaticCheck("pygrub", pygrub_checks.pygrub),
 )
 
 
 def run_static(
-    subject: Subject, progress: Progress, loader: BootLoader = "pv-grub", *, strict: bool = False
+    subject: Subject, progress: Progress, loader: BootLoader = DEFAULT_LOADER, *, strict: bool = False
 ) -> list[Check]:
     """Run every check; `loader` is the one that the image is meant for: what its rules refuse is a failure.
 
@@ -77,9 +79,13 @@ def run_static(
     return run_checks(View(subject, loader), progress, strict=strict)
 
 
-def _findings(check: StaticCheck, view: View, beside: View, *, strict: bool) -> Iterator[Finding]:
-    """`strict`: the fallback has been asked for, so that what is wrong with it is a failure."""
+def findings(check: StaticCheck, view: View, *, strict: bool = False) -> Iterator[Finding]:
+    """What a check finds: of the entry that starts, and, as cautions, of those that the loader does not start.
+
+    `strict`: the fallback has been asked for, so that what is wrong with it is a failure.
+    """
     yield from check.run(view)
+    beside = view.beside
     for finding in check.run(beside) if check.of_entries and beside.entries else ():
         if finding.outcome is Outcome.FAILED and not strict:
             yield Finding(Outcome.WARNED, finding.detail)
@@ -90,10 +96,9 @@ def _findings(check: StaticCheck, view: View, beside: View, *, strict: bool) -> 
 def run_checks(view: View, progress: Progress, *, strict: bool = False) -> list[Check]:
     """`run_static` for a subject that somebody else looks at, too: what is dear is then read once."""
     checks: list[Check] = []
-    beside = view.beside()
     for check in CHECKS:
         begin = time.monotonic()
-        for finding in _findings(check, view, beside, strict=strict):
+        for finding in findings(check, view, strict=strict):
             seconds = round(time.monotonic() - begin, 3)
             checks.append(
                 Check(

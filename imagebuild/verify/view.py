@@ -148,6 +148,7 @@ class View:
         """Whether this view is of the entries that the loader does not start."""
         return self._main is not None
 
+    @functools.cached_property
     def beside(self) -> View:
         """The view of the other entries: those that were tried before, and the fallbacks behind."""
         return View(self.subject, self.loader, self)
@@ -171,8 +172,13 @@ class View:
                     key = (role, at.place.name, at.path)
                     before = found[key].entries if key in found else ()
                     found[key] = BootFile(role, at, (*before, entry.shown))
+        return tuple(found.values())
+
+    @functools.cached_property
+    def own_files(self) -> tuple[BootFile, ...]:
+        """Those that the other view does not show already."""
         known = {(file.role, file.at) for file in self._main.files} if self._main else set()
-        return tuple(file for file in found.values() if (file.role, file.at) not in known)
+        return tuple(file for file in self.files if (file.role, file.at) not in known)
 
     def content(self, at: FileAt, most_bytes: int) -> bytes:
         """A file's content by the independent reader. Raises ReadError."""

@@ -4,6 +4,7 @@ populate.py        the process that unpacks the tree, edits it, and populates th
 finish/            the process that writes a recipe's few files into populated filesystems
 tree_edits.py      the edits, after chroot(2)
 accounts.py        users and groups
+traces.py          what each machine makes for itself, taken out
 package_unpack.py  a .deb or .rpm unpacked into the tree
 initrd_tools.py    the tree's own tools that make initrds
 scripts.py         a recipe's scripts

@@ -18,6 +18,7 @@ from imagebuild.plan.disk_vocabulary import MakeExt
 from imagebuild.rootfs import times
 
 _MARK = b"\xff"
+SETTINGS = Path(__file__).with_name("mke2fs.cfg")
 _NO_SPACE = "No space left on device"
 
 
@@ -45,7 +46,8 @@ def make_ext(step: MakeExt, directory: Path, target: Path, epoch: int) -> None:
     argv += _options(step, f"offset={offset},hash_seed={step.uuid},root_owner=0:0")
     argv += ["-d", str(directory), str(target)]
     argv += [str(step.size_bytes // step.block_bytes)]
-    finished = command.attempt(argv, environment=times.fake_time(epoch), log=print)
+    environment = {**times.fake_time(epoch), "MKE2FS_CONFIG": str(SETTINGS)}
+    finished = command.attempt(argv, environment=environment, log=print)
     if finished.exit_code != 0 or "while" in finished.output:
         _raise(step, finished.output)
     for path, blocks in marked.items():

@@ -16,6 +16,7 @@ from imagebuild.assemble.inside import accounts
 from imagebuild.assemble.inside.initrd_tools import generate_initrd, run_depmod, tool_configuration
 from imagebuild.assemble.inside.package_unpack import unpack_package
 from imagebuild.assemble.inside.scripts import run_script
+from imagebuild.assemble.inside.traces import remove_traces
 from imagebuild.errors import BuildError, ImagebuildError
 from imagebuild.formats.repack import RepackError, with_gzip_payload
 from imagebuild.plan.steps import (
@@ -32,7 +33,7 @@ from imagebuild.plan.steps import (
     UnpackPackage,
     WriteFile,
 )
-from imagebuild.plan.system_vocabulary import AddUser, AuthorizeKeys, JoinGroups, RunScript
+from imagebuild.plan.system_vocabulary import AddUser, AuthorizeKeys, JoinGroups, RemoveTraces, RunScript
 
 
 def apply_edits(
@@ -60,6 +61,8 @@ def apply_edits(
                     _in_chroot(tree, edit, partial(_copy_in, edit, file))
             case AddUser() | JoinGroups() | SetPassword():
                 _in_chroot(tree, edit, partial(accounts.apply, edit, secrets))
+            case RemoveTraces():
+                _in_chroot(tree, edit, partial(remove_traces, edit))
             case Remove() | WriteFile() | MakeLink() | MakeDirectory() | CopyInTree() | RepackKernel():
                 _in_chroot(tree, edit, partial(_change, edit))
             case _:

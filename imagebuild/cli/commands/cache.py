@@ -45,7 +45,7 @@ def list_entries(
     for use in kinds_in_use(store, entries):
         limit = f"; at most {use.about.limit}" if use.about.limit else ""
         print(
-            f"{use.entries:>4}  {size(use.size_bytes):>9}  {use.name:<12} {use.about.what} (by {use.about.key}){limit}"
+            f"{use.entries:>4}  {size(use.size_bytes):>9}  {use.name:<12} {use.about.what}; key: {use.about.key}{limit}"
         )
     total = sum(entry.size_bytes for entry in entries)
     say([[(f"{len(entries)} entries, {size(total)} in {store.root}", "bold")]])

@@ -20,7 +20,7 @@ from imagebuild.cli.options import (
     boot_settings,
     chosen_machines,
 )
-from imagebuild.vocabulary import MACHINES
+from imagebuild.vocabulary import DEFAULT_LOADER, MACHINES
 
 
 def verify(
@@ -31,7 +31,7 @@ def verify(
         Path | None,
         typer.Option("-o", "--output", metavar="DIR", help="Where the report goes (default: ./IMAGE.verify/)."),
     ] = None,
-    loader: ForLoader = "pv-grub",
+    loader: ForLoader = DEFAULT_LOADER,
     pv_grub: PvGrub = None,
     demand: Demand = None,
     timeout: Timeout = None,

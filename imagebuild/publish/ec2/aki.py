@@ -20,6 +20,7 @@ from imagebuild.formats.first_sectors import TableKind
 from imagebuild.vocabulary import Architecture, Layout
 
 _NAME = re.compile(r"pv-grub-(?P<layout>hd00?)_(?P<version>\d+\.\d+)-(?P<architecture>i386|x86_64)\.gz")
+NAMES = "pv-grub-*.gz"
 FROM_AWS = "DescribeImages"
 
 

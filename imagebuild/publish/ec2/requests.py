@@ -1,7 +1,7 @@
 """What is asked of EC2, as data: built here for the real run and for --dry-run alike. Pure.
 
 Sources: Amazon EC2 API reference (RegisterImage, CopySnapshot, ModifyImageAttribute), EBS direct API (StartSnapshot,
-PutSnapshotBlock, CompleteSnapshot). Upstream pv-grub numbers its disks by device number: without a partition table the
+PutSnapshotBlock, CompleteSnapshot). Upstream PV-GRUB numbers its disks by device number: without a partition table the
 root must be registered as /dev/sda1, with one as /dev/sda, or another disk may become hd0.
 """
 

@@ -18,6 +18,9 @@ from imagebuild.rootfs import quick_initrd
 ARCHITECTURES = {"x86_64": "amd64", "i386": "i386"}
 # apt gives up on a mirror that is silent for so long; without it a dead mirror holds a build for minutes.
 _APT_TIMEOUT_SECONDS = 30
+# Debian's mirrors for a suite that this machine's apt knows nothing of (another release, another distribution).
+_MIRROR = "http://deb.debian.org/debian"
+_SECURITY_MIRROR = "http://deb.debian.org/debian-security"
 _SNAPSHOT = re.compile(r"(?P<archive>\S+/archive/)debian/(?P<date>\d{8}T\d{6}Z)/?")
 # Releases whose security updates are called so (older ones: SUITE/updates), and those without any.
 _WITH_POCKETS = ("bullseye", "bookworm", "trixie")
@@ -32,8 +35,9 @@ _ADDED = {
 
 
 def apt_sources(step: BootstrapDebian) -> tuple[str, ...]:
-    """The one-line entries of apt's sources: the recipe's mirror, or this machine's own.
+    """The one-line entries of apt's sources: the recipe's mirror, or this machine's own, or Debian's.
 
+    Debian's are named here, too, not left to mmdebstrap: they tell the tree's moment, and they stand in its key.
     A snapshot of Debian's archive (https://snapshot.debian.org/) stays valid for ever, and its updates lie beside it.
     """
     if step.mirror is not None and (snapshot := _SNAPSHOT.fullmatch(step.mirror)):
@@ -41,7 +45,15 @@ def apt_sources(step: BootstrapDebian) -> tuple[str, ...]:
     if step.mirror is not None:
         return (f"deb {step.mirror} {step.suite} {' '.join(step.components)}",)
     more = " ".join(component for component in step.components if component != "main")
-    return tuple(f"{line} {more}".rstrip() for line in debian_mirrors(step.suite))
+    lines = debian_mirrors(step.suite) or list(_debian_sources(step.suite))
+    return tuple(f"{line} {more}".rstrip() for line in lines)
+
+
+def _debian_sources(suite: str) -> Iterator[str]:
+    yield f"deb {_MIRROR} {suite} main"
+    if suite in _WITH_POCKETS:
+        yield f"deb {_MIRROR} {suite}-updates main"
+        yield f"deb {_SECURITY_MIRROR} {suite}-security main"
 
 
 def _snapshot_sources(step: BootstrapDebian, snapshot: re.Match[str]) -> Iterator[str]:

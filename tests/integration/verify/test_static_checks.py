@@ -11,7 +11,7 @@ from imagebuild.events import Quiet
 from imagebuild.image.subject import open_subject
 from imagebuild.report import Check, Outcome
 from imagebuild.testhost import TestHost
-from imagebuild.verify.static import CHECKS, run_static
+from imagebuild.verify.static import CHECKS, findings, run_static
 from imagebuild.verify.view import View
 from tests.images import Filesystem, changed, make_image, make_partitioned, root_only, run, separate_boot, tree
 from tests.sabotage import (
@@ -39,9 +39,9 @@ def test_sabotage_is_found(sabotage: Sabotage, tmp_path: Path, test_host: TestHo
     sabotage.make(image)
     check = next(check for check in CHECKS if check.name == sabotage.check)
     with open_subject(image, test_host.tools, tmp_path) as subject:
-        findings = list(check.run(View(subject, sabotage.loader)))
-    found = [finding.detail for finding in findings if finding.outcome is sabotage.outcome]
-    assert any(sabotage.words in detail for detail in found), findings
+        found_all = list(findings(check, View(subject, sabotage.loader)))
+    found = [finding.detail for finding in found_all if finding.outcome is sabotage.outcome]
+    assert any(sabotage.words in detail for detail in found), found_all
     assert all(detail.isprintable() for detail in found)
 
 

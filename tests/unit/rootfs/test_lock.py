@@ -169,6 +169,22 @@ def test_a_snapshot_stays_valid_and_its_updates_lie_beside_it(tmp_path: Path) ->
     assert debian_argv.apt_sources(plain) == ("deb http://deb.debian.org/debian bookworm main",)
 
 
+def test_debians_mirrors_are_named_where_the_machines_apt_knows_nothing_of_the_suite(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On Debian 13, say: a tree without sources would have no moment, and other bytes than on Debian 12."""
+    monkeypatch.setattr(debian_argv, "debian_mirrors", lambda _suite: [])
+    source = tree_source(recipe(tmp_path).recipe)
+    assert isinstance(source, BootstrapDebian)
+    assert debian_argv.apt_sources(source) == (
+        "deb http://deb.debian.org/debian bookworm main",
+        "deb http://deb.debian.org/debian bookworm-updates main",
+        "deb http://deb.debian.org/debian-security bookworm-security main",
+    )
+    sid = source.model_copy(update={"suite": "sid", "components": ("main", "contrib")})
+    assert debian_argv.apt_sources(sid) == ("deb http://deb.debian.org/debian sid main contrib",)
+
+
 def test_sizes_come_from_the_archives_index() -> None:
     status = "Package: bash\nStatus: install ok installed\nVersion: 1\nArchitecture: amd64\n"
     index = "Package: bash\nVersion: 1\nArchitecture: amd64\nSHA256: aa\nSize: 42\n"

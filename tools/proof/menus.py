@@ -1,4 +1,4 @@
-"""The long run of the menus' differential tests: `python -m tests.proof.menus [COUNT [SEED]]`, part of `make proof`.
+"""The long run of the menus' differential tests: `python -m tools.proof.menus [COUNT [SEED]]`, part of `make proof`.
 
 For each loader COUNT generated menus (2,000) are run by the interpreter and by the program; every disagreement is
 printed with its menu, and makes the exit code 1.

@@ -23,8 +23,8 @@ from tests.images import (
     run,
     write_tree,
 )
-from tests.proof.contents import INITRD, LINUX, Tree, files, menu, with_zeros
-from tests.proof.guest import WITNESS, WITNESS_CONTENT, Guest
+from tools.proof.contents import INITRD, LINUX, Tree, files, menu, with_zeros
+from tools.proof.guest import WITNESS, WITNESS_CONTENT, Guest
 
 MIB = 2**20
 

@@ -14,11 +14,11 @@ import pytest
 from imagebuild.host.cache import Cache
 from imagebuild.report import Verdict
 from imagebuild.testhost import TestHost
-from tests.proof.guest import Guest, tiny_guest
-from tests.proof.images import IMAGES, ProofImage
-from tests.proof.judge import judge_boot, judge_static
-from tests.proof.made import MADE
-from tests.proof.record import disagreements, read_record, table
+from tools.proof.guest import Guest, tiny_guest
+from tools.proof.images import IMAGES, ProofImage
+from tools.proof.judge import judge_boot, judge_static
+from tools.proof.made import MADE
+from tools.proof.record import disagreements, read_record, table
 
 needs_test_host = pytest.mark.needs("testhost")
 

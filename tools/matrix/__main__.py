@@ -1,6 +1,6 @@
 """Builds, verifies and boots every combination, one after the other, and writes docs/matrix.md: `make matrix`.
 
-    .venv/bin/python tests/matrix/run.py -o out/matrix [--only NAME …] [--qemu] [--keep] [--table-only]
+    .venv/bin/python -m tools.matrix -o out/matrix [--only NAME …] [--qemu] [--keep] [--table-only]
 
 Results are kept in OUTPUT/results.json, each with the plan that it is about: what has not changed is not done again,
 and a run that was interrupted goes on where it was.
@@ -17,8 +17,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[2]))  # a script, not a part of the package
-
 from imagebuild.errors import ImagebuildError, PlanError
 from imagebuild.host.cache import Cache
 from imagebuild.operations.image import build_image
@@ -27,8 +25,8 @@ from imagebuild.recipe.load import LoadedRecipe, load_recipe
 from imagebuild.report import Check, Outcome, Stage
 from imagebuild.verify.runner import Request, Verification, verify_image
 from imagebuild.vocabulary import MachineName
-from tests.matrix.combinations import COMBINATIONS, Combination
-from tests.matrix.table import DOCUMENT, table
+from tools.matrix.combinations import COMBINATIONS, Combination
+from tools.matrix.table import DOCUMENT, table
 
 Result = dict[str, Any]
 READERS = ("loader-reads", "pygrub", "filesystem")

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from imagebuild.report import Verdict
-from tests.proof.images import IMAGES
-from tests.proof.judge import Word
-from tests.proof.made import MADE, MadeResult
+from tools.proof.images import IMAGES
+from tools.proof.judge import Word
+from tools.proof.made import MADE, MadeResult
 
 VERDICTS = Path(__file__).with_name("verdicts.json")
 PAGE = Path(__file__).parents[2] / "docs/proof.md"
@@ -20,9 +20,9 @@ _HEAD = """\
 # Proof by disagreement
 
 Each image below was judged three times: by the static checks, by a boot with the stand-in (GRUB 2 reading menu.lst),
-and by a boot with the genuine PV-GRUB. What imagebuild says without a genuine loader, static checks and stand-in
-together, must be what the genuine one says. Written by `make proof`; the recorded verdicts are in
-`tests/proof/verdicts.json`, and `tests/proof/test_recorded_verdicts.py` fails when ours drift from them.
+and by a boot with the genuine PV-GRUB. The verdict of imagebuild without a genuine loader, from static checks and
+stand-in together, must be that of the genuine one. `make proof` writes this page; the recorded verdicts are in
+`tools/proof/verdicts.json`, and `tests/boot/test_recorded_verdicts.py` fails when ours differ from them.
 
 """
 
@@ -30,39 +30,39 @@ _MADE = """
 ## Images made by imagebuild
 
 Built from one Debian 12 tree, judged by the static checks, and booted to the login prompt by the genuine loader named
-above. `make proof` builds and boots them; `tests/proof/test_made.py` does where there is a genuine loader.
+above. `make proof` builds and boots them, and so does `tests/boot/test_made.py` where there is a genuine loader.
 
 | image | disk | verdict | seen | seconds | date |
 |---|---|---|---|---|---|
 """
 _FOUND = """
-## The image that taught us
+## The image that started this
 
 `hd0-ext4-1k-holes` is what `mke2fs -d` makes with 1 KiB blocks: a kernel with holes, Error 16. `verify --with static`
 refuses it with 2.6 s of processor time in all (2026-11-24), and `imagebuild repair` makes a copy of it that boots
 (`tests/boot/test_repaired.py`, with the genuine loader where there is one).
 
-## Disagreements that were found on the way
+## Disagreements found and resolved
 
 | image | we said | the genuine PV-GRUB | now |
 |---|---|---|---|
 | a kernel in hundreds of extents | failed: 0.97's shell, which reads byte by byte, ran out of time | boots | \
-what the shell read in a few seconds must be right, the extent map is read whole |
-| a journal that waits for a replay | failed | boots | a caution: no check replays it, so all judge what the loader \
-reads |
+the shell reads for a few seconds, and what it reads must be right; the extent map is checked completely |
+| a journal that waits for a replay | failed | boots | a caution: no check replays it, so all checks see what the \
+loader reads |
 | the default's kernel is missing, the fallback's is there | failed | boots the fallback | a caution, as long as a \
-sound entry stands behind |
+working fallback exists |
 | an entry without a `root` line, or with `uuid` in its place | passed with a caution | Error 21 | failed |
 | `savedefault` without /boot/grub/default | passed with a caution, and the stand-in boots it | Error 15 | failed |
 | ext4 with bigalloc, or with meta_bg | failed (inferred from the sources) | boots | a caution |
 | a kernel packed with bzip2 or lzma | the stand-in: not xen image | boots | Xen itself starts it where the stand-in \
 cannot |
 | /boot on Btrfs | passed with a caution | ends at its prompt | failed; `--loader pvgrub2` asks GRUB 2 |
-| a hole of one block in an initrd on ext4 | failed | booted, as long as nothing looked at the zeros | failed: this \
-guest looks, and finds the block behind the hole; Debian's build of the shell says Error 16 there |
-| ext4 with inline_data, where folders lie inside their inodes | failed | searches the folder for ever in \
-silence | failed; the image above has such a menu.lst alone, at which the loader ends at its prompt |
-| GPT | passed with a caution | ends at its prompt | as before: of GPT the public loader is no judge |
+| a hole of one block in an initrd on ext4 | failed | booted, as long as nothing read the zeros | failed: this \
+guest reads them, and finds the block behind the hole; Debian's build of the shell answers Error 16 there |
+| ext4 with inline_data, where directories lie inside their inodes | failed | searches the directory for ever, \
+silently | failed; in the image above only menu.lst is such a file, and the loader ends at its prompt |
+| GPT | passed with a caution | ends at its prompt | as before: the public loader cannot judge GPT |
 """
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tests.images import MENU, ROOT_UUID, Link
-from tests.proof.guest import WITNESS, WITNESS_CONTENT, Guest
+from tools.proof.guest import WITNESS, WITNESS_CONTENT, Guest
 
 LINUX, INITRD = "boot/vmlinuz", "boot/initrd.img"
 

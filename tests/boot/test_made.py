@@ -11,7 +11,7 @@ from imagebuild.host.cache import Cache
 from imagebuild.report import Verdict
 from imagebuild.testhost import TestHost
 from imagebuild.verify.loaders import ENVIRONMENT_VARIABLE
-from tests.proof.made import MADE, Made, judge_made
+from tools.proof.made import MADE, Made, judge_made
 
 pytestmark = [
     pytest.mark.boot,

@@ -14,7 +14,7 @@ from imagebuild.operations.image import build_image
 from imagebuild.recipe.load import load_recipe
 from imagebuild.report import Outcome, Verdict
 from imagebuild.verify.runner import Request, verify_image
-from tests.matrix.combinations import ROOTFS
+from tools.matrix.combinations import ROOTFS
 
 # On a busy machine without KVM udev is later than the 90 s that systemd waits for a device: no login prompt comes then,
 # or the emergency shell (both seen). console-getty's prompt waits for no device.

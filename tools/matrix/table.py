@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.matrix.combinations import Combination
+from tools.matrix.combinations import Combination
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "matrix.md"
 _HEAD = """\
 # Which layouts and filesystems boot
 
-Written by `make matrix` (tests/matrix/), which builds each combination from one Debian 12 tree, checks it and boots it.
-Every "boots" was a boot to the login prompt, by the loader that is named: `pv-grub` is the genuine one, `stand-in`
-GRUB 2 in its place. "Read by" is about menu, kernels and initrds, byte for byte. A combination that is refused is
-refused while planning, for the reason given. Not every day's results are of one run: see the last column.
+`make matrix` (tools/matrix/) writes this page. It builds each combination from one Debian 12 tree, checks it and boots
+it. Every "boots" was a boot to the login prompt, by the named loader: `pv-grub` is the genuine one, `stand-in` is
+GRUB 2 in its place. "Reads it" means menu, kernels and initrds, byte for byte. A refused combination is refused while
+planning, for the reason given. The results come from several runs: see the last column.
 
 | combination | layout | /boot | root | under Xen | under QEMU | GRUB 0.97 | pygrub | date |
 |---|---|---|---|---|---|---|---|---|
@@ -72,7 +72,7 @@ def _notes(combinations: Sequence[Combination], results: dict[str, dict[str, Any
         if result.get("verdict") == "failed":
             words.append(result["reason"])
         lines += [f"- `{item.name}`: {_plain(word)}" for word in dict.fromkeys(words)]
-    return "\n## What the checks and the plans say of them\n\n" + "\n".join(lines) + "\n" if lines else ""
+    return "\n## Notes of the checks and plans\n\n" + "\n".join(lines) + "\n" if lines else ""
 
 
 def _plain(text: str) -> str:

@@ -1,4 +1,4 @@
-"""A long run of fstabs against systemd's own generator: `python -m tests.proof.fstabs [COUNT [SEED]]`.
+"""A long run of fstabs against systemd's own generator: `python -m tools.proof.fstabs [COUNT [SEED]]`.
 
 The exit code is 1 on a disagreement; each is printed with both sides.
 """

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import zstandard
 
 from tests.images import LOADER_CAN_READ, ROOT_UUID, Link
-from tests.proof.contents import (
+from tools.proof.contents import (
     BROKEN,
     FALLBACK,
     PASSWORD,
@@ -30,7 +30,7 @@ from tests.proof.contents import (
     without_kernel,
     xfs_files,
 )
-from tests.proof.makers import (
+from tools.proof.makers import (
     MIB,
     NO_FTYPE,
     WITHOUT_RESIZE,

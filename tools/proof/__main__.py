@@ -2,7 +2,7 @@
 
 Then images that imagebuild makes itself are built, and the genuine loader has to boot them.
 
-    IMAGEBUILD_PV_GRUB=pv-grub-x86_64.gz python -m tests.proof [NAME…]
+    IMAGEBUILD_PV_GRUB=pv-grub-x86_64.gz python -m tools.proof [NAME…]
 
 With names, only those images are judged, and the others' records stay. The exit code is 1 on a disagreement, and when
 an image of imagebuild's own did not boot.
@@ -22,11 +22,11 @@ from imagebuild.host.cache import Cache
 from imagebuild.report import Verdict
 from imagebuild.testhost import prepare
 from imagebuild.verify.loaders import ENVIRONMENT_VARIABLE, find_pv_grub
-from tests.proof.guest import Guest, tiny_guest
-from tests.proof.images import IMAGES, ProofImage
-from tests.proof.judge import judge_boot, judge_static
-from tests.proof.made import MADE, Made, MadeResult, judge_made
-from tests.proof.record import VERDICTS, Record, Recorded, disagreements, read_record, write_record
+from tools.proof.guest import Guest, tiny_guest
+from tools.proof.images import IMAGES, ProofImage
+from tools.proof.judge import judge_boot, judge_static
+from tools.proof.made import MADE, Made, MadeResult, judge_made
+from tools.proof.record import VERDICTS, Record, Recorded, disagreements, read_record, write_record
 
 
 def main(names: list[str]) -> int:
