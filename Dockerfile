@@ -9,7 +9,7 @@
 #
 # Pinned by its point release. A digest pins better; it is not written here because this file is tested where no
 # container registry can be reached. Give it yourself:  --build-arg DEBIAN=docker.io/library/debian@sha256:…
-ARG DEBIAN=docker.io/library/debian:12.11-slim
+ARG DEBIAN=docker.io/library/debian:13.8-slim
 FROM ${DEBIAN}
 
 # make(1) calls the rest; certificates are for PyPI, setcap(8) for the step below. The packages themselves stand in

@@ -7,20 +7,21 @@ CI ?= true
 # Files of tests that run side by side (a boot takes one processor and a GiB), the long ones, in tests/boot, first.
 TEST_JOBS ?= 2
 
-.PHONY: help image test bench matrix proof container-test check docs setup setup-build format clean
+.PHONY: help image test bench matrix proof hosts container-test check docs setup setup-build format clean
 
 # `make` alone says what there is.
 help:
 	@echo "make image    build and verify $(RECIPE) into $(OUTPUT)/"
-	@echo "make test     every test: unit, integration, boot (about half an hour)"
+	@echo "make test     run every test: unit, integration, boot (about half an hour)"
 	@echo "make matrix   build and boot every layout and filesystem, write docs/matrix.md (some hours without KVM)"
-	@echo "make bench    imagebuild against its peers, write docs/benchmarks.md (root; hours; BENCH=--quick: half an hour)"
-	@echo "make proof    judge static checks and stand-in by a genuine PV-GRUB (IMAGEBUILD_PV_GRUB), write docs/proof.md"
-	@echo "make container-test   the Dockerfile and vagrant/, for real (half an hour, root)"
-	@echo "make check    linters, types, import contracts, unit tests (about a minute)"
-	@echo "make docs     the documentation as a site: site/index.html"
+	@echo "make bench    measure imagebuild and its peers, write docs/benchmarks.md (root; hours; BENCH=--quick: half an hour)"
+	@echo "make proof    compare our verdicts with a genuine PV-GRUB's (IMAGEBUILD_PV_GRUB), write docs/proof.md"
+	@echo "make hosts    run both README commands on bare Debian 12 and 13, write docs/hosts.md (root; some hours)"
+	@echo "make container-test   test the Dockerfile and vagrant/ with real containers (half an hour, root)"
+	@echo "make check    run linters, types, import contracts and unit tests (about a minute)"
+	@echo "make docs     build the documentation as a site: site/index.html"
 	@echo "make setup    install the Debian packages and .venv/ that all of them need"
-	@echo "make format   lay out the code"
+	@echo "make format   format the code"
 	@echo "make clean    remove .venv/, $(OUTPUT)/ and the tools' caches"
 
 setup:
@@ -37,10 +38,13 @@ test: setup
 	CI=$(CI) .venv/bin/python -m pytest -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder
 
 matrix: setup
-	.venv/bin/python tests/matrix/run.py -o $(OUTPUT)/matrix $(MATRIX)
+	.venv/bin/python -m tools.matrix -o $(OUTPUT)/matrix $(MATRIX)
 
 bench: setup
 	.venv/bin/python -m benchmarks.run -o $(OUTPUT)/bench $(BENCH)
+
+hosts: setup
+	tools/hosts.py --record $(HOSTS)
 
 container-test: setup
 	CI=$(CI) .venv/bin/python -m pytest -m container tests/container
@@ -58,9 +62,9 @@ docs: setup
 	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict --quiet
 
 proof: setup
-	.venv/bin/python -m tests.proof.menus
-	.venv/bin/python -m tests.proof.fstabs
-	.venv/bin/python -m tests.proof
+	.venv/bin/python -m tools.proof.menus
+	.venv/bin/python -m tools.proof.fstabs
+	.venv/bin/python -m tools.proof
 
 format: setup
 	.venv/bin/ruff format .

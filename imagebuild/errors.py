@@ -9,6 +9,8 @@
     ├── PublishError           7  bundling, uploading or registering failed
     └── Interrupted          130  Ctrl-C or SIGTERM
 
+    RecipeError has one subclass: UsageError, for the command line.
+
 A bad image is no exception: it is a verdict (exit code 10, `BAD_IMAGE`). Neither is a difference (11, `DIFFERENT`).
 """
 
@@ -62,9 +64,12 @@ class Problem:
     key: str
     message: str
 
+    @property
+    def place(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+
     def __str__(self) -> str:
-        place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
-        return f"{place}: {self.key}: {self.message}" if self.key else f"{place}: {self.message}"
+        return ": ".join(part for part in (self.place, self.key, self.message) if part)
 
 
 class RecipeError(ImagebuildError):
@@ -78,18 +83,37 @@ class RecipeError(ImagebuildError):
         super().__init__(f"{count} problem{'s' if count != 1 else ''} in the recipe")
 
 
+class UsageError(RecipeError):
+    """The command line is wrong: `what` is the option or file, `message` what was found and what to write."""
+
+    def __init__(self, what: str, message: str) -> None:
+        super().__init__([Problem(what, 0, 0, "", message)])
+
+
 class PlanError(ImagebuildError):
     """The recipe is well formed but asks for what cannot be made, or what the boot loader cannot boot.
 
-    `brief` begins with the recipe's key. `others`: more refusals of the same recipe, each complete in itself.
+    `key` is the recipe's that asks for it ("disk.partitions.0.size"; empty: the recipe as a whole), `place` where that
+    stands (file:line:column), once somebody has looked it up. `brief` is all of them as one line. `others`: more
+    refusals of the same recipe, each complete in itself.
     """
 
     exit_code = 3
 
     def __init__(
-        self, brief: str, *, details: str = "", resolution: str = "", others: tuple[PlanError, ...] = ()
+        self,
+        key: str,
+        message: str,
+        *,
+        details: str = "",
+        resolution: str = "",
+        others: tuple[PlanError, ...] = (),
+        place: str = "",
     ) -> None:
+        brief = ": ".join(part for part in (place, key, message) if part)
         super().__init__(brief, details=details, resolution=resolution)
+        self.key = key
+        self.message = message
         self.others = others
 
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from imagebuild.vocabulary import MachineName
+from imagebuild.vocabulary import MachineName, StarterKind
 
 
 class _Data(BaseModel):
@@ -59,9 +59,9 @@ class BootEnd(StrEnum):
 
 
 class Loader(_Data):
-    """Which boot loader gave a verdict. `kind` is 'pv-grub', 'stand-in' or 'direct' (QEMU's own -kernel)."""
+    """Which boot loader gave a verdict. `kind`: direct is QEMU's own -kernel."""
 
-    kind: Literal["pv-grub", "stand-in", "direct"]
+    kind: StarterKind
     version: str
     sha256: str | None = None
 
@@ -103,7 +103,9 @@ class ImageFacts(_Data):
 
 
 class Report(_Data):
-    """`unverified_because` is empty unless the verdict is unverified.
+    """`unverified_because` is empty unless the verdict is unverified. `verify_asked` False: nobody asked for a verdict.
+
+    `build_seconds`: the stages that made the image, without those of its verification (0: not built, or not known).
 
     `cached`: the same bytes were judged before, at `verified_at` (ISO 8601, UTC), and that verdict stands.
     """
@@ -119,6 +121,8 @@ class Report(_Data):
     inputs_digest: str | None = None
     imagebuild_version: str = ""
     unverified_because: str = ""
+    verify_asked: bool = True
+    build_seconds: float = 0.0
     cached: bool = False
     verified_at: str = ""
 

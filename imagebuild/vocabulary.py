@@ -8,10 +8,18 @@ Architecture = Literal["x86_64", "i386"]
 Layout = Literal["hd0", "hd00"]
 """What PV-GRUB sees: `hd0` is one filesystem without a partition table, `hd00` a partitioned disk."""
 BootLoader = Literal["pv-grub", "pygrub", "pvgrub2"]
+DEFAULT_LOADER: BootLoader = "pv-grub"
+Genuine = Literal["pv-grub"]
+GENUINE: Genuine = "pv-grub"
+StarterKind = Literal["pv-grub", "stand-in", "direct"]
+"""What starts a booted image: a genuine PV-GRUB, what stands in for one, or the machine itself."""
 ExtType = Literal["ext2", "ext3", "ext4"]
 EXT_TYPES: tuple[ExtType, ...] = get_args(ExtType)
 RootType = Literal["ext2", "ext3", "ext4", "xfs", "btrfs", "reiserfs"]
 """The filesystems that can hold a root tree."""
+ROOT_TYPES: tuple[RootType, ...] = get_args(RootType)
+USUAL_ROOT: RootType = "ext4"
+"""Proposed where nobody says otherwise."""
 FilesystemType = Literal["ext2", "ext3", "ext4", "xfs", "btrfs", "reiserfs", "swap"]
 OutputFormat = Literal["raw", "raw.zst", "qcow2", "vmdk", "vhd"]
 MachineName = Literal["static", "qemu", "xen"]
@@ -19,3 +27,8 @@ MachineName = Literal["static", "qemu", "xen"]
 MACHINES: tuple[MachineName, ...] = ("static", "qemu", "xen")
 Accelerator = Literal["kvm", "tcg"]
 InitrdTool = Literal["initramfs-tools", "dracut", "mkinitrd-redhat", "mkinitrd-suse"]
+# What each machine makes for itself (formats/machine_traces.py says what belongs to each).
+TraceName = Literal[
+    "machine-id", "ssh-host-keys", "cloud-init", "random-seed", "dhcp-leases", "network-names", "package-caches",
+    "logs", "shell-histories",
+]  # fmt: skip

@@ -130,6 +130,58 @@ def _cut(target: Path) -> None:
         file.truncate(40 * _MIB)
 
 
+def _shortened(filesystem: Filesystem) -> Make:
+    """An hd0 image whose last two MiB are missing."""
+
+    def make(target: Path) -> None:
+        make_image(target, filesystem)
+        with target.open("r+b") as file:
+            file.truncate(filesystem.size_bytes - 2 * _MIB)
+
+    return make
+
+
+def _small_swap(target: Path) -> None:
+    """A swap area that says that it is larger than its partition."""
+    swap = bytearray(bytes_of(Filesystem(None, "swap", uuid=OTHER_UUID, size_bytes=8 * _MIB))[:4096])
+    swap[0x404:0x408] = (9000).to_bytes(4, "little")
+    make_partitioned(
+        target, separate_boot(), root_only(), Filesystem(None, "raw", raw=bytes(swap), size_bytes=8 * _MIB)
+    )
+
+
+def _flagged(target: Path) -> None:
+    """A partition table in which a flag is neither 00 nor 80."""
+    make_partitioned(target, separate_boot(), root_only())
+    _overwrite(target, 446 + 32, b"\x12")
+
+
+def _overwrite(target: Path, offset: int, content: bytes) -> None:
+    with target.open("r+b") as file:
+        file.seek(offset)
+        file.write(content)
+
+
+def boot_sector(code: bytes) -> Make:
+    """A bare filesystem with a boot sector in front of it."""
+
+    def make(target: Path) -> None:
+        make_image(target)
+        _overwrite(target, 0, code.ljust(510, b"\0") + b"\x55\xaa")
+
+    return make
+
+
+odd_boot_sector = boot_sector(noise(446) + bytes.fromhex("24120f0900") + noise(59, 3))
+slots_behind_the_end = boot_sector(bytes(446) + bytes.fromhex("80000000830000000000ffff00100000"))
+
+
+def _with_a_tail(target: Path) -> None:
+    make_image(target)
+    with target.open("ab") as file:
+        file.write(b"tail")
+
+
 def _overlapping(target: Path) -> None:
     """The second partition of the table begins one MiB into the first."""
     make_partitioned(target, separate_boot(), root_only())
@@ -197,7 +249,15 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage("overlap", _overlapping, "partition-table", "partitions 1 and 2 overlap"),
     warning("gpt", lambda target: make_partitioned(target, separate_boot(), root_only(), label="gpt"),
             "partition-table", "1.04 and later only"),
+    Sabotage("odd-flags", _flagged, "partition-table", "flags 12"),
     # filesystems
+    Sabotage("cut-ext4", _shortened(Filesystem(size_bytes=24 * _MIB)), "filesystem", "bad geometry"),
+    Sabotage("cut-xfs", _shortened(changed(Filesystem(), type="xfs", features=V4, size_bytes=320 * _MIB)), "filesystem",
+             "bad geometry"),
+    Sabotage("cut-btrfs", _shortened(changed(Filesystem(), type="btrfs", size_bytes=128 * _MIB)), "filesystem",
+             "bad geometry"),
+    Sabotage("cut-partition", _cut, "filesystem", "bad geometry"),
+    warning("cut-swap", _small_swap, "filesystem", "bad geometry"),
     warning("dirty", debugfs("feature needs_recovery"), "filesystem", "its journal needs recovery"),
     warning("dirty-flag", debugfs("set_super_value state 0"), "filesystem", "not cleanly unmounted"),
     Sabotage("damaged", debugfs(f"clri /{KERNEL}"), "filesystem", "e2fsck ended with 4"),
@@ -360,6 +420,19 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage("no-init-in-initrd", _menu(device=f"UUID={ROOT_UUID} rdinit=/other"), "init",
              "its initrd holds no /other"),
     warning("no-programs", _files(init=None), "init", "no program at all"),
+    warning("machine-id", _also("etc/machine-id", b"0123456789abcdef\n"), "identity", "/etc/machine-id"),
+    warning("dbus-machine-id", _also("var/lib/dbus/machine-id", b"0123456789abcdef\n"), "identity", "machine-id: /var"),
+    warning("host-keys", _also("etc/ssh/ssh_host_rsa_key", b"PRIVATE\n"), "identity", "ssh_host_rsa_key"),
+    warning("cloud-init", _also("var/lib/cloud/instances/i-0/x", b"x"), "identity", "cloud/instances/i-0"),
+    warning("seed", _also("var/lib/systemd/random-seed", b"seed"), "identity", "random-seed"),
+    warning("lease", _also("var/lib/dhcp/dhclient.eth0.leases", b"lease {}\n"), "identity", "dhcp-leases"),
+    warning("old-log", _also("var/log/apt/history.log", b"x\n" * 40), "identity", "logs: /var/log/apt/history.log"),
+    warning("history", _also("home/a/.bash_history", b"x\n"), "identity", "shell-histories"),
+    warning("old-lists", _also("var/lib/apt/lists/deb.example.org_Release", b"x\n"), "identity", "package-caches"),
+    warning("network-names", _also("etc/udev/rules.d/70-persistent-net.rules", b"x\n"), "identity", "network-names"),
+    warning("builders-keys", _also("root/.ssh/authorized_keys", b"ssh-rsa A x\n"), "identity", "authorized-keys"),
+    warning("pygrub-boot-sector", odd_boot_sector, "pygrub", "by no configuration"),
+    warning("pygrub-slots-behind-the-end", slots_behind_the_end, "pygrub", "by no configuration"),
     warning("pygrub-misled", _also("boot/grub/grub.cfg", _STRAY), "pygrub", "by /boot/grub/grub.cfg"),
     Sabotage("pygrub-asked", _also("boot/grub/grub.cfg", _STRAY), "pygrub", "by /boot/grub/grub.cfg", loader="pygrub"),
 )  # fmt: skip
@@ -403,6 +476,11 @@ GOOD: dict[str, Make] = {
         target, separate_boot(), changed(root_only(), files={
             "etc/fstab": f"UUID={ROOT_UUID} / ext4\nLABEL=usr /usr ext4\n".encode(), "sbin": Link("usr/sbin")}),
         Filesystem({"sbin/init": program()}, uuid=OTHER_UUID, label="usr")),
+    "hd0-signature": boot_sector(b""),
+    "hd0-odd-size": _with_a_tail,
+    "hd0-no-identity": lambda target: make_image(target, Filesystem({
+        **tree(), "etc/machine-id": b"uninitialized\n", "var/log/wtmp": b"",
+        "var/lib/dbus/machine-id": Link("/etc/machine-id"), "etc/ssh/sshd_config": b"#\n"})),
     "hd0-by-uuid": _menu(device=f"/dev/disk/by-uuid/{ROOT_UUID}"),
     "hd0-by-label": _made(label="my root", files=tree(menu=menu(device=r"/dev/disk/by-label/my\x20root").encode())),
     "hd0-genkernel": _menu(device=f"/dev/ram0 real_root=UUID={ROOT_UUID}"),

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes a Debian 12 machine a builder: imagebuild's packages and environment, KVM for the user, Xen beside the running
-# kernel. Safe to run again. Usage (as root): provision.sh CHECKOUT USER
+# Makes a Debian 13 (or 12) machine a builder: imagebuild's packages and environment, KVM for the user, Xen beside the
+# running kernel. Safe to run again. Usage (as root): provision.sh CHECKOUT USER
 set -eu
 
 checkout=${1:?"usage: provision.sh CHECKOUT USER"}

@@ -1,21 +1,10 @@
-"""Carrying a plan out: the root tree, the filesystems, the finished image.
+"""Carries a plan out: a raw image from a plan and its tree. Nothing is decided here.
 
-resolve.py      what is in the cache, and how to get what is not
-rootfs.py       the root tree from whichever source, as a cache entry
-sources/        a module for each source
-archive.py      tar archives read without believing them; tree_names.py where their members will lie
-tree_facts.py   what a tree tells the planner; kernels_found.py its kernels and initrds
-own_kernels.py  kernels from files beside the recipe; package_file.py opens a .deb or .rpm
-packages.py     which packages a tree holds; rpm_database.py where rpm keeps that
-executor.py     build_image(plan): one `match` over the steps of the disk
-inside.py       runs as root in a namespace: unpacks the tree, edits it, lays the filesystems
-tree_edits.py   the edits, done inside the tree (chroot); initrd_tools.py runs the tree's own tools
-privileged.py   what an ordinary user's namespace cannot make, put into a finished ext filesystem
-ext.py          mke2fs, and files without holes
-btrfs.py        mkfs.btrfs from a folder
-xfs/            XFS written in user space
-spread.py       a filesystem dealt out over the runs or stripes of a logical volume
-pack.py         what the appliance is to unpack
-lvm.py          the identities that LVM has drawn, replaced
-appliance.py    the steps that need a kernel, in libguestfs' appliance
+executor.py      assemble(plan, inputs, target): phase by phase; start here
+this_machine.py  what a plan wants of this machine, asked before any work
+job.py           work handed to a process in the namespace, as JSON
+populated.py     ext filesystems populated from a tree, cached before they are finished
+appliance.py     the steps that need a kernel, in libguestfs' appliance
+lvm.py           the identities that LVM has drawn, replaced
+inside/          everything that runs as root in the namespace, and nothing else; only started, never imported
 """

@@ -17,6 +17,7 @@ from typing import assert_never
 
 from imagebuild.errors import BuildError
 from imagebuild.events import Progress
+from imagebuild.filesystems.table import FILESYSTEMS
 from imagebuild.host.guest import Drive, Guest, appliance
 from imagebuild.plan.disk_vocabulary import (
     ApplianceStep,
@@ -28,14 +29,7 @@ from imagebuild.plan.disk_vocabulary import (
 from imagebuild.vocabulary import Accelerator
 
 IMAGE = "image"
-# ReiserFS refuses attributes and ACLs unless it is asked to take them, and tar goes on with a warning.
-_OPTIONS = {"reiserfs": "noatime,user_xattr,acl"}
 _ROOT = "/sysroot"  # where libguestfs' calls mount, as the appliance's own commands see it
-_MAKERS = {
-    "xfs": ["mkfs.xfs", "-q", "-f", "-m", "uuid={uuid}", "-L", "{label}"],
-    "btrfs": ["mkfs.btrfs", "-q", "-f", "-U", "{uuid}", "-L", "{label}"],
-    "reiserfs": ["mkfs.reiserfs", "-q", "-ff", "-u", "{uuid}", "-l", "{label}"],
-}
 _UNPACK = (
     "tar", "--extract", "--blocking-factor=2048", "--numeric-owner", "--same-owner", "--preserve-permissions",
     "--xattrs", "--xattrs-include=*", "--acls", "--delay-directory-restore",
@@ -112,8 +106,8 @@ def _run(guest: Guest, step: ApplianceStep, names: Mapping[str, str]) -> None:
             partitions = []
             for volume in step.physical_volumes:
                 partitions.append(guest.device(f"{IMAGE}{volume.partition_number}"))
-                words = ["lvm", "pvcreate", "--uuid", volume.uuid, "--norestorefile", "--dataalignment", "1m"]
-                guest.shell(*words, partitions[-1])
+                argv = ["lvm", "pvcreate", "--uuid", volume.uuid, "--norestorefile", "--dataalignment", "1m"]
+                guest.shell(*argv, partitions[-1])
             guest.shell("lvm", "vgcreate", "--physicalextentsize", "4m", step.name, *partitions)
         case CreateLogicalVolume():
             _create_volume(guest, step)
@@ -126,14 +120,14 @@ def _run(guest: Guest, step: ApplianceStep, names: Mapping[str, str]) -> None:
 def _create_volume(guest: Guest, step: CreateLogicalVolume) -> None:
     """Its content may lie there already: nothing is zeroed or wiped. What does not lie as planned is an error."""
     path = f"{step.volume_group}/{step.name}"
-    words = ["lvm", "lvcreate", "--yes", "--zero", "n", "--wipesignatures", "n", "--name", step.name]
+    argv = ["lvm", "lvcreate", "--yes", "--zero", "n", "--wipesignatures", "n", "--name", step.name]
     ranges = [_range(guest, extents) for extents in step.extents]
     if step.stripe_bytes is not None:
         count = sum(extents.count for extents in step.extents)
-        words += ["--extents", str(count), "--stripes", str(len(ranges)), "--stripesize", f"{step.stripe_bytes}b"]
-        guest.shell(*words, step.volume_group, *ranges)
+        argv += ["--extents", str(count), "--stripes", str(len(ranges)), "--stripesize", f"{step.stripe_bytes}b"]
+        guest.shell(*argv, step.volume_group, *ranges)
     else:
-        guest.shell(*words, "--extents", str(step.extents[0].count), step.volume_group, ranges[0])
+        guest.shell(*argv, "--extents", str(step.extents[0].count), step.volume_group, ranges[0])
         for extents, wanted in zip(step.extents[1:], ranges[1:], strict=True):
             guest.shell("lvm", "lvextend", "--extents", f"+{extents.count}", path, wanted)
     found = guest.shell("lvm", "lvs", "--noheadings", "--options", "seg_pe_ranges", path).split()
@@ -153,20 +147,22 @@ def _range(guest: Guest, extents: Extents) -> str:
 def _make_and_fill(guest: Guest, step: MakeAndFill, names: Mapping[str, str]) -> None:
     """The tool's own options make it; a kernel unpacks the archives, with times, owners, xattrs and hard links."""
     device = step.device if step.device.startswith("/dev/") else guest.device(step.device)
-    words = [word.format(uuid=step.uuid, label=step.label or "") for word in _MAKERS[step.type]]
+    how = FILESYSTEMS[step.type].kernel_fill
+    assert how is not None
+    argv = [word.format(uuid=step.uuid, label=step.label or "") for word in how.make]
     if not step.label:
-        words = words[:-2]
-    guest.shell(*words, *step.options, device)
+        argv = argv[:-2]
+    guest.shell(*argv, *step.options, device)
     # The API has names of its own for disks (guestfs(3), BLOCK DEVICE NAMING), and its kernel may have found them in
     # another order; of the label both know the same. udev may still be looking at what was just written.
     guest.shell("udevadm", "settle")
     labelled = step.device if step.device.startswith("/dev/") else f"/dev/disk/guestfs/{step.device}"
-    guest.call("mount_options", _OPTIONS.get(step.type, "noatime"), labelled, "/")
+    guest.call("mount_options", how.mount_options, labelled, "/")
     for fill in step.fills:
-        folder = f"{_ROOT}/{fill.subvolume}" if fill.subvolume else _ROOT
+        directory = f"{_ROOT}/{fill.subvolume}" if fill.subvolume else _ROOT
         if fill.subvolume:
-            guest.shell("btrfs", "subvolume", "create", folder)
+            guest.shell(*how.make_subvolume, directory)
         archive = guest.device(names[fill.archive])
         guest.shell("blockdev", "--flushbufs", archive)
-        guest.shell(*_UNPACK, f"--file={archive}", f"--directory={folder}")
+        guest.shell(*_UNPACK, f"--file={archive}", f"--directory={directory}")
     guest.call("umount", "/")

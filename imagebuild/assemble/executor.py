@@ -44,7 +44,7 @@ class Inputs:
 
     tree: Tree
     tree_digest: str
-    recipe_folder: Path
+    recipe_directory: Path
     secrets: Mapping[str, str]
 
 
@@ -55,6 +55,7 @@ def assemble(plan: Plan, inputs: Inputs, target: Path, *, cache: Cache, progress
     """
     if plan.pending:
         raise PlanError(
+            "",
             "the plan is preliminary: it was made before its tree",
             details="\n".join(plan.pending),
             resolution="plan again with the tree's facts",
@@ -73,8 +74,8 @@ def _carry_out(
     phases = plan.phases
     with stage(progress, "partition table" if plan.layout == "hd00" else "disk"):
         for blank in phases.blank:
-            _make_blank(blank, target, space.folder, progress)
-    archives = _empty_archives(phases.populate, space.folder, plan)
+            _make_blank(blank, target, space.directory, progress)
+    archives = _empty_archives(phases.populate, space.directory, plan)
     acceleration = accelerator(cache) if phases.appliance else "tcg"
     with appliance.at_work(
         phases.appliance, image=target, archives=archives, acceleration=acceleration, progress=progress
@@ -83,11 +84,12 @@ def _carry_out(
             populating = _Populating(plan, inputs, target, space, archives, progress)
             if plan.finishing:
                 populated, mark.cached = get_populated(
-                    plan, inputs.tree_digest, inputs.recipe_folder, cache, space, populating.populate
+                    plan, inputs.tree_digest, inputs.recipe_directory, cache, space, populating.populate
                 )
                 finish_populated(
                     plan, populated, target,
-                    space=space, recipe_folder=inputs.recipe_folder, secrets=dict(inputs.secrets), progress=progress,
+                    space=space, recipe_directory=inputs.recipe_directory, secrets=dict(inputs.secrets),
+                    progress=progress,
                 )  # fmt: skip
             else:
                 populating.populate(phases.populate)
@@ -128,12 +130,12 @@ def _make_swap(step: MakeSwap, target: Path, scratch: Path, progress: Progress) 
     area.unlink()
 
 
-def _empty_archives(steps: tuple[PopulateStep, ...], folder: Path, plan: Plan) -> dict[str, Path]:
+def _empty_archives(steps: tuple[PopulateStep, ...], directory: Path, plan: Plan) -> dict[str, Path]:
     """The archives that the appliance is to unpack, as sparse files by their names.
 
     No archive is larger: what is in it has to fit into the image, and its headers are smaller than the files.
     """
-    archives = {step.archive: folder / step.archive for step in steps if isinstance(step, PackTree)}
+    archives = {step.archive: directory / step.archive for step in steps if isinstance(step, PackTree)}
     for archive in archives.values():
         with archive.open("wb") as file:
             file.truncate(4 * (plan.size_bytes or 0) + 2**30)
@@ -151,14 +153,14 @@ class _Populating:
     archives: dict[str, Path]
     progress: Progress
 
-    def populate(self, steps: tuple[PopulateStep, ...], folder: Path | None = None) -> None:
-        """Into `folder`, or (None) into the image."""
+    def populate(self, steps: tuple[PopulateStep, ...], directory: Path | None = None) -> None:
+        """Into `directory`, or (None) into the image."""
         facts = self.inputs.tree.facts
         job = PopulateJob(
-            workspace=self.space.folder,
+            workspace=self.space.directory,
             lock=self.space.lock,
             epoch=self.plan.epoch or 0,
-            recipe_folder=self.inputs.recipe_folder,
+            recipe_directory=self.inputs.recipe_directory,
             secrets=dict(self.inputs.secrets),
             memory=not facts.user_xattrs and namespace.fits_in_memory(facts.content_bytes),
             tree=self.inputs.tree.archive,
@@ -169,7 +171,7 @@ class _Populating:
             filesystems=steps,
             image=self.image,
             archives=self.archives,
-            populated=folder,
+            populated=directory,
         )
         module = "imagebuild.assemble.inside.populate"
         hand_over(job, module, "populating the filesystems", self.progress, network=self.plan.wants_network)

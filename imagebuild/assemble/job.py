@@ -33,7 +33,7 @@ class Job(BaseModel):
     workspace: Path
     lock: Path
     epoch: int
-    recipe_folder: Path
+    recipe_directory: Path
     secrets: dict[str, str]
 
     @property
@@ -64,7 +64,7 @@ class PopulateJob(Job):
 class FinishJob(Job):
     """Copy filesystems into the image and finish them (inside/finish/process.py).
 
-    `populated`: the folder of the filesystems, one file for each of `filesystems`, and of the tree's catalogue.
+    `populated`: the directory of the filesystems, one file for each of `filesystems`, and of the tree's catalogue.
     """
 
     populated: Path
@@ -73,9 +73,9 @@ class FinishJob(Job):
     image: Path
 
 
-def filesystem_file(folder: Path, number: int) -> Path:
+def filesystem_file(directory: Path, number: int) -> Path:
     """Where the filesystem of the step of that number is made, to be finished."""
-    return folder / f"filesystem-{number}"
+    return directory / f"filesystem-{number}"
 
 
 class Failure(BaseModel):

@@ -22,7 +22,7 @@ from imagebuild.plan.disk_vocabulary import MakeExt, Region, Runs
 from imagebuild.plan.steps import Edit, Plan, digest_of, sources_of
 
 KIND: Kind = "laid"
-# The filesystem's UUID, and the seed of its folders' hashes, before it has an identity.
+# The filesystem's UUID, and the seed of its directories' hashes, before it has an identity.
 _NOBODY = "6b0f1d5e-94f3-5c38-8a53-1f6a2f6d1c11"
 
 # Makes these filesystems, after the tree's edits, each as a file of its own in the directory.
@@ -48,28 +48,28 @@ class _Inputs(BaseModel):
 
 
 def get_populated(
-    plan: Plan, tree: str, recipe_folder: Path, cache: Cache, space: Workspace, populate: Populate
+    plan: Plan, tree: str, recipe_directory: Path, cache: Cache, space: Workspace, populate: Populate
 ) -> tuple[Path, bool]:
-    """The folder of the plan's populated filesystems, and whether it was in the cache. `tree`: its content's digest.
+    """The directory of the plan's populated filesystems, and whether it was in the cache. `tree`: its content's digest.
 
     What may hold a secret is made in the workspace. Raises BuildError, HostError.
     """
     bare = tuple(_bare(step, plan) for step in plan.disk if isinstance(step, MakeExt))
     if not plan.kept:
-        folder = space.folder / KIND
-        folder.mkdir()
-        populate(bare, folder)
-        return folder, False
+        directory = space.directory / KIND
+        directory.mkdir()
+        populate(bare, directory)
+        return directory, False
     sources = sorted({source for edit in plan.edits for source in sources_of(edit)})
     inputs = _Inputs(
         tool=command.run(["mke2fs", "-V"], doing="asking for mke2fs' version").strip(),
         tree=tree,
         epoch=plan.epoch or 0,
         edits=plan.edits,
-        sources=tuple((source, file_sha256(recipe_folder / source)) for source in sources),
+        sources=tuple((source, file_sha256(recipe_directory / source)) for source in sources),
         filesystems=bare,
     )
-    populated, cached = cache.get(KIND, digest_of(inputs), lambda folder: populate(bare, folder))
+    populated, cached = cache.get(KIND, digest_of(inputs), lambda directory: populate(bare, directory))
     if not cached:
         cache.prune(MOST_LAID_BYTES, kind=KIND, wanted=populated)
     return populated, cached
@@ -94,16 +94,16 @@ def finish_populated(
     image: Path,
     *,
     space: Workspace,
-    recipe_folder: Path,
+    recipe_directory: Path,
     secrets: dict[str, str],
     progress: Progress,
 ) -> None:
     """Bring the populated filesystems into the image and finish them. Raises BuildError, HostError."""
     job = FinishJob(
-        workspace=space.folder,
+        workspace=space.directory,
         lock=space.lock,
         epoch=plan.epoch or 0,
-        recipe_folder=recipe_folder,
+        recipe_directory=recipe_directory,
         secrets=secrets,
         populated=populated,
         filesystems=tuple(step for step in plan.disk if isinstance(step, MakeExt)),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from imagebuild.bootloaders.model import SEPARATE, SUBVOLUMES, ImageRule, Loader, PlanRule, refused
+from imagebuild.bootloaders.model import SEPARATE, ImageRule, Loader, PlanRule, refused
+from imagebuild.bootloaders.pv_grub import SUBVOLUMES
 from imagebuild.vocabulary import EXT_TYPES
 
 _STAND_IN = "imagebuild's GRUB 2 loader: its embedded configuration names (hd0) or (hd0,0)"
@@ -14,8 +15,6 @@ GRUB2 = Loader(
     starter="GRUB 2 for Xen",
     # Its own filters (grub-core/io: gzio, xzio, lzopio), in grub-core/loader/i386/xen_file.c.
     unpacks=("gzip", "lzo", "xz"),
-    xfs_v4=False,
-    plain_btrfs=False,
     plan_rules=(
         *refused(EXT_TYPES,
                  "journal_dev encrypt casefold metadata_csum_seed verity inline_data bigalloc ea_inode large_dir",

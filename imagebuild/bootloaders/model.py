@@ -1,8 +1,8 @@
 """The shape of what is known about a boot loader.
 
-A planning rule is about a *setting* of the filesystem that the loader has to read: its type ("xfs"), a feature of ext
-or Btrfs ("64bit"), an option of mkfs.xfs ("crc=1"), or what a mount option brings about later ("compress"); or about
-the disk ("gpt", "lvm", "not first"). An image rule is about what a finished filesystem's superblock says.
+A planning rule is about a *setting* of the filesystem that the loader has to read: its type, a feature of ext or Btrfs
+("64bit"), an option of XFS' maker ("crc=1"), or what a mount option brings about later ("compress"); or about the disk
+("gpt", "lvm", "not first"). An image rule is about what a finished filesystem's superblock says.
 
 Sources in both: "guide" is the EC2 user guide's chapter on user-provided kernels (PV-GRUB 1.03), "later guide" its
 edition for 1.04; "tried" means seen on the genuine PV-GRUB, built from the public sources and booted under Xen 4.17, or
@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from imagebuild.vocabulary import BootLoader
+from imagebuild.vocabulary import BootLoader, FilesystemType
 
 Verdict = Literal["refused", "noted"]
 SEPARATE = "give /boot a partition of its own, first on the disk: {mount: /boot, size: 256MiB, filesystem: ext3}"
@@ -53,9 +53,9 @@ class Loader:
     """`title` is its name for people, `starter` what unpacks the kernel for it; `unpacks`: compressions of a kernel.
 
     `is_grub_097`: it is GRUB 0.97's code, whose own shell can be asked; `reads`: the filesystems that this shell reads.
-    `before_menu`: configurations that it takes instead of menu.lst, the first that exists. `xfs_v4`: it knows no newer
-    XFS. `plain_btrfs`: only what Btrfs had in 2012. `ext_without`: features of ext4 that are left out for it, because
-    it refuses or misreads them.
+    `before_menu`: configurations that it takes instead of menu.lst, the first that exists. `plain`: the types of which
+    it knows only an old form (XFS: V4; Btrfs: what it had in 2012). `ext_without`: features of ext that are left out
+    for it, because it refuses or misreads them.
     """
 
     name: BootLoader
@@ -65,8 +65,7 @@ class Loader:
     is_grub_097: bool = False
     reads: tuple[str, ...] = ()
     before_menu: tuple[str, ...] = ()
-    xfs_v4: bool
-    plain_btrfs: bool
+    plain: tuple[FilesystemType, ...] = ()
     ext_without: tuple[str, ...] = ()
     plan_rules: tuple[PlanRule, ...]
     image_rules: tuple[ImageRule, ...]
@@ -83,7 +82,5 @@ def refused(
     return tuple(PlanRule(types, setting, "refused", reason, cure, source) for setting in settings.split())
 
 
-# Rules that several loaders have.
+# What neither PV-GRUB nor pygrub reads.
 LVM = PlanRule(("disk",), "lvm", "refused", "it cannot read inside LVM", SEPARATE, "guide; code")
-SUBVOLUMES = PlanRule(("btrfs",), "subvolumes", "refused", "it looks for its files in the top-level volume, not in one",
-                      LEAVE_OUT, "code: Xen's fsys_btrfs.c; GRUB 2.06, btrfs.c (find_path)")  # fmt: skip

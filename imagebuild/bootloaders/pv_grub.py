@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from imagebuild.bootloaders.model import LVM, SEPARATE, SUBVOLUMES, ImageRule, Loader, PlanRule, refused
+from imagebuild.bootloaders.model import LEAVE_OUT, LVM, SEPARATE, ImageRule, Loader, PlanRule, refused
 from imagebuild.vocabulary import EXT_TYPES, Layout
 
 _EXT_CODE = "code: GRUB 0.97, fsys_ext2fs.c with Xen's ext4 patch"
@@ -47,6 +47,10 @@ MENU_PLACES: tuple[MenuPlace, ...] = (
         for path in ("/boot/grub/menu.lst", "/grub/menu.lst")
     ),
 )
+
+# So it is with the other loaders.
+SUBVOLUMES = PlanRule(("btrfs",), "subvolumes", "refused", "it looks for its files in the top-level volume, not in one",
+                      LEAVE_OUT, "code: Xen's fsys_btrfs.c; GRUB 2.06, btrfs.c (find_path)")  # fmt: skip
 
 _PLAN_RULES = (
     *refused(EXT_TYPES, "64bit", "it reads no file of a 64bit filesystem (Error 14)", "tried"),
@@ -109,8 +113,7 @@ PV_GRUB = Loader(
     unpacks=("gzip", "bzip2", "lzma", "lzo", "xz"),
     is_grub_097=True,
     reads=(*EXT_TYPES, "xfs", "reiserfs", "vfat"),
-    xfs_v4=True,
-    plain_btrfs=True,
+    plain=("xfs", "btrfs"),
     ext_without=("64bit", "metadata_csum"),
     plan_rules=_PLAN_RULES,
     image_rules=_IMAGE_RULES,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from imagebuild.bootloaders.model import LVM, SEPARATE, SUBVOLUMES, ImageRule, Loader, PlanRule, refused
+from imagebuild.bootloaders.model import LVM, SEPARATE, ImageRule, Loader, PlanRule, refused
+from imagebuild.bootloaders.pv_grub import SUBVOLUMES
 from imagebuild.vocabulary import EXT_TYPES
 
-_OTHER_TYPE = "use ext2, ext3, ext4, XFS or ReiserFS for it, or " + SEPARATE
+_OTHER_TYPE = f"use {', '.join(EXT_TYPES)}, XFS or ReiserFS for it, or {SEPARATE}"
 
 PYGRUB = Loader(
     name="pygrub",
@@ -20,8 +21,7 @@ PYGRUB = Loader(
         "/boot/isolinux/isolinux.cfg", "/boot/extlinux/extlinux.conf", "/boot/extlinux.conf",
         "/extlinux/extlinux.conf", "/extlinux.conf",
     ),
-    xfs_v4=True,
-    plain_btrfs=True,
+    plain=("xfs", "btrfs"),
     plan_rules=(
         *refused(("xfs",), "crc=1 ftype=1 sparse=1 rmapbt=1 reflink=1 bigtime=1 nrext64=1",
                  "Xen's libfsimage knows XFS V4 only", "code: Xen 4.17, tools/libfsimage/xfs"),

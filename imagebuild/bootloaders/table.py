@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from imagebuild.bootloaders.grub2 import GRUB2
+from imagebuild.bootloaders.menu_choice import LoaderName
 from imagebuild.bootloaders.model import ImageRule, Loader, PlanRule
 from imagebuild.bootloaders.pv_grub import PV_GRUB
 from imagebuild.bootloaders.pygrub import PYGRUB
@@ -10,6 +11,15 @@ from imagebuild.formats.superblocks import Superblock
 from imagebuild.vocabulary import BootLoader
 
 LOADERS: dict[BootLoader, Loader] = {loader.name: loader for loader in (PV_GRUB, PYGRUB, GRUB2)}
+# Loaders that take another configuration, where there is one, instead of menu.lst; and their names.
+PICKY = tuple(loader for loader in LOADERS.values() if loader.before_menu)
+HIDDEN_FROM = " and ".join(loader.title for loader in PICKY)
+# The readers of a menu (menu_choice.py), as people call them.
+READER_TITLES: dict[LoaderName, str] = {
+    "grub-0.97": "PV-GRUB (GRUB 0.97)",
+    "pygrub": PYGRUB.title,
+    "grub2-legacy": "GRUB 2 reading menu.lst",
+}
 # No loader finds a file there.
 OPAQUE = ("swap", "LVM2_member", "nothing known")
 

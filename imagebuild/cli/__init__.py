@@ -1,30 +1,17 @@
 """The command line: the only place that prints or exits.
 
-Start here. `main` runs one command from its words to its exit code:
+Start here. `main` runs one command from its arguments to its exit code:
 
-    app.py         the verbs (typer); parsing ends in a function to call, nothing runs yet
-    run.py         … which is called here
+    app.py         the verbs in their order; commands/ has a module for each: parse, call one operation, print
+    run.py         … where one is called, and what it raises is caught
     options.py     the options that verbs share
-    validate.py    validate, plan: the recipe alone
-    hands.py       what does the work behind the verbs
-    build.py       build: one or several recipes, each to a verified image
-    parallel.py    … several of them at once
-    lock.py reproduce.py         lock, reproduce: the same packages, the same image again
-    jobs.py        … what it is going to do, known before it does anything
-    verify.py      verify: any image that has a menu.lst
-    judge.py       what is said about an image in the end, for both
-    output.py      the folder of one result, replaced as a whole
-    junit.py       the report for CI systems
-    page.py        report.html: what pages/ is given to draw
-    papers.py      what lies beside an image: other shapes, SBOMs, provenance, signature
-    desk.py        the options of diff, init, boot, shell, completion
-    diff.py init.py console.py   … and their work
-    manual.py      the man page and the reference of commands, made from the verbs
-    summary.py     the report for the person at the terminal
-    doctor.py      doctor: what this machine can do
-    terminal.py    progress on a terminal, progress in a pipe, the log file
-    ending.py      errors as words on stderr, and exit codes
+    terminal.py    progress on a terminal, progress in a pipe, coloured lines
+    board.py       … of several recipes at once
+    line_progress.py  … as plain lines, for the EC2 verbs; ec2_options.py: what they share
+    summary.py     the report for the person at the terminal; inspection_lines.py: what is in an image
+    ending.py      errors as lines on stderr, and exit codes
     signals.py     Ctrl-C, SIGTERM, SIGHUP
+    manual.py      the man page and the reference of commands, made from the verbs
 
 Everything heavy is imported inside the verb that needs it, so that `--help` and `plan` answer at once.
 """
@@ -37,13 +24,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from imagebuild.cli.hands import Hands
+    from imagebuild.operations.toolbox import Toolbox
 
 
-def main(argv: Sequence[str] | None = None, hands: Hands | None = None) -> int:
+def main(argv: Sequence[str] | None = None, toolbox: Toolbox | None = None) -> int:
     """The program: run one command and return its exit code (errors.py has the list).
 
-    `hands` does the work behind the verbs; None: imagebuild's own. SIGINT, SIGTERM and SIGHUP are taken over for
+    `toolbox` does the work behind the verbs; None: imagebuild's own. SIGINT, SIGTERM and SIGHUP are taken over for
     the rest of the process's life.
     """
     from imagebuild.cli.signals import take_signals
@@ -55,7 +42,7 @@ def main(argv: Sequence[str] | None = None, hands: Hands | None = None) -> int:
     try:
         from imagebuild.cli.run import run
 
-        return run(argv, hands)
+        return run(argv, toolbox)
     except KeyboardInterrupt:  # before or after the command itself
         from imagebuild.cli.ending import report
         from imagebuild.errors import Interrupted

@@ -34,8 +34,6 @@ from imagebuild.cli.commands.verify import verify
 from imagebuild.cli.commands.worker import worker
 from imagebuild.errors import EXIT_CODES
 
-Work = Callable[[], int]
-
 _ABOUT = """\
 Builds bootable disk images from declarative recipes, and boots every one under Xen and QEMU before anybody sees it.
 

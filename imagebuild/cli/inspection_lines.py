@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from imagebuild.bootloaders.table import READER_TITLES
 from imagebuild.cli.terminal import Segment
 from imagebuild.formats.text import excerpt, size
 from imagebuild.report import Outcome
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 Line = list[Segment]
 _OUTCOME_STYLE = {Outcome.FAILED: "bold red", Outcome.WARNED: "yellow"}
 _TABLES = {"dos": "MBR", "gpt": "GPT"}
-_LOADER_TITLES = {"grub-0.97": "PV-GRUB (GRUB 0.97)", "pygrub": "pygrub", "grub2-legacy": "GRUB 2 reading menu.lst"}
 # Features that every filesystem of the kind has say nothing.
 _USUAL = frozenset((
     "ext_attr", "dir_index", "filetype", "sparse_super", "large_file", "resize_inode", "uninit_bg", "dir_nlink",
@@ -121,7 +121,7 @@ def _loaders(found: Inspection) -> Iterator[Line]:
         yield [("  none of them finds a menu", "")]
         return
     for taken in found.choices:
-        title = f"  {_LOADER_TITLES[taken.loader]:<26}"
+        title = f"  {READER_TITLES[taken.loader]:<26}"
         if taken.entry is None:
             yield [(title, ""), ("starts nothing", "bold red"), (f": {taken.reason}", "dim")]
             continue

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TextIO
 
 from imagebuild.formats.text import duration, printable, size
-from imagebuild.report import Stage
+from imagebuild.report import Outcome, Stage
 
 _STEP_PERCENT = 10
 
@@ -30,7 +30,7 @@ class LineProgress:
     def log(self, line: str) -> None:
         pass
 
-    def note(self, line: str) -> None:
+    def note(self, line: str, outcome: Outcome | None = None) -> None:
         self._line(line)
 
     def meter(self, name: str) -> Callable[[int, int], None]:

@@ -50,11 +50,11 @@ def verbs() -> list[Verb]:
         for name, command in group.commands.items():
             if command.hidden:
                 continue
-            words = f"{prefix}{name}"
+            full = f"{prefix}{name}"
             if hasattr(command, "commands"):
-                walk(f"{words} ", command)
+                walk(f"{full} ", command)
             else:
-                found.append(_verb(words, command))
+                found.append(_verb(full, command))
 
     walk("", typer.main.get_command(app))
     return found
@@ -80,11 +80,11 @@ def _verb(name: str, command: Any) -> Verb:
 
 def _metavar(parameter: Any) -> str:
     if parameter.metavar:
-        words = str(parameter.metavar)
+        shown = str(parameter.metavar)
     else:
         choices = get_args(getattr(getattr(parameter, "type_descriptor", None), "annotation", None))
-        words = "|".join(map(str, choices)) if choices else str(parameter.name).upper()
-    return words + ("..." if parameter.nargs == -1 else "")
+        shown = "|".join(map(str, choices)) if choices else str(parameter.name).upper()
+    return shown + ("..." if parameter.nargs == -1 else "")
 
 
 def _about(help_text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:

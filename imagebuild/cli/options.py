@@ -1,15 +1,22 @@
-"""The options that verbs share: their names, and what --help says of them."""
+"""The options that verbs share: their names, what --help says of them, and what their texts mean."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from imagebuild.errors import UsageError
+from imagebuild.vocabulary import GENUINE, MACHINES, BootLoader, Genuine, MachineName
+
+if TYPE_CHECKING:
+    from imagebuild.verify.request import BootSettings
+
 Recipes = Annotated[list[Path], typer.Argument(metavar="RECIPE", help="Recipe files (YAML).", show_default=False)]
 OneRecipe = Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe file (YAML).", show_default=False)]
-AnyImage = Annotated[Path, typer.Argument(metavar="IMAGE", help="A raw or qcow2 image.", show_default=False)]
+AnyImage = Annotated[Path, typer.Argument(metavar="IMAGE", help="A disk image of any format.", show_default=False)]
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="Give a variable of the recipe a value; may be repeated."),
@@ -20,22 +27,23 @@ With = Annotated[
         "--with", metavar="MACHINES", help="Only these machines, with commas: static,qemu,xen (default: all).",
     ),
 ]  # fmt: skip
+PV_GRUB_OPTION = "--pv-grub"
 PvGrub = Annotated[
     Path | None,
     typer.Option(
-        "--pv-grub", metavar="FILE", envvar="IMAGEBUILD_PV_GRUB",
+        PV_GRUB_OPTION, metavar="FILE", envvar="IMAGEBUILD_PV_GRUB",
         help="Boot under Xen with this genuine PV-GRUB, not with the stand-in.",
     ),
 ]  # fmt: skip
 ForLoader = Annotated[
-    Literal["pv-grub", "pygrub", "pvgrub2"],
+    BootLoader,
     typer.Option("--loader", help="The boot loader that the image is meant for: its rules are the judge's."),
 ]
 Demand = Annotated[
-    Literal["pv-grub", "fallback"] | None,
+    Genuine | Literal["fallback"] | None,
     typer.Option(
         "--require",
-        metavar="pv-grub|fallback",
+        metavar=f"{GENUINE}|fallback",
         help="pv-grub: call nothing passed that only the stand-in has booted; fallback: a dead fallback is a failure.",
     ),
 ]
@@ -78,3 +86,40 @@ SignKey = Annotated[
 NoFallback = Annotated[
     bool, typer.Option("--no-fallback", help="Do not boot once more with the default's kernel broken.")
 ]
+
+
+def chosen_machines(words: str | None) -> tuple[MachineName, ...] | None:
+    """`--with static,qemu` as names, in the order in which they run. None: not given."""
+    if words is None:
+        return None
+    wanted = [word.strip() for word in words.split(",")]
+    for word in wanted:
+        if word not in MACHINES:
+            raise UsageError("--with", f"found {word!r}; allowed are {', '.join(MACHINES)}, separated by commas")
+    return tuple(machine for machine in MACHINES if machine in wanted)
+
+
+def boot_settings(timeout: str | None, memory: str | None, expect: str | None) -> BootSettings:
+    """`--timeout 5min --memory 1GiB --expect TEXT`. Raises RecipeError."""
+    from pydantic import TypeAdapter, ValidationError
+
+    from imagebuild.recipe.units import Duration, Size
+    from imagebuild.verify.request import BootSettings
+
+    settings = BootSettings()
+    try:
+        if timeout is not None:
+            seconds = TypeAdapter(Duration).validate_python(timeout).total_seconds()
+            settings = replace(settings, timeout_seconds=seconds)
+    except ValidationError:
+        raise UsageError("--timeout", f"found {timeout!r}; write a number with a unit, such as 90s or 5min") from None
+    try:
+        if memory is not None:
+            settings = replace(settings, memory_bytes=int(TypeAdapter(Size).validate_python(memory)))
+    except ValidationError:
+        raise UsageError("--memory", f"found {memory!r}; write a number with a unit, such as 512MiB") from None
+    if expect is not None:
+        if not expect:
+            raise UsageError("--expect", "found nothing; write the text that proves the boot, such as 'login:'")
+        settings = replace(settings, expect=expect)
+    return settings

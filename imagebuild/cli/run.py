@@ -15,7 +15,7 @@ from imagebuild.cli.ending import report
 from imagebuild.errors import OK
 
 if TYPE_CHECKING:
-    from imagebuild.cli.hands import Hands
+    from imagebuild.operations.toolbox import Toolbox
 
 _BROKEN_PIPE = 128 + 13  # as the shell counts an end by SIGPIPE
 
@@ -27,16 +27,15 @@ _COMPLETE = "_IMAGEBUILD_COMPLETE"  # set by the script of `imagebuild completio
 
 @dataclass
 class Invocation:
-    """What a verb finds in its context's `obj`: who does the work; and what it leaves there for `run`."""
+    """What a verb finds in its context's `obj`: who does the work; and what options.py leaves there."""
 
-    hands: Callable[[], Hands]
+    toolbox: Callable[[], Toolbox]
     debug: bool = False
-    code: int = OK
 
 
-def run(argv: Sequence[str] | None = None, hands: Hands | None = None) -> int:
+def run(argv: Sequence[str] | None = None, toolbox: Toolbox | None = None) -> int:
     """Parse the arguments, carry out the verb, and return the exit code."""
-    invocation = Invocation(lambda: hands or _own_hands())
+    invocation = Invocation(lambda: toolbox or _own_toolbox())
     try:
         code = _invoke(sys.argv[1:] if argv is None else list(argv), invocation)
         sys.stdout.flush()  # a full disk or a closed pipe shows now, not at the interpreter's end
@@ -56,7 +55,7 @@ def _invoke(argv: list[str], invocation: Invocation) -> int:
         if _COMPLETE in os.environ:
             command(argv, prog_name="imagebuild")
         with command.make_context("imagebuild", argv, obj=invocation) as context:
-            return int(command.invoke(context) or invocation.code)
+            return int(command.invoke(context) or OK)
     except typer.Exit as end:  # --help, --version
         return end.exit_code
     except SystemExit as end:  # completion
@@ -66,10 +65,10 @@ def _invoke(argv: list[str], invocation: Invocation) -> int:
         return error.exit_code
 
 
-def _own_hands() -> Hands:
-    from imagebuild.cli.hands import own_hands
+def _own_toolbox() -> Toolbox:
+    from imagebuild.operations.toolbox import own_toolbox
 
-    return own_hands()
+    return own_toolbox()
 
 
 def _settle_stdout() -> None:

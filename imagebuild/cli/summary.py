@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from imagebuild.artifacts.output_directory import PAGE
 from imagebuild.cli.terminal import Segment
 from imagebuild.errors import OK, Interrupted
 from imagebuild.formats.text import duration, size
+from imagebuild.operations.build import BuildResult
 from imagebuild.report import Boot, BootEnd, Check, Outcome, Report, Verdict
+from imagebuild.vocabulary import GENUINE
 
 Line = Sequence[Segment]
 
@@ -21,16 +22,6 @@ _MEANING = {
     Verdict.FAILED: "failed: this image is bad",
     Verdict.UNVERIFIED: "unverified",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One recipe of several. `code` None: its turn never came."""
-
-    name: str
-    code: int | None
-    report: Report | None = None
-    seconds: float = 0.0
 
 
 def block(report: Report, folder: Path, seconds: float) -> list[Line]:
@@ -89,7 +80,7 @@ def _counts(checks: Sequence[Check]) -> str:
 
 def _boot(boot: Boot) -> str:
     last = boot.milestones[-1] if boot.milestones else None
-    kind = {"pv-grub": "PV-GRUB", "stand-in": "a stand-in for PV-GRUB:", "direct": "QEMU itself:"}[boot.loader.kind]
+    kind = {GENUINE: "PV-GRUB", "stand-in": "a stand-in for PV-GRUB:", "direct": "QEMU itself:"}[boot.loader.kind]
     loader = f"loaded by {kind} {boot.loader.version.partition(' (')[0]}".rstrip(": ")
     machine = boot.machine if boot.proves == "default" else f"{boot.machine}, default broken"
     if boot.end is BootEnd.REACHED:
@@ -100,7 +91,7 @@ def _boot(boot: Boot) -> str:
     return f"{machine}: {ended} after {duration(boot.seconds)}, {reached}, {loader}; {boot.console}"
 
 
-def table(rows: Sequence[Row]) -> list[Line]:
+def table(rows: Sequence[BuildResult]) -> list[Line]:
     """All recipes at a glance."""
     width = max(len(row.name) for row in rows)
     lines: list[Line] = [[]]
@@ -114,7 +105,7 @@ def table(rows: Sequence[Row]) -> list[Line]:
     return lines
 
 
-def _word(row: Row) -> tuple[str, str]:
+def _word(row: BuildResult) -> tuple[str, str]:
     if row.report is not None:
         return row.report.verdict.value, _STYLE[row.report.verdict]
     if row.code is None:

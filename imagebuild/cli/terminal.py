@@ -1,35 +1,30 @@
-"""What a user sees while a build runs: a live display on a terminal, timestamped lines in a pipe, a log file always."""
+"""What a user sees while a build runs: a live display on a terminal, timestamped lines in a pipe."""
 
 from __future__ import annotations
 
 import contextlib
+import functools
+import os
 import sys
-import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TextIO
 
-from imagebuild.formats.text import duration, printable
-from imagebuild.report import Stage
+from imagebuild.events import EVENTS_VARIABLE, EventWriter, Screen
+from imagebuild.formats.text import printable
+from imagebuild.operations.journal import Journal, Now, done_text, now_utc, stamp
+from imagebuild.report import Outcome, Stage
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-Now = Callable[[], datetime]
 
-
-def now_utc() -> datetime:
-    return datetime.now(UTC)
-
-
-class Display(Protocol):
+class Display(Screen, Protocol):
     """What is on the screen. `close` is called once, whatever ended the run."""
 
-    def stage_started(self, name: str) -> None: ...
-    def stage_finished(self, stage: Stage) -> None: ...
-    def note(self, line: str) -> None: ...
     def close(self) -> None: ...
+
+
+_STYLE = {Outcome.PASSED: "green", Outcome.FAILED: "bold red", Outcome.WARNED: "yellow", Outcome.SKIPPED: "dim"}
 
 
 class PlainDisplay:
@@ -43,9 +38,9 @@ class PlainDisplay:
         self._line(f"{name} …")
 
     def stage_finished(self, stage: Stage) -> None:
-        self._line(f"{stage.name}: {_done(stage)}")
+        self._line(f"{stage.name}: {done_text(stage)}")
 
-    def note(self, line: str) -> None:
+    def note(self, line: str, outcome: Outcome | None = None) -> None:
         self._line(line)
 
     def close(self) -> None:
@@ -80,13 +75,12 @@ class LiveDisplay:
         self._remove(stage.name)
         mark, style = ("✗", "red") if self._failed else ("✓", "green")
         self._failed = False
-        self._print(f"{mark} {stage.name}", f"  {_done(stage)}", style=style)
+        self._print(f"{mark} {stage.name}", f"  {done_text(stage)}", style=style)
 
-    def note(self, line: str) -> None:
-        word, _, rest = line.partition(" ")
-        self._failed = self._failed or word == "failed"
-        style = {"passed": "green", "failed": "bold red", "warned": "yellow", "skipped": "dim"}.get(word)
-        self._print("  " + word if style else "  ", f" {rest}" if style else line, style=style or "")
+    def note(self, line: str, outcome: Outcome | None = None) -> None:
+        self._failed = self._failed or outcome is Outcome.FAILED
+        head = outcome.value if outcome else ""
+        self._print(f"  {head}", line.removeprefix(head), style=_STYLE[outcome] if outcome else "")
 
     def close(self) -> None:
         for name in list(self._running):  # what still runs at the end did not finish
@@ -109,66 +103,56 @@ class LiveDisplay:
         self._progress.console.print(line, soft_wrap=True, highlight=False)
 
 
-class LogFile:
-    """Every line of a run, with its time. Opened anew for each run: the log tells of the last one."""
+class EventDisplay:
+    """Not for a person: this process was started by another of ours, which shows what happens (child.py)."""
 
-    def __init__(self, path: Path, now: Now = now_utc) -> None:
-        self.path = path
-        self._now = now
-        self._file = path.open("w", encoding="utf-8", errors="backslashreplace")
-
-    def line(self, text: str) -> None:
-        for part in text.splitlines() or [""]:
-            self._file.write(f"{stamp(self._now())} {printable(part)}\n")
-        self._file.flush()
+    def __init__(self, events: EventWriter) -> None:
+        self.stage_started, self.stage_finished, self.note = events.stage_started, events.stage_finished, events.note
 
     def close(self) -> None:
-        with contextlib.suppress(OSError):  # a full disk has been reported by the write before
-            self._file.close()
+        pass
 
 
-class Watcher:
-    """The Progress of the command line: screen and log file. Safe to call from several threads.
+class OnDemand:
+    """The display that `choose` names, chosen when there is something to show: what is unchanged needs none."""
 
-    What cannot be written (a full disk, a reader that went away) ends the run, but only the main thread can do
-    that: an error on another thread (a console, a tool's output) is kept and raised at the main thread's next call.
-    """
-
-    def __init__(self, display: Display, log: LogFile | None = None) -> None:
-        self._display = display
-        self._log = log
-        self._lock = threading.RLock()  # reentrant: a signal's handler may run in the middle of a call
-        self._failure: OSError | None = None
-        self.stages: list[Stage] = []
+    def __init__(self, choose: Callable[[], Display]) -> None:
+        self._choose = choose
+        self._display: Display | None = None
 
     def stage_started(self, name: str) -> None:
-        self._write(f"stage {name}: started", lambda: self._display.stage_started(name))
+        self._chosen().stage_started(name)
 
     def stage_finished(self, stage: Stage) -> None:
-        self.stages.append(stage)
-        self._write(f"stage {stage.name}: {_done(stage)}", lambda: self._display.stage_finished(stage))
+        self._chosen().stage_finished(stage)
 
-    def log(self, line: str) -> None:
-        self._write(line, lambda: None)
+    def note(self, line: str, outcome: Outcome | None = None) -> None:
+        self._chosen().note(line, outcome)
 
-    def note(self, line: str) -> None:
-        self._write(line, lambda: self._display.note(line))
+    def close(self) -> None:
+        if self._display:
+            self._display.close()
 
-    def _write(self, line: str, show: Callable[[], None]) -> None:
-        with self._lock:
-            try:
-                if self._log:
-                    self._log.line(line)
-                show()
-            except OSError as error:
-                self._failure = self._failure or error
-            if self._failure and threading.current_thread() is threading.main_thread():
-                failure, self._failure = self._failure, None
-                raise failure
+    def _chosen(self) -> Display:
+        if self._display is None:
+            self._display = self._choose()
+        return self._display
+
+
+@functools.cache
+def event_stream() -> EventWriter | None:
+    """Where events go as data, for a process that another of ours has started; else None."""
+    number = os.environ.pop(EVENTS_VARIABLE, "")
+    if not number:
+        return None
+    os.set_inheritable(int(number), False)  # the programs that we start are not to hold it open
+    return EventWriter(os.fdopen(int(number), "w", encoding="utf-8"))
 
 
 def choose_display(stream: TextIO | None = None, *, transient: bool = False) -> Display:
-    """Live on a terminal that can move its cursor, plain elsewhere."""
+    """Live on a terminal that can move its cursor, plain elsewhere; events for another process of ours."""
+    if events := event_stream():
+        return EventDisplay(events)
     stream = stream or sys.stdout
     if stream.isatty():
         from rich.console import Console
@@ -190,10 +174,10 @@ def showing(display: Display) -> Iterator[Display]:
 
 
 @contextlib.contextmanager
-def watching(stream: TextIO | None = None, *, transient: bool = False) -> Iterator[Watcher]:
+def watching(stream: TextIO | None = None, *, transient: bool = False) -> Iterator[Journal]:
     """The Progress for a block that has no log file."""
     with showing(choose_display(stream, transient=transient)) as display:
-        yield Watcher(display)
+        yield Journal(display)
 
 
 Segment = tuple[str, str]
@@ -215,11 +199,3 @@ def say(lines: Iterable[Sequence[Segment]], stream: TextIO | None = None) -> Non
     for line in lines:
         parts = [(printable(text), style) for text, style in line]
         console.print(Text.assemble(*parts), soft_wrap=True, highlight=False)
-
-
-def stamp(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _done(stage: Stage) -> str:
-    return f"{duration(stage.seconds)}" + (", cached" if stage.cached else "")

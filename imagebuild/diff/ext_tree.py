@@ -1,4 +1,4 @@
-"""All files of an ext2, ext3 or ext4, by debugfs: 15,000 files in some seconds, without appliance, mount or root.
+"""All files of an ext filesystem, by debugfs: 15,000 files in some seconds, without appliance, mount or root.
 
 debugfs takes many requests from a file (-f) and repeats each before its answer, so that one process tells of all:
 first the folders, level by level (`ls -p`), then every inode (`stat`), then every content (`cat`), whose length is

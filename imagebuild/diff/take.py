@@ -18,18 +18,17 @@ from imagebuild.host.scratch import scratch_folder
 from imagebuild.image.device_names import resolve
 from imagebuild.image.opened import open_any
 from imagebuild.image.places import Place
-from imagebuild.image.readers import ReadError
+from imagebuild.image.readers import ReadError, program_for
 from imagebuild.image.subject import Subject
 from imagebuild.pages.model import PackageLine
 from imagebuild.rootfs.packages import DPKG_STATUS, Packages, installed_packages
+from imagebuild.vocabulary import ROOT_TYPES
 
-_EXT = ("ext2", "ext3", "ext4")
-_OTHERS = ("xfs", "btrfs", "reiserfs")
 _MOST_STATUS_BYTES = 64 * 2**20
 
 
 def take_snapshot(path: Path, progress: Progress) -> Snapshot:
-    """An image (raw or qcow2), or an output folder of imagebuild's.
+    """An image of any format that is read, or an output folder of imagebuild's.
 
     Raises RecipeError when there is no such thing, VerifyError and BuildError when it cannot be read.
     """
@@ -101,10 +100,10 @@ def _layout(subject: Subject) -> dict[str, str]:
 
 
 def _files(subject: Subject, scratch: Path, progress: Progress) -> dict[str, FileFacts]:
-    places = [place for place in subject.places if place.type in (*_EXT, *_OTHERS)]
+    places = [place for place in subject.places if place.type in ROOT_TYPES]
     if not places:
         raise VerifyError(f"{subject.image} holds no filesystem that can be read")
-    if any(place.type in _OTHERS or len(place.runs) != 1 for place in places):
+    if any(program_for(place) != "debugfs" for place in places):
         return _by_appliance(subject, scratch, progress)
     trees = {place.name: ExtTree(subject.raw, place.runs[0].offset_bytes, scratch).files() for place in places}
     return _put_together(subject, places, trees)

@@ -1,4 +1,4 @@
-"""CRC-32C (Castagnoli), the checksum of Btrfs, XFS V5 and ext4's metadata. Python's zlib has only the other one."""
+"""CRC-32C (Castagnoli), the checksum of newer filesystems' metadata. Python's zlib has only the other one."""
 
 from __future__ import annotations
 

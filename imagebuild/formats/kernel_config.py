@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
-# The options of the drivers that an image's root may need, by the module's name (Linux' Kconfig files).
-_DRIVERS = {
-    "XEN_BLKDEV_FRONTEND": "xen-blkfront", "VIRTIO_BLK": "virtio_blk", "VIRTIO_PCI": "virtio_pci",
-    "BLK_DEV_DM": "dm-mod", "EXT2_FS": "ext2", "EXT3_FS": "ext3", "EXT4_FS": "ext4", "XFS_FS": "xfs",
-    "BTRFS_FS": "btrfs", "REISERFS_FS": "reiserfs",
+# The options of the drivers that an image's disk may need, by the module's name (Linux' Kconfig files).
+_DEVICES = {
+    "xen-blkfront": "XEN_BLKDEV_FRONTEND", "virtio_blk": "VIRTIO_BLK", "virtio_pci": "VIRTIO_PCI",
+    "dm-mod": "BLK_DEV_DM",
 }  # fmt: skip
 # A PV guest: XEN_PV since Linux 4.13, before it XEN itself; X86_XEN and X86_64_XEN in the classic Xen kernels
 # (RHEL 5, SUSE 11), XEN_UNPRIVILEGED_GUEST in their flavours that can be nothing else.
@@ -16,10 +16,11 @@ _XEN_PV = ("XEN_PV", "X86_XEN", "X86_64_XEN", "XEN_UNPRIVILEGED_GUEST")
 _SET = re.compile(r"^CONFIG_(\w+)=(\S+)$", re.M)
 
 
-def built_in(config: str) -> tuple[str, ...]:
-    """The drivers that the kernel has built in, by their modules' names."""
+def built_in(config: str, filesystems: Iterable[str]) -> tuple[str, ...]:
+    """The drivers that the kernel has built in, by their modules' names: of disks, and of these `filesystems`."""
     values = dict(_SET.findall(config))
-    return tuple(name for option, name in _DRIVERS.items() if values.get(option) == "y")
+    options = _DEVICES | {name: f"{name.upper()}_FS" for name in filesystems}
+    return tuple(name for name, option in options.items() if values.get(option) == "y")
 
 
 def is_xen_pv(config: str) -> bool | None:

@@ -10,6 +10,8 @@ import re
 import struct
 from dataclasses import dataclass
 
+from imagebuild.formats.superblocks import Superblock
+
 # The metadata area of a physical volume made with the defaults ends at 1 MiB, where its extents begin.
 PROBE_BYTES = 2**20
 _SECTOR = 512
@@ -43,6 +45,15 @@ class Volume:
 class Group:
     name: str
     volumes: tuple[Volume, ...]
+
+
+def read_label(data: bytes) -> Superblock | None:
+    """A physical volume by its label, which lies in one of the first four sectors."""
+    for sector in range(4):
+        label = data[sector * _SECTOR : (sector + 1) * _SECTOR]
+        if label[:8] == b"LABELONE" and label[24:32] == b"LVM2 001":
+            return Superblock("LVM2_member", label[32:64].decode("ascii", "replace"))
+    return None
 
 
 def read_group(data: bytes) -> Group | None:

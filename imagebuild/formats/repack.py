@@ -2,7 +2,7 @@
 
 A bzImage is a small program with the kernel proper in it, compressed: the payload. A PC's own start runs the program,
 which finds the payload by addresses compiled into it. Xen's domain builder and the loaders built on it (PV-GRUB,
-pygrub, GRUB 2's Xen port) never run it: they read where the payload lies from two fields of the setup header, and
+Xen in dom0, GRUB 2) never run it: they read where the payload lies from two fields of the setup header, and
 unpack it themselves. So the same kernel compressed with gzip is put behind the file's end, and the two fields lead
 there: the file boots both ways, and nothing of it but these fields and its length is changed.
 

@@ -38,14 +38,14 @@ _EXIT_CODE = 2 * 42 + 1
 def accelerator(cache: Cache) -> Accelerator:
     """`kvm` if a guest has been seen to run under it since this machine was booted, else `tcg` (QEMU's emulator).
 
-    The first call may take five seconds; the answer is kept in the cache. Raises HostError without QEMU.
+    The first call may take five seconds; the answer is cached. Raises HostError without QEMU.
     """
     command.require(PROGRAM, PACKAGE)
     if not os.access(_KVM, os.R_OK | os.W_OK):
         return "tcg"
 
-    def make(folder: Path) -> None:
-        (folder / "answer").write_text("kvm" if runs_a_guest("kvm") else "tcg", encoding="utf-8")
+    def make(directory: Path) -> None:
+        (directory / "answer").write_text("kvm" if runs_a_guest("kvm") else "tcg", encoding="utf-8")
 
     path, _ = cache.get(KIND, _digest(), make)
     return "kvm" if (path / "answer").read_text(encoding="utf-8") == "kvm" else "tcg"
@@ -53,8 +53,8 @@ def accelerator(cache: Cache) -> Accelerator:
 
 def runs_a_guest(name: Accelerator, limit_seconds: float = _LIMIT_SECONDS) -> bool:
     """Whether a guest of a few instructions ran to its end under this accelerator within the limit."""
-    with scratch_folder() as folder:
-        disk = folder / "sector"
+    with scratch_folder() as directory:
+        disk = directory / "sector"
         disk.write_bytes(_SECTOR)
         argv = [
             PROGRAM, "-machine", "pc", "-accel", name, "-cpu", "qemu64", "-m", "64", "-nodefaults", "-display", "none",

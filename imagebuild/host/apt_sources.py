@@ -33,14 +33,14 @@ class Source:
         return f"deb {'[trusted=yes] ' if self.trusted else ''}{self.uri} {self.suite} main"
 
 
-def debian_mirrors(suite: str, folder: Path = APT_FOLDER) -> list[str]:
+def debian_mirrors(suite: str, directory: Path = APT_FOLDER) -> list[str]:
     """One-line `deb` entries for `suite` and its updates and security pockets, as far as this machine's apt has them.
 
     Empty when apt here knows nothing of that suite (another release, another distribution): mmdebstrap then takes
     its own default mirror. Only http and https are taken: other URIs mean nothing inside a new tree.
     """
     wanted = {suite + pocket for pocket in _POCKETS}
-    found = [source for source in read_sources(folder) if source.suite in wanted and _is_debian(source)]
+    found = [source for source in read_sources(directory) if source.suite in wanted and _is_debian(source)]
     if not any(source.suite == suite for source in found):
         return []
     return list(dict.fromkeys(source.one_line() for source in found))
@@ -52,9 +52,9 @@ def _is_debian(source: Source) -> bool:
     return not source.signed_by or _DEBIAN_KEYRING in source.signed_by
 
 
-def read_sources(folder: Path) -> Iterator[Source]:
-    """Every binary source of /etc/apt (or a folder like it), in apt's own order. Unreadable files are passed over."""
-    for path in [folder / "sources.list", *sorted((folder / "sources.list.d").glob("*"))]:
+def read_sources(directory: Path) -> Iterator[Source]:
+    """Every binary source of /etc/apt (or a directory like it), in apt's own order. Unreadable files are skipped."""
+    for path in [directory / "sources.list", *sorted((directory / "sources.list.d").glob("*"))]:
         if path.suffix not in (".list", ".sources"):
             continue
         try:

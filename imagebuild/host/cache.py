@@ -1,6 +1,6 @@
 """Content-addressed entries on disk: made once, shared by all builds, never half there.
 
-    ROOT/KIND/DIGEST/       a finished entry: a folder of files that belong to the user, and their digests (`SUMS`)
+    ROOT/KIND/DIGEST/       a finished entry: a directory of files that belong to the user, and their digests (`SUMS`)
     ROOT/partial/           entries being made; what a crash left is removed by the next maker of that entry
     ROOT/locks/             one lock file for each entry, held (flock) while it is made
 
@@ -31,7 +31,7 @@ ENVIRONMENT_VARIABLE = "IMAGEBUILD_CACHE"
 
 
 def default_root() -> Path:
-    """$IMAGEBUILD_CACHE, or imagebuild/ in the user's cache folder (XDG base directory specification)."""
+    """$IMAGEBUILD_CACHE, or imagebuild/ in the user's cache directory (XDG base directory specification)."""
     if chosen := os.environ.get(ENVIRONMENT_VARIABLE):
         return Path(chosen).expanduser().absolute()
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
@@ -76,7 +76,7 @@ class Cache:
         return hashlib.sha256((self.path(kind, digest) / SUMS).read_bytes()).hexdigest()
 
     def get(self, kind: Kind, digest: str, make: Callable[[Path], None]) -> tuple[Path, bool]:
-        """The entry's folder, and whether it was there already; else `make(folder)` fills a new one.
+        """The entry's directory, and whether it was there already; else `make(directory)` fills a new one.
 
         A `make` that raises leaves nothing behind. Another process that wants the same entry waits. Until this process
         ends, nobody removes the entry. Raises HostError when the cache cannot be written.
@@ -121,11 +121,13 @@ class Cache:
     def entries(self) -> list[Entry]:
         """Every finished entry, the one that was not wanted for the longest time first; an older imagebuild's, too."""
         found = []
-        for folder in self.root.glob("*/*"):
-            if folder.is_dir() and (folder.parent.name in KINDS or (folder / SUMS).exists()):
+        for directory in self.root.glob("*/*"):
+            if directory.is_dir() and (directory.parent.name in KINDS or (directory / SUMS).exists()):
                 with contextlib.suppress(FileNotFoundError):  # another process may prune at the same time
-                    size = sum(path.lstat().st_blocks * 512 for path in folder.rglob("*"))
-                    found.append(Entry(folder.parent.name, folder.name, folder, size, folder.stat().st_mtime))
+                    size = sum(path.lstat().st_blocks * 512 for path in directory.rglob("*"))
+                    found.append(
+                        Entry(directory.parent.name, directory.name, directory, size, directory.stat().st_mtime)
+                    )
         return sorted(found, key=lambda entry: entry.used)
 
     def prune(self, max_size_bytes: int, *, kind: Kind | None = None, wanted: Path | None = None) -> list[Entry]:
@@ -171,9 +173,9 @@ class Cache:
             os.close(handle)
 
     def _lock_file(self, kind: str, digest: str) -> Path:
-        folder = self.root / "locks"
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder / f"{kind}-{digest}"
+        directory = self.root / "locks"
+        directory.mkdir(parents=True, exist_ok=True)
+        return directory / f"{kind}-{digest}"
 
     @contextlib.contextmanager
     def lock(self, kind: str, digest: str) -> Iterator[None]:
@@ -191,7 +193,7 @@ class Cache:
         except OSError as error:
             raise HostError(
                 f"the cache {self.root} cannot be written: {error.strerror}",
-                resolution=f"free some space or permit writing there, or name another folder in {ENVIRONMENT_VARIABLE}",
+                resolution=f"free some space, permit writing there, or set {ENVIRONMENT_VARIABLE} to another place",
             ) from error
         try:
             yield handle
@@ -209,20 +211,20 @@ def _locked_alone(handle: int) -> bool:
 
 
 # Entries that this process has asked for, each with a shared lock on it: no other process removes them meanwhile.
-_kept: dict[Path, int] = {}
+_locks: dict[Path, int] = {}
 _keeping = threading.Lock()
 
 
 def _keep(entry: Path, handle: int) -> None:
     with _keeping:
-        if entry not in _kept:
-            _kept[entry] = os.dup(handle)  # the same open file, so the same lock; it ends with the last of the two
+        if entry not in _locks:
+            _locks[entry] = os.dup(handle)  # the same open file, so the same lock; it ends with the last of the two
     fcntl.flock(handle, fcntl.LOCK_SH)
 
 
 def _release(entry: Path) -> None:
     with _keeping:
-        if (handle := _kept.pop(entry, None)) is not None:
+        if (handle := _locks.pop(entry, None)) is not None:
             os.close(handle)
 
 
@@ -237,28 +239,28 @@ def damage(entry: Entry) -> list[str]:
     return lines + [f"{name}: changed" for name in sorted(noted.keys() & found.keys()) if noted[name] != found[name]]
 
 
-def _sums(folder: Path) -> dict[str, list[int | str]]:
-    """Size and sha256 of every regular file below the folder."""
+def _sums(directory: Path) -> dict[str, list[int | str]]:
+    """Size and sha256 of every regular file below the directory."""
     sums: dict[str, list[int | str]] = {}
-    for path in sorted(folder.rglob("*")):
+    for path in sorted(directory.rglob("*")):
         if path.is_file() and not path.is_symlink() and path.name != SUMS:
-            sums[str(path.relative_to(folder))] = [path.stat().st_size, file_sha256(path)]
+            sums[str(path.relative_to(directory))] = [path.stat().st_size, file_sha256(path)]
     return sums
 
 
-def _read_sums(folder: Path) -> dict[str, list[int | str]] | None:
+def _read_sums(directory: Path) -> dict[str, list[int | str]] | None:
     try:
-        noted = json.loads((folder / SUMS).read_text(encoding="utf-8"))
+        noted = json.loads((directory / SUMS).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     return noted if isinstance(noted, dict) else None
 
 
-def _sizes_agree(folder: Path) -> bool:
-    noted = _read_sums(folder)
+def _sizes_agree(directory: Path) -> bool:
+    noted = _read_sums(directory)
     if noted is None:
         return False
     try:
-        return all((folder / name).stat().st_size == size for name, (size, _digest) in noted.items())
+        return all((directory / name).stat().st_size == size for name, (size, _digest) in noted.items())
     except (OSError, ValueError, TypeError):
         return False

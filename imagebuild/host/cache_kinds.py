@@ -1,6 +1,6 @@
 """Every kind of thing that is cached between builds, in one table: what it is, what its key says, its limit.
 
-A kind is a folder of the cache (cache.py). Nothing is cached under another name: `Cache` takes these names only.
+A kind is a directory of the cache (cache.py). Nothing is cached under another name: `Cache` takes these names only.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Kind = Literal[
     "trees",
     "verdicts",
 ]
-"""Kinds whose entries are folders, each under its digest."""
+"""Kinds whose entries are directories, each under its digest."""
 FileKind = Literal["publish", "stamps"]
 """Kinds that are small files, which only save time."""
 
@@ -51,12 +51,12 @@ KINDS: Mapping[Kind | FileKind, CacheKind] = {
     ),
     "kernels": CacheKind("kernels from beside a recipe, looked into", "the files' names and sha256"),
     "laid": CacheKind(
-        "filesystems, laid but not finished", "mke2fs' version, the tree's content, edits, filesystems",
+        "filesystems, populated but not finished", "mke2fs' version, the tree's content, edits, filesystems",
         limit=f"{MOST_LAID_BYTES // 2**30} GiB",
     ),
     "packages": CacheKind("packages' files", "their names and sha256"),
     "publish": CacheKind("what an interrupted upload has sent", "the snapshot's id"),
-    "pv-grub": CacheKind("genuine PV-GRUB", "put there by hand"),
+    "pv-grub": CacheKind("genuine PV-GRUB", "none, you put it there"),
     "stamps": CacheKind("sha256 of images by their times", "the image's path", limit=f"{MOST_STAMPS} files"),
     "testhost": CacheKind("the Xen test host", "its packages with their sha256, and how it is made"),
     "trees": CacheKind("root trees", "where the tree comes from: packages, archive, image, folder"),

@@ -111,26 +111,28 @@ def start(
     by_line: bool = False,
     chunk_bytes: int = 0,
     without_sync: bool = False,
+    descriptors: Sequence[int] = (),
 ) -> Running:
     """Start a process; its stdout and stderr go, merged, to `on_bytes` byte by byte as they come.
 
     A console needs that (its prompt has no line's end); `by_line` is faster for programs that only print, and
     `chunk_bytes` (about so many at once) is meant for megabytes of output. `without_sync`: see no_sync.py; for programs
-    that only read, some of which end with an fsync (debugfs waits for what others have written).
+    that only read, some of which end with an fsync (debugfs waits for what others have written). `descriptors`: open
+    files of ours that the process gets, under the same numbers; they must be inheritable.
 
     `on_bytes` is called on a thread of sh's. The caller must end the process (`Running.kill`), best through
     `running()`. Raises HostError when there is no such program.
     """
     if find(argv[0]) is None:
         raise HostError(f"{argv[0]} is not installed", resolution="run: imagebuild doctor")
-    words = ["setpriv", "--pdeathsig", "KILL", "--", *argv]
+    wrapped = ["setpriv", "--pdeathsig", "KILL", "--", *argv]
 
     def forward(chunk: bytes | str) -> None:
         if on_bytes is not None:
             on_bytes(chunk if isinstance(chunk, bytes) else chunk.encode("utf-8", "surrogateescape"))
 
-    process = sh.Command(str(require(words[0], "util-linux")))(
-        *words[1:],
+    process = sh.Command(str(require(wrapped[0], "util-linux")))(
+        *wrapped[1:],
         _bg=True,
         _bg_exc=False,
         _tty_out=False,
@@ -146,6 +148,7 @@ def start(
         _env=clean_environment(environment),
         _cwd=str(folder) if folder else None,
         _preexec_fn=_leave_out_syncs if without_sync else None,
+        _pass_fds=set(descriptors),
     )
     return Running(argv, process)
 
@@ -185,6 +188,7 @@ def running(
     by_line: bool = False,
     chunk_bytes: int = 0,
     without_sync: bool = False,
+    descriptors: Sequence[int] = (),
 ) -> Iterator[Running]:
     """A background process that does not outlive the block, whatever ends the block."""
     process = start(
@@ -196,6 +200,7 @@ def running(
         by_line=by_line,
         chunk_bytes=chunk_bytes,
         without_sync=without_sync,
+        descriptors=descriptors,
     )
     try:
         yield process

@@ -32,7 +32,7 @@ class PartitionSpan:
 def write_table(
     path: Path, table: Literal["mbr", "gpt"], identity: int | str, partitions: Sequence[PartitionSpan]
 ) -> None:
-    """Write a fresh partition table into a file. Raises BuildError with parted's own words.
+    """Write a fresh partition table into a file. Raises BuildError with parted's own message.
 
     The sectors are taken as they are (the planner has aligned them); nothing is rounded. `identity`: the MBR's 32-bit
     signature or the GPT's GUID, computed and not drawn: libparted draws its own, which are replaced.

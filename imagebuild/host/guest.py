@@ -14,15 +14,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 from imagebuild.errors import BuildError, HostError
+from imagebuild.filesystems import table as filesystems
 from imagebuild.host import command
 from imagebuild.host.scratch import scratch_folder
 from imagebuild.vocabulary import Accelerator
 
 # The filesystems that imagebuild makes or reads through the appliance, and the Debian package that brings each.
-FILESYSTEMS = {
-    "ext2": "libguestfs0", "ext3": "libguestfs0", "ext4": "libguestfs0", "xfs": "libguestfs-xfs",
-    "btrfs": "libguestfs0", "reiserfs": "libguestfs-reiserfs",
-}  # fmt: skip
+FILESYSTEMS: dict[str, str] = {
+    item.name: item.appliance_package for item in filesystems.FILESYSTEMS.values() if item.appliance_package
+}
 # QEMU's emulator carries `rep movsb` out byte by byte, and a kernel that sees "erms" copies with nothing else: without
 # it, data moves two to three times as fast (tried: reading a disk took 7.1 s of processor time, now 2.6 s). The others
 # make each entry into its kernel dearer, and guard a machine that runs for seconds and sees nobody else's code.
@@ -68,19 +68,19 @@ class Guest:
 
     def call(self, name: str, *arguments: Any, **options: Any) -> Any:
         """One call of libguestfs' API by its name (guestfs(3)). Raises BuildError."""
-        words = " ".join([*map(str, arguments), *(f"{key}={value}" for key, value in options.items())])
-        self._log(f"guestfs: {name} {words}".rstrip())
+        call = " ".join([*map(str, arguments), *(f"{key}={value}" for key, value in options.items())])
+        self._log(f"guestfs: {name} {call}".rstrip())
         try:
             return getattr(self._handle, name)(*arguments, **options)
         except RuntimeError as error:
-            raise BuildError(f"{name} failed in the appliance", details=f"{name} {words}\n{error}") from error
+            raise BuildError(f"{name} failed in the appliance", details=f"{name} {call}\n{error}") from error
 
-    def shell(self, *words: str) -> str:
+    def shell(self, *argv: str) -> str:
         """A command inside the appliance itself, for what the API does not offer (guestfs_debug(3), "sh").
 
         /dev/sda is there whatever its kernel found first, which need not be our first disk: see `device`.
         """
-        return str(self.call("debug", "sh", [shlex.quote(word) for word in words]))
+        return str(self.call("debug", "sh", [shlex.quote(word) for word in argv]))
 
     def device(self, name: str) -> str:
         """The disk with that name, or with a number behind it one of its partitions, as every command knows it."""
@@ -136,12 +136,12 @@ def _configure(handle: Any, acceleration: Accelerator, scratch: Path) -> None:
     handle.set_autosync(True)
 
 
-def _with_other_cpu(qemu: Path, folder: Path) -> Path:
+def _with_other_cpu(qemu: Path, directory: Path) -> Path:
     """A program for libguestfs to start in QEMU's place, which only exchanges the processor's model.
 
     libguestfs remembers what it has found out about a QEMU by the file's size and time: the time is QEMU's own.
     """
-    script = folder / "appliance-qemu"
+    script = directory / "appliance-qemu"
     script.write_text(
         "#!/bin/sh\n"
         f'for word; do shift; case $word in max|max,*) word={_EMULATED_CPU};; esac; set -- "$@" "$word"; done\n'

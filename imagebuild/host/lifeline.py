@@ -5,7 +5,7 @@ a new user namespace (prctl(2); kernel/cred.c, commit_creds). So a process insid
 holds: the kernel frees it when imagebuild dies, however it dies.
 
 `python -m imagebuild.host.lifeline LOCK MEMORY PROGRAM [ARGUMENT…]` runs a program under such a watch; MEMORY is a
-folder that becomes a filesystem in memory for it, or an empty word.
+directory that becomes a filesystem in memory for it, or an empty word.
 """
 
 from __future__ import annotations
@@ -54,13 +54,13 @@ def main(argv: list[str]) -> int:
     return subprocess.run(program, check=False).returncode & 0xFF
 
 
-def mount_memory(folder: Path) -> None:
+def mount_memory(directory: Path) -> None:
     """A filesystem in memory, in our private mount namespace: it ends with the process, whatever ends that.
 
     Many times faster than a disk for tens of thousands of small files, and nothing of it is ever left behind.
     """
     options = "mode=0755,size=90%,nr_inodes=0"
-    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "imagebuild", str(folder)], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "imagebuild", str(directory)], check=True)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ As root a private mount and process namespace is enough; an ordinary user also g
 the user is root and the sub-uids of /etc/subuid are everybody else. What is mounted inside is seen by nobody else
 and ends with the namespace.
 
-A job holds a workspace, a folder whose files may belong to sub-uids. The workspace's lock file is held (flock) by
+A job holds a workspace, a directory whose files may belong to sub-uids. The workspace's lock file is held (flock) by
 imagebuild itself: the job ends itself when that lock comes free, so even SIGKILL leaves nothing running, and the next
 run knows a dead workspace by its free lock.
 """
@@ -31,9 +31,9 @@ _MEMORY_KEPT_FREE = 3 * 2**30
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """`folder` is empty at first; `lock` is the file whose flock says that we are alive."""
+    """`directory` is empty at first; `lock` is the file whose flock says that we are alive."""
 
-    folder: Path
+    directory: Path
     lock: Path
 
 
@@ -42,15 +42,15 @@ def is_root() -> bool:
 
 
 def prefix(*, network: bool = False) -> list[str]:
-    """The words before a command that is to be root in a namespace of its own, without network unless asked.
+    """The argv before a command that is to be root in a namespace of its own, without network unless asked.
 
     Raises HostError when this machine does not let an ordinary user do that.
     """
-    words = ["unshare", "--mount", "--pid", *([] if network else ["--net"]), "--fork", "--kill-child"]
+    argv = ["unshare", "--mount", "--pid", *([] if network else ["--net"]), "--fork", "--kill-child"]
     if is_root():
-        return words
+        return argv
     check_subordinate_ids()
-    return [*words, "--user", "--map-root-user", "--map-auto"]
+    return [*argv, "--user", "--map-root-user", "--map-auto"]
 
 
 def check_subordinate_ids() -> None:
@@ -95,14 +95,14 @@ def workspace(root: Path) -> Iterator[Workspace]:
     """A new workspace below `root`, removed at the end; those that dead runs left are removed first."""
     root.mkdir(parents=True, exist_ok=True)
     sweep(root)
-    folder = Path(tempfile.mkdtemp(prefix="tree-", dir=root))
-    lock = root / f"{folder.name}.lock"
+    directory = Path(tempfile.mkdtemp(prefix="tree-", dir=root))
+    lock = root / f"{directory.name}.lock"
     handle = os.open(lock, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
-        yield Workspace(folder, lock)
+        yield Workspace(directory, lock)
     finally:
-        remove_tree(folder)
+        remove_tree(directory)
         lock.unlink(missing_ok=True)
         os.close(handle)
 
@@ -119,11 +119,11 @@ def sweep(root: Path) -> None:
             lock.unlink(missing_ok=True)
 
 
-def remove_tree(folder: Path) -> None:
-    """Remove a folder whose files may belong to sub-uids."""
-    shutil.rmtree(folder, ignore_errors=True)
-    if folder.exists():
-        command.attempt([*prefix(), "rm", "-rf", "--one-file-system", "--", str(folder)])
+def remove_tree(directory: Path) -> None:
+    """Remove a directory whose files may belong to sub-uids."""
+    shutil.rmtree(directory, ignore_errors=True)
+    if directory.exists():
+        command.attempt([*prefix(), "rm", "-rf", "--one-file-system", "--", str(directory)])
 
 
 def attempt_program(
@@ -131,13 +131,13 @@ def attempt_program(
 ) -> command.Finished:
     """Run a program as root in a namespace of its own, with network, and return how it ended; it ends with us.
 
-    Its TMPDIR is a folder of the workspace, in memory if `memory` says so.
+    Its TMPDIR is a directory of the workspace, in memory if `memory` says so.
     """
-    scratch = space.folder / "scratch"
+    scratch = space.directory / "scratch"
     scratch.mkdir(exist_ok=True)
-    words = [*prefix(network=True), "--mount-proc", sys.executable, "-m", "imagebuild.host.lifeline", str(space.lock)]
-    words.append(str(scratch) if memory else "")
-    return command.attempt([*words, *argv], environment={"TMPDIR": str(scratch), **environment}, log=log)
+    program = [*prefix(network=True), "--mount-proc", sys.executable, "-m", "imagebuild.host.lifeline", str(space.lock)]
+    program.append(str(scratch) if memory else "")
+    return command.attempt([*program, *argv], environment={"TMPDIR": str(scratch), **environment}, log=log)
 
 
 def fits_in_memory(size_bytes: int) -> bool:

@@ -8,12 +8,9 @@ from pathlib import Path
 
 from imagebuild.events import Progress
 from imagebuild.host.cache import Cache
-from imagebuild.image.places import Place
+from imagebuild.image.readers import program_for
 from imagebuild.image.subject import Subject, open_subject
 from imagebuild.testhost import Tools, find, prepare
-
-_BY_DEBUGFS = ("ext2", "ext3", "ext4")
-_BY_FSTEST = (*_BY_DEBUGFS, "xfs", "btrfs", "reiserfs", "vfat")  # see readers.py
 
 
 @contextlib.contextmanager
@@ -25,13 +22,9 @@ def open_any(image: Path, cache: Cache, scratch: Path, progress: Progress) -> It
     host = find(cache)
     tools = host.tools if host else Tools(Path("/nonexistent"))
     with open_subject(image, tools, scratch) as subject:
-        if host is not None or not any(_wants_tools(place) for place in subject.places):
+        if host is not None or not any(program_for(place) == "grub-fstest" for place in subject.places):
             yield subject
             return
     host, _ = prepare(cache, progress)
     with open_subject(image, host.tools, scratch) as subject:
         yield subject
-
-
-def _wants_tools(place: Place) -> bool:
-    return place.type in _BY_FSTEST and (place.type not in _BY_DEBUGFS or len(place.runs) != 1)

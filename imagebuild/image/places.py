@@ -10,8 +10,10 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from imagebuild.formats import lvm, superblocks
-from imagebuild.formats.superblocks import Superblock
+from imagebuild.filesystems.table import identify
+from imagebuild.formats import lvm
+from imagebuild.formats.partition_table import odd_flags
+from imagebuild.formats.superblocks import PROBE_BYTES, Superblock
 from imagebuild.host.sparse import data_extents, read_extent
 from imagebuild.image.probe import look
 
@@ -65,10 +67,11 @@ class Partition:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """`label` is sfdisk's: dos or gpt (or what else it knows)."""
+    """`label` is sfdisk's: dos or gpt (or what else it knows). `odd_flags`: why Linux does not believe an MBR."""
 
     label: str
     partitions: tuple[Partition, ...]
+    odd_flags: tuple[int, ...] = ()
 
 
 def read_table(raw: Path) -> Table | None:
@@ -97,17 +100,27 @@ def _partition(table: dict[str, str], item: dict[str, str]) -> Partition:
 def look_at_disk(raw: Path) -> tuple[Table | None, tuple[Place, ...]]:
     """The partition table and the places: the whole disk or its partitions, and the volumes on them.
 
-    A table without partitions counts as none where a filesystem begins with the disk (sfdisk takes a FAT boot sector
-    for an empty table).
+    Where a filesystem begins with the disk, a boot sector of its own in front of it (FAT's, extlinux', GRUB's) is no
+    table, though sfdisk takes it for one: Linux believes none with other flags than 00 and 80, and drops partitions
+    that begin behind the disk's end.
     """
     table = read_table(raw)
     with raw.open("rb") as image:
-        whole = _place(image.fileno(), "(hd0)", None, Run(0, raw.stat().st_size), "(loop0)")
-        if table is None or (not table.partitions and whole.contents):
+        size_bytes = raw.stat().st_size
+        whole = _place(image.fileno(), "(hd0)", None, Run(0, size_bytes), "(loop0)")
+        if table is not None and table.label == "dos":
+            table = replace(table, odd_flags=tuple(odd_flags(_read(image.fileno(), (Run(0, _SECTOR),), _SECTOR))))
+        if table is None or (whole.contents and not _is_believed(table, size_bytes)):
             table, areas = None, [whole]
         else:
             areas = [_partition_place(image.fileno(), table, item) for item in table.partitions]
         return table, (*areas, *_volumes(image.fileno(), areas))
+
+
+def _is_believed(table: Table, size_bytes: int) -> bool:
+    return not table.odd_flags and any(
+        0 < item.start_sector * _SECTOR < size_bytes and item.sectors for item in table.partitions
+    )
 
 
 def _partition_place(handle: int, table: Table, item: Partition) -> Place:
@@ -118,7 +131,7 @@ def _partition_place(handle: int, table: Table, item: Partition) -> Place:
 
 
 def _place(handle: int, name: str, partition: int | None, run: Run, grub2: str) -> Place:
-    contents = superblocks.identify(_read(handle, (run,), superblocks.PROBE_BYTES))
+    contents = identify(_read(handle, (run,), PROBE_BYTES))
     return Place(name, partition, run.size_bytes, (run,), contents, grub2)
 
 
@@ -138,7 +151,7 @@ def _volume(handle: int, group: str, volume: lvm.Volume, starts: dict[str, int])
     pieces = volume.pieces or ()
     if pieces and all(piece.pv_uuid in starts for piece in pieces):
         runs = tuple(Run(starts[piece.pv_uuid] + piece.offset_bytes, piece.size_bytes) for piece in pieces)
-    contents = superblocks.identify(_read(handle, runs, superblocks.PROBE_BYTES)) if runs else None
+    contents = identify(_read(handle, runs, PROBE_BYTES)) if runs else None
     grub2 = f"(lvm/{_doubled(group)}-{_doubled(volume.name)})"
     name = f"/dev/{group}/{volume.name}"
     return Place(name, None, volume.size_bytes, runs, contents, grub2, volume=(group, volume.name))

@@ -11,7 +11,8 @@ import re
 from pathlib import Path
 from typing import Literal, Protocol
 
-from imagebuild.formats.ext_blocks import Inode, read_stat
+from imagebuild.filesystems.ext_blocks import Inode, read_stat
+from imagebuild.filesystems.table import known
 from imagebuild.formats.text import excerpt
 from imagebuild.image.places import Place
 from imagebuild.image.probe import look
@@ -60,7 +61,7 @@ class Reader(Protocol):
 
 
 class DebugfsReader:
-    """For ext2, ext3 and ext4. Sees the filesystem as it lies there, without replaying a journal."""
+    """For ext. Sees the filesystem as it lies there, without replaying a journal."""
 
     witness = "debugfs"
     sees_inodes = True
@@ -197,8 +198,18 @@ def _absolute(path: str) -> str:
 
 def reader_of(raw: Path, place: Place, tools: Tools) -> Reader | None:
     """The reader for a place of `raw`, beside which it may write; None where none of them reads what is there."""
-    if place.type in ("ext2", "ext3", "ext4") and len(place.runs) == 1:
-        return DebugfsReader(raw, place)
-    if place.type in ("ext2", "ext3", "ext4", "xfs", "btrfs", "reiserfs", "vfat"):
-        return FstestReader(raw, place, tools)
-    return None
+    match program_for(place):
+        case "debugfs":
+            return DebugfsReader(raw, place)
+        case "grub-fstest":
+            return FstestReader(raw, place, tools)
+        case None:
+            return None
+
+
+def program_for(place: Place) -> Literal["debugfs", "grub-fstest"] | None:
+    """The program that reads the place; None where none does. debugfs knows one stretch of a file only."""
+    filesystem = known(place.type)
+    if filesystem is None or filesystem.reader != "debugfs" or len(place.runs) == 1:
+        return filesystem.reader if filesystem else None
+    return "grub-fstest"

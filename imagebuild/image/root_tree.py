@@ -6,7 +6,7 @@ import posixpath
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from imagebuild.formats.ext_blocks import Inode
+from imagebuild.filesystems.ext_blocks import Inode
 from imagebuild.image.places import Place
 from imagebuild.image.readers import Reader
 from imagebuild.image.subject import Subject

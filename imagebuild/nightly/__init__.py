@@ -6,13 +6,12 @@ Start here. A night goes through these modules in this order:
     inputs.py     everything that a recipe is made from, as files and as one digest
     unchanged.py  what need not be built again, and why
     engine.py     dask.distributed: tasks go out, results and lines come back as they happen
-    work.py       … what a worker does for one recipe: `imagebuild build` as a process of its own
-    supervise.py  … watched: a limit for each stage
-    network.py    … and tried again when the network was to blame
+    work.py       … what a worker does for one recipe: `imagebuild build` as a process of its own, with a limit for each
+                  stage (operations/child.py), and again when the network was to blame
     store.py      results under an fsspec URL, each published exactly once
     shared.py     recipes and root trees that travel between machines
     history.py    the nights that were, numbered: the clock may be set back
-    page.py       summary.html
+    summary.py    its files: junit.xml, summary.json, and summary.html (page.py)
     worker.py     a machine that offers what it can do
 
 `model.py` is what they speak of.

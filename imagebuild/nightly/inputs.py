@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from imagebuild.errors import UsageError
 from imagebuild.host.digest import file_sha256
 from imagebuild.plan.accounts import passwords
 from imagebuild.recipe.files import FILE_KEYS, FOLDER_KEYS
@@ -18,6 +19,20 @@ from imagebuild.recipe.load import LoadedRecipe
 
 # A password's hash takes part in the digest (a changed one is a changed image), but never travels.
 _SECRET_KEYS = ("system.root_password.file", "system.users.*.password.file")
+
+
+def recipes_in(paths: Sequence[Path]) -> list[Path]:
+    """Files as they are, directories as the *.yaml in them. Raises UsageError for a directory without any."""
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            inside = sorted(path.glob("*.yaml"))
+            if not inside:
+                raise UsageError(str(path), "found no *.yaml in this folder: name another")
+            found += inside
+        else:
+            found.append(path)  # one that is not there is a broken recipe of this night; the others go on
+    return found
 
 
 def named_paths(loaded: LoadedRecipe, keys: Sequence[str] = FILE_KEYS + FOLDER_KEYS) -> list[Path]:

@@ -7,10 +7,8 @@ from xml.etree import ElementTree
 
 from imagebuild.formats.text import xml_text
 from imagebuild.nightly.model import Night, Result, State
-from imagebuild.pages.junit import junit_text
+from imagebuild.pages.junit import TOTALS, document, junit_text
 from imagebuild.report import Report
-
-_TOTALS = ("tests", "failures", "errors", "skipped")
 
 
 def junit_of_night(night: Night, reports: Mapping[str, Report]) -> str:
@@ -20,11 +18,7 @@ def junit_of_night(night: Night, reports: Mapping[str, Report]) -> str:
     for result in night.results:
         if result.name in reports and result.state is not State.UNCHANGED:
             root.extend(ElementTree.fromstring(junit_text(reports[result.name]).encode()))
-    for total in _TOTALS:
-        root.set(total, str(sum(int(suite.get(total, "0")) for suite in root)))
-    root.set("time", f"{night.seconds:.3f}")
-    ElementTree.indent(root)
-    return '<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
+    return document(root, night.seconds)
 
 
 def _suite(night: Night) -> ElementTree.Element:
@@ -38,7 +32,7 @@ def _suite(night: Night) -> ElementTree.Element:
         len(cases),
         *(sum(case.find(kind) is not None for case in cases) for kind in ("failure", "error", "skipped")),
     ]
-    for total, count in zip(_TOTALS, counts, strict=True):
+    for total, count in zip(TOTALS, counts, strict=True):
         suite.set(total, str(count))
     return suite
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from imagebuild.operations.jobs import BuildRequest
+from imagebuild.operations.judge import LoaderDemand
+from imagebuild.operations.recipes import parse_settings
 from imagebuild.report import Report, Verdict
 from imagebuild.vocabulary import MachineName
 
@@ -86,7 +90,8 @@ class Limits:
 class Options:
     """What is asked of every recipe. `machines` None: all that each recipe has; empty: no verification.
 
-    `program` starts imagebuild; empty: each worker's own.
+    `settings`: NAME=VALUE. `program` starts imagebuild; empty: each worker's own. `pv_grub` and `sign_key` are files of
+    the worker.
     """
 
     machines: tuple[MachineName, ...] | None = None
@@ -94,14 +99,23 @@ class Options:
     limits: Limits = Limits()
     program: tuple[str, ...] = ()
     locked: bool = False
+    pv_grub: Path | None = None
+    demand: LoaderDemand = None
+    sign_key: Path | None = None
 
-    def build_words(self) -> list[str]:
-        """The options of `imagebuild build` that say the same."""
-        words = [word for setting in self.settings for word in ("--set", setting)]
-        words += ["--locked"] if self.locked else []
-        if self.machines is None:
-            return words
-        return words + (["--with", ",".join(self.machines)] if self.machines else ["--no-verify"])
+    def build_request(self, recipe: Path, output: Path) -> BuildRequest:
+        """What `imagebuild build` is asked for one recipe."""
+        return BuildRequest(
+            recipes=(recipe,),
+            output=output,
+            settings=parse_settings(self.settings),
+            machines=self.machines or None,
+            verify=self.machines != (),
+            locked=self.locked,
+            pv_grub=self.pv_grub,
+            demand=self.demand,
+            sign_key=self.sign_key,
+        )
 
 
 @dataclass(frozen=True, slots=True)

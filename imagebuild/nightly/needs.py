@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
-from imagebuild.errors import PlanError
-from imagebuild.nightly.model import Options
+from typing import Literal
+
+from pydantic import ByteSize
+
+from imagebuild.operations.recipes import preliminary_plan
 from imagebuild.plan.disk_vocabulary import CreateLogicalVolume, CreateVolumeGroup, MakeAndFill
 from imagebuild.plan.planner import make_plan, tree_source
-from imagebuild.plan.steps import TakeImage
+from imagebuild.plan.steps import Plan, TakeImage
 from imagebuild.recipe.load import LoadedRecipe
+from imagebuild.recipe.model import Recipe
 from imagebuild.vocabulary import MachineName
 
-
-def machines_of(loaded: LoadedRecipe, options: Options) -> tuple[MachineName, ...]:
-    """The machines that will verify the recipe's image."""
-    verify = loaded.recipe.verify
-    having: list[MachineName] = ["static"]
-    having += ["qemu"] if verify.qemu else []
-    having += ["xen"] if verify.xen else []
-    return tuple(machine for machine in having if options.machines is None or machine in options.machines)
+Need = MachineName | Literal["guestfs"]
+_LARGE_BYTES = ByteSize(2**40)
 
 
-def needs_of(loaded: LoadedRecipe, machines: tuple[MachineName, ...]) -> tuple[str, ...]:
+def needs_of(loaded: LoadedRecipe, machines: tuple[MachineName, ...]) -> tuple[Need, ...]:
     """The resources beside "build". Raises PlanError for a recipe that no machine could make."""
-    needs = [machine for machine in machines if machine != "static"]
-    try:
-        plan = make_plan(loaded.recipe, None)
-    except PlanError as error:
-        raise PlanError(f"{loaded.path}: {error.brief}", details=error.details, resolution=error.resolution) from None
-    appliance = any(isinstance(step, (CreateVolumeGroup, CreateLogicalVolume, MakeAndFill)) for step in plan.disk)
-    if appliance or isinstance(tree_source(loaded.recipe), TakeImage):
-        needs.append("guestfs")  # type: ignore[arg-type]
+    needs: list[Need] = [machine for machine in machines if machine != "static"]
+    plan = preliminary_plan(loaded)
+    if not plan.disk:  # its size is computed from the tree; which steps make it does not depend on that
+        plan = make_plan(_with_size(loaded.recipe), None)
+    if _has_appliance_steps(plan) or isinstance(tree_source(loaded.recipe), TakeImage):
+        needs.append("guestfs")
     return tuple(needs)
+
+
+def _with_size(recipe: Recipe) -> Recipe:
+    return recipe.model_copy(update={"disk": recipe.disk.model_copy(update={"size": _LARGE_BYTES})})
+
+
+def _has_appliance_steps(plan: Plan) -> bool:
+    return any(isinstance(step, (CreateVolumeGroup, CreateLogicalVolume, MakeAndFill)) for step in plan.disk)

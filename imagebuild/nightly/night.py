@@ -18,13 +18,14 @@ from imagebuild.nightly import history, shared, unchanged
 from imagebuild.nightly.engine import run_tasks
 from imagebuild.nightly.inputs import inputs_sha256
 from imagebuild.nightly.model import Done, Night, Options, Result, State, Task
-from imagebuild.nightly.needs import machines_of, needs_of
+from imagebuild.nightly.needs import needs_of
 from imagebuild.nightly.store import CURRENT, RESERVED, Store, as_url
+from imagebuild.nightly.summary import Summary, summary_files
 from imagebuild.nightly.unchanged import Current
-from imagebuild.nightly.work import build_seconds
-from imagebuild.recipe.load import LoadedRecipe, load_recipe
+from imagebuild.operations.jobs import machines_of
+from imagebuild.operations.recipes import parse_settings, reader
+from imagebuild.recipe.load import LoadedRecipe
 from imagebuild.report import Report
-from imagebuild.rootfs.locked import with_lock
 
 # Kept free from the beginning, so that a full disk still has room for the words that say so.
 _RESERVE_BYTES = 4 * 2**20
@@ -36,16 +37,15 @@ Say = Callable[[str, str], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class NightRequest:
     """What the night is asked for. `scheduler` empty: this process does it, `jobs` at once.
 
-    `settings` are `options.settings` as a mapping. `now` is the clock.
+    `now` is the clock.
     """
 
     recipes: Sequence[Path]
     output: str
     options: Options
-    settings: Mapping[str, str]
     jobs: int
     scheduler: str = ""
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -53,7 +53,7 @@ class Wishes:
 
 @dataclass
 class _Run:
-    wishes: Wishes
+    request: NightRequest
     store: Store
     nights: list[Night]
     night: Night
@@ -66,48 +66,36 @@ class _Run:
     @property
     def direct(self) -> bool:
         """Results go straight into a folder; else they travel through the store."""
-        return not self.wishes.scheduler and "://" not in self.wishes.output
+        return not self.request.scheduler and "://" not in self.request.output
 
 
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """What the summary pages are made of: all nights, the last one at the end, and its reports by name."""
-
-    nights: tuple[Night, ...]
-    reports: Mapping[str, Report]
-
-    @property
-    def night(self) -> Night:
-        return self.nights[-1]
-
-
-def run_night(wishes: Wishes, say: Say, write_up: Callable[[Summary], Mapping[str, str]]) -> Night:
-    """Build what has changed, keep the night, and write the summary files that `write_up` makes, by name.
+def run_night(request: NightRequest, say: Say) -> Night:
+    """Build what has changed, keep the night, and write its summary (summary.py).
 
     Raises BuildError when another night writes there, HostError for a store or scheduler that cannot be reached.
     Interrupted, the night is kept too: what did not come back is LOST.
     """
-    store = Store(as_url(wishes.output))
+    store = Store(as_url(request.output))
     with store.lock(), _reserve(store):
-        run = _begin(wishes, store, say)
+        run = _begin(request, store, say)
         try:
             _work(run)
         except KeyboardInterrupt:
             _interrupted(run)
         _end(run)
     summary = Summary((*run.nights, run.night), run.reports)
-    _write_up(run, write_up(summary))
+    _write_up(run, summary_files(summary))
     return run.night
 
 
-def _begin(wishes: Wishes, store: Store, say: Say) -> _Run:
+def _begin(request: NightRequest, store: Store, say: Say) -> _Run:
     nights, notes = history.read_nights(store)
-    now = wishes.now()
+    now = request.now()
     number = history.next_number(store)
     night = Night(number=number, begun=history.text(now), seconds=0, results=(), imagebuild_version=__version__)
-    run = _Run(wishes, store, nights, night, say, time.monotonic(), notes)
+    run = _Run(request, store, nights, night, say, time.monotonic(), notes)
     _note(run, history.clock_note(nights, now))
-    if not wishes.scheduler:
+    if not request.scheduler:
         for line in shared.mend(Cache()):
             _note(run, line)
     return run
@@ -115,7 +103,7 @@ def _begin(wishes: Wishes, store: Store, say: Say) -> _Run:
 
 def _work(run: _Run) -> None:
     tasks: list[Task] = []
-    for path in run.wishes.recipes:
+    for path in run.request.recipes:
         if task := _prepare(run, path):
             tasks.append(task)
     if not run.direct:
@@ -123,16 +111,15 @@ def _work(run: _Run) -> None:
             current = unchanged.read_current(run.store, task.name)
             run.store.sweep(task.name, current.stored if current else "")  # what a dead night left
     if tasks:
-        for task, done in run_tasks(tasks, run.say, scheduler=run.wishes.scheduler, jobs=run.wishes.jobs):
+        for task, done in run_tasks(tasks, run.say, scheduler=run.request.scheduler, jobs=run.request.jobs):
             _take(run, task, done)
 
 
 def _prepare(run: _Run, path: Path) -> Task | None:
     """The task, or None when there is nothing to do: then the result is known already."""
-    options = run.wishes.options
+    options = run.request.options
     try:
-        loaded = load_recipe(path, run.wishes.settings)
-        loaded = with_lock(loaded) if options.locked else loaded
+        loaded = reader(locked=options.locked)(path, parse_settings(options.settings))
         name = loaded.recipe.name
         if name in run.results or name in RESERVED:
             taken = "is taken by the night itself" if name in RESERVED else f"{run.results[name].recipe} has it, too"
@@ -153,10 +140,10 @@ def _prepare(run: _Run, path: Path) -> Task | None:
 
 
 def _standing(run: _Run, loaded: LoadedRecipe, inputs: str) -> unchanged.Standing:
-    options = run.wishes.options
+    options = run.request.options
     if run.direct:
         recorded = history.latest(run.nights, loaded.recipe.name)
-        return unchanged.in_folder(loaded, Path(run.wishes.output), recorded, inputs, options, Cache())
+        return unchanged.in_folder(loaded, Path(run.request.output), recorded, inputs, options, Cache())
     return unchanged.in_store(loaded, run.store, inputs, options, Cache())
 
 
@@ -166,7 +153,7 @@ def _unchanged(run: _Run, loaded: LoadedRecipe, report: Report, inputs: str) -> 
     run.results[name] = Result(
         name=name, recipe=str(loaded.path), state=State.UNCHANGED if verified else State.NOT_VERIFIED, exit_code=0,
         image=report.image.path, message=message, image_sha256=report.image.sha256,
-        size_bytes=report.image.size_bytes, real_bytes=report.image.real_bytes, build_seconds=build_seconds(report),
+        size_bytes=report.image.size_bytes, real_bytes=report.image.real_bytes, build_seconds=report.build_seconds,
         boot_seconds={boot.machine: boot.seconds for boot in report.boots if boot.proves == "default"},
         plan_digest=report.plan_digest or "", inputs_sha256=inputs,
     )  # fmt: skip
@@ -175,10 +162,10 @@ def _unchanged(run: _Run, loaded: LoadedRecipe, report: Report, inputs: str) -> 
 
 
 def _task(run: _Run, loaded: LoadedRecipe, inputs: str) -> Task:
-    options, name = run.wishes.options, loaded.recipe.name
-    machines = machines_of(loaded, options)
+    options, name = run.request.options, loaded.recipe.name
+    machines = machines_of(loaded, options.machines)
     task = Task(
-        name=name, recipe=str(loaded.path), options=options, output=run.wishes.output, inputs_sha256=inputs,
+        name=name, recipe=str(loaded.path), options=options, output=run.request.output, inputs_sha256=inputs,
         needs=needs_of(loaded, machines),
     )  # fmt: skip
     if run.direct:
@@ -221,7 +208,7 @@ def _interrupted(run: _Run) -> None:
 
 
 def _end(run: _Run) -> None:
-    _note(run, history.jump_note(history.parse(run.night.begun) or run.wishes.now(), run.wishes.now(), _seconds(run)))
+    _note(run, history.jump_note(history.parse(run.night.begun) or run.request.now(), run.request.now(), _seconds(run)))
     if run.store.folder is not None:
         (run.store.folder / _RESERVE).unlink(missing_ok=True)
     _keep(run)

@@ -28,7 +28,7 @@ _LEVEL = 3
 def tree_digest(loaded: LoadedRecipe) -> str:
     """The name of the recipe's root tree in the cache; empty when its source cannot be pinned here."""
     try:
-        return rootfs.resolve(tree_source(loaded.recipe), loaded.folder, Cache(), loaded.lock).digest
+        return rootfs.resolve(tree_source(loaded.recipe), loaded.folder, Cache(), loaded.lock, loaded.epoch).digest
     except BuildError:
         return ""
 

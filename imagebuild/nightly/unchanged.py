@@ -9,18 +9,15 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 
 from imagebuild import __version__
+from imagebuild.artifacts.output_directory import REPORT
 from imagebuild.errors import PlanError
 from imagebuild.host.cache import Cache
 from imagebuild.host.digest import image_sha256
 from imagebuild.nightly.model import Options, Result
 from imagebuild.nightly.store import CURRENT, Store
-from imagebuild.plan.planner import make_plan
+from imagebuild.operations.recipes import final_plan
 from imagebuild.recipe.load import LoadedRecipe
 from imagebuild.report import Report, Verdict
-from imagebuild.rootfs.resolve import facts_in_cache
-
-REPORT = "report.json"
-_NO_VERIFY = "--no-verify"
 
 
 class Current(BaseModel):
@@ -69,7 +66,7 @@ def in_store(loaded: LoadedRecipe, store: Store, inputs: str, options: Options, 
 
 def as_asked_for(report: Report) -> bool:
     """Whether it is unverified because nobody asked for a verification."""
-    return report.verdict is Verdict.UNVERIFIED and report.unverified_because == _NO_VERIFY
+    return report.verdict is Verdict.UNVERIFIED and not report.verify_asked
 
 
 def read_current(store: Store, name: str) -> Current | None:
@@ -98,13 +95,11 @@ def _why_not(
         return "no night has recorded what it was made from"
     if recorded.inputs_sha256 != inputs:
         return "the recipe or a file that it names has changed"
-    facts = facts_in_cache(loaded, cache)
     try:
-        if facts and make_plan(loaded.recipe, facts).digest != report.plan_digest:
-            return "the plan has changed"
+        plan = final_plan(loaded, cache)
     except PlanError:
         return "the plan has changed"
-    return ""
+    return "the plan has changed" if plan and plan.digest != report.plan_digest else ""
 
 
 def _report(content: bytes | None) -> Report | None:

@@ -4,30 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import platform
-import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pydantic import ValidationError
-
+from imagebuild.artifacts.output_directory import REPORT
 from imagebuild.errors import BAD_IMAGE, OK, BuildError, HostError, ImagebuildError, VerifyError
 from imagebuild.host.cache import Cache
 from imagebuild.host.digest import file_sha256
 from imagebuild.host.scratch import scratch_folder
-from imagebuild.nightly import shared, unchanged
+from imagebuild.nightly import shared
 from imagebuild.nightly.model import STATE_OF_VERDICT, Done, Result, State, Task
-from imagebuild.nightly.network import sign_of_the_network
 from imagebuild.nightly.store import Store
-from imagebuild.nightly.supervise import STAMPED, Ended, run_build
-from imagebuild.nightly.unchanged import REPORT
+from imagebuild.nightly.unchanged import as_asked_for
+from imagebuild.operations.child import OWN_PROGRAM, Ended, build_argv, mark_of, read_report, run_build
 from imagebuild.report import Report
-
-OWN_PROGRAM = (sys.executable, "-m", "imagebuild")
-_MESSAGE_LINES = 12
-_FULL = "no space left"
 
 
 @dataclass
@@ -93,10 +86,8 @@ def _in_folder(job: _Job, recipe: Path, output: Path) -> Done:
     for attempt in range(1, limits.attempts + 1):
         before = mark_of(report_path)
         ended = _build(job, recipe, output)
-        if ended.exit_code not in (BuildError.exit_code, VerifyError.exit_code) or ended.hung or job.stop():
-            break
-        sign = sign_of_the_network(ended.said)
-        if not sign or attempt == limits.attempts:
+        sign = ended.failed.network if ended.failed else ""
+        if not sign or ended.hung or job.stop() or attempt == limits.attempts:
             break
         job.notes.append(f"{task.name}: attempt {attempt} failed for the network's sake ({sign}); tried again")
         job.say(f"the network failed ({sign}); again in {pause:g} s")
@@ -109,7 +100,7 @@ def _in_folder(job: _Job, recipe: Path, output: Path) -> Done:
 
 def _build(job: _Job, recipe: Path, output: Path) -> Ended:
     options = job.task.options
-    argv = [*(options.program or OWN_PROGRAM), "build", str(recipe), "-o", str(output), *options.build_words()]
+    argv = [*(options.program or OWN_PROGRAM), *build_argv(options.build_request(recipe, output))]
     return run_build(argv, stage_seconds=options.limits.stage_seconds, say=job.say, stop=job.stop)
 
 
@@ -117,23 +108,6 @@ def _wait(seconds: float, stop: Callable[[], bool]) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and not stop():
         time.sleep(0.2)
-
-
-def mark_of(report: Path) -> tuple[int, int, int] | None:
-    """What tells this run's report from an older one: `build` puts a new file into its place. No clock is asked."""
-    try:
-        status = report.stat()
-    except OSError:
-        return None
-    return status.st_ino, status.st_mtime_ns, status.st_size
-
-
-def read_report(path: Path) -> Report | None:
-    """The report; None when there is none, or none that can be read."""
-    try:
-        return Report.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError):
-        return None
 
 
 def _result(job: _Job, ended: Ended, attempts: int, report: Report | None) -> Done:
@@ -145,11 +119,11 @@ def _result(job: _Job, ended: Ended, attempts: int, report: Report | None) -> Do
     judged = (OK, HostError.exit_code, VerifyError.exit_code, BAD_IMAGE)
     if report is None or ended.exit_code not in judged:
         code = ended.exit_code if ended.exit_code > 0 else BuildError.exit_code
-        message = last_words(ended)
-        if _FULL in message.lower():
+        message = ended.last_words()
+        if ended.failed and ended.failed.disk_full:
             job.notes.append(f"{task.name}: the disk was full; what was published before stays")
         return Done(_broken(task, code, message, attempts))
-    state = State.NOT_VERIFIED if unchanged.as_asked_for(report) else STATE_OF_VERDICT[report.verdict]
+    state = State.NOT_VERIFIED if as_asked_for(report) else STATE_OF_VERDICT[report.verdict]
     failed = "; ".join(f"{check.machine}: {check.name}" for check in report.failed())
     result = Result(
         name=task.name,
@@ -162,7 +136,7 @@ def _result(job: _Job, ended: Ended, attempts: int, report: Report | None) -> Do
         image_sha256=report.image.sha256,
         size_bytes=report.image.size_bytes,
         real_bytes=report.image.real_bytes,
-        build_seconds=build_seconds(report),
+        build_seconds=report.build_seconds,
         boot_seconds={boot.machine: boot.seconds for boot in report.boots if boot.proves == "default"},
         plan_digest=report.plan_digest or "",
         inputs_sha256=task.inputs_sha256,
@@ -170,27 +144,7 @@ def _result(job: _Job, ended: Ended, attempts: int, report: Report | None) -> Do
     return Done(result, report)
 
 
-def build_seconds(report: Report) -> float:
-    """The stages that make the image: those before the first of the verification."""
-    total = 0.0
-    for stage in report.stages:
-        if stage.name in ("Xen test host", "checksum"):
-            break
-        total += stage.seconds
-    return round(total, 3)
-
-
 def _broken(task: Task, code: int, message: str, attempts: int = 0) -> Result:
     return Result(
         name=task.name, recipe=task.recipe, state=State.BROKEN, exit_code=code, message=message, attempts=attempts
     )
-
-
-def last_words(ended: Ended) -> str:
-    """What it said on stderr, from the first line that says `error`; else the end of all that it said."""
-    words = [line for line in ended.said.splitlines() if not STAMPED.fullmatch(line) and not line.startswith("log: ")]
-    for number, line in enumerate(words):
-        if line.startswith(("error:", "internal error:", "interrupted:")):
-            return "\n".join(words[number : number + _MESSAGE_LINES])
-    tail = "\n".join((words or ended.said.splitlines())[-_MESSAGE_LINES:])
-    return tail or f"imagebuild build ended with {ended.exit_code} and said nothing"

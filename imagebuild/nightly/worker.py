@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from imagebuild.errors import HostError
 from imagebuild.host.cache import Cache
 from imagebuild.host.capabilities import Capability, probes
 from imagebuild.host.memory import available_bytes
-
-# Two boots (QEMU and Xen), the appliance and a tree in memory: what one recipe wants at its widest.
-JOB_MEMORY_BYTES = 4 * 2**30
+from imagebuild.host.scratch import scratch_folder
+from imagebuild.operations.side_by_side import JOB_MEMORY_BYTES
 
 
 def jobs_that_fit(cores: int, free_bytes: int) -> int:
@@ -52,15 +54,36 @@ def probe(cache: Cache) -> list[Capability]:
     return [answer for each in probes(cache) for answer in each.run()]
 
 
-def serve(scheduler: str, *, jobs: int, resources: dict[str, float], name: str, folder: Path) -> None:
+@dataclass(frozen=True, slots=True)
+class WorkerRequest:
+    """`scheduler` is its address. `folder`: for dask's own files; None: a scratch directory of ours."""
+
+    scheduler: str
+    jobs: int
+    name: str = ""
+    folder: Path | None = None
+
+
+def serve(request: WorkerRequest, resources: dict[str, float]) -> None:
     """Work for the scheduler until it closes or we are interrupted. Raises HostError when it cannot be reached."""
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        asyncio.run(_serve(scheduler, jobs, resources, name, folder))
-    except (OSError, TimeoutError) as error:
-        raise HostError(
-            f"the scheduler {scheduler} cannot be reached: {error}", resolution="start one with: dask scheduler"
-        ) from error
+    with own_folder(Cache()) if request.folder is None else contextlib.nullcontext(request.folder) as folder:
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            asyncio.run(_serve(request.scheduler, request.jobs, resources, request.name, folder))
+        except (OSError, TimeoutError) as error:
+            raise HostError(
+                f"the scheduler {request.scheduler} cannot be reached: {error}",
+                resolution="start one with: dask scheduler",
+            ) from error
+
+
+@contextlib.contextmanager
+def own_folder(cache: Cache) -> Iterator[Path]:
+    """A scratch directory in the cache that is no entry of it: `cache verify` and `cache prune` leave it alone."""
+    work = cache.root / "work"
+    work.mkdir(parents=True, exist_ok=True)
+    with scratch_folder(work) as folder:
+        yield folder
 
 
 async def _serve(scheduler: str, jobs: int, resources: dict[str, float], name: str, folder: Path) -> None:

@@ -14,7 +14,8 @@ from imagebuild.host.acceleration import PACKAGE, PROGRAM, accelerator
 from imagebuild.host.cache import Cache
 from imagebuild.host.scratch import scratch_folder
 from imagebuild.image.boot_files import NoEntry, default_entry_files
-from imagebuild.image.subject import Subject, disk_format_of, open_subject
+from imagebuild.image.raw_view import disk_format_of
+from imagebuild.image.subject import Subject, open_subject
 from imagebuild.testhost import TestHost, Tools, find, prepare
 from imagebuild.verify.machine import base_arguments, option_value, untouched_disk
 

@@ -11,11 +11,7 @@ from imagebuild.errors import HostError, ImagebuildError
 from imagebuild.events import Progress, stage
 from imagebuild.host.cache import Cache
 from imagebuild.host.capabilities import Capability, Probe, probes
-
-_REAL_ONE = (
-    "Xen's own sources make the genuine one (stubdom: pv-grub-x86_64.gz; docs/explanation/verified.md); name it with "
-    "--pv-grub FILE or IMAGEBUILD_PV_GRUB, or put it where Xen does (/usr/lib/xen/boot)"
-)
+from imagebuild.vocabulary import GENUINE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,20 +61,24 @@ def _test_host(cache: Cache, progress: Progress, *, prepare: bool) -> Capability
 
 def _pv_grub(given: Path | None, cache: Cache) -> Capability:
     """The loader that a verification under Xen would take, found in the same way."""
-    from imagebuild.verify.loaders import find_pv_grub
+    from imagebuild.verify.loaders import ENVIRONMENT_VARIABLE, FILE_NAME, OPTION, find_pv_grub
 
+    remedy = (
+        f"Xen's own sources make the genuine one (stubdom: {FILE_NAME}; docs/explanation/verified.md); name it with "
+        f"{OPTION} FILE or {ENVIRONMENT_VARIABLE}, or put it where Xen does (/usr/lib/xen/boot)"
+    )
     try:
         found = find_pv_grub(given, cache)
     except HostError as error:
-        return Capability("pv-grub", "limited", error.brief, f"{error.resolution}. {_REAL_ONE}", needed=False)
+        return Capability(GENUINE, "limited", error.brief, f"{error.resolution}. {remedy}", needed=False)
     if found:
         path, loader = found
         evidence = (
             f"{path}: the genuine PV-GRUB, {loader.version}, sha256 {loader.sha256}; it boots the guests under Xen"
         )
-        return Capability("pv-grub", "ok", evidence, needed=False)
+        return Capability(GENUINE, "ok", evidence, needed=False)
     evidence = (
         "no genuine one: none is named, none in the cache or in Xen's folders; under Xen the guests start with a "
         "stand-in (GRUB 2 reading menu.lst), and the static checks judge what PV-GRUB does otherwise"
     )
-    return Capability("pv-grub", "limited", evidence, _REAL_ONE, needed=False)
+    return Capability(GENUINE, "limited", evidence, remedy, needed=False)

@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast, get_args
 
-from imagebuild.errors import BuildError, HostError, ImagebuildError, Problem, RecipeError
+from imagebuild.errors import BuildError, HostError, ImagebuildError, UsageError
 from imagebuild.events import Progress
 from imagebuild.host.cache import Cache
 from imagebuild.host.scratch import scratch_folder
 from imagebuild.recipe.starter import Answers, FoundImage, from_image, starter
-from imagebuild.vocabulary import Layout, RootType
+from imagebuild.vocabulary import ROOT_TYPES, USUAL_ROOT, Layout, RootType
 
 Ask = Callable[[str, str, tuple[str, ...]], str]
 """A question, its default, the choices (none: any text); returns the answer."""
@@ -48,11 +48,11 @@ class Written:
 
 
 def write_recipe(request: InitRequest, ask: Ask, cache: Cache, progress: Progress) -> Written:
-    """Write the recipe; it is read back and planned before it gets its name. Raises RecipeError, HostError."""
+    """Write the recipe; it is read back and planned before it gets its name. Raises UsageError, HostError."""
     path = request.path
     if path != _STDOUT and path.exists() and not request.force:
         message = "there is such a file already; choose another name, or give --force"
-        raise RecipeError([Problem(str(path), 0, 0, "", message)])
+        raise UsageError(str(path), message)
     if request.source is not None:
         text = from_image(_look_at(request.source, path, cache, progress))
     else:
@@ -97,8 +97,8 @@ def _answers(request: InitRequest, ask: Ask) -> Answers:
     if lvm is None:
         lvm = layout == "hd00" and ask("LVM", "no", ("yes", "no")) == "yes"
     if lvm and layout == "hd0":
-        raise RecipeError([Problem("--lvm", 0, 0, "", "LVM needs a partition table: --layout hd00")])
-    filesystem = request.filesystem or cast(RootType, ask("Root filesystem", "ext4", get_args(RootType)))
+        raise UsageError("--lvm", "LVM needs a partition table: --layout hd00")
+    filesystem = request.filesystem or cast(RootType, ask("Root filesystem", USUAL_ROOT, ROOT_TYPES))
     size = request.size or ask("Size of the disk (auto: as large as the content needs)", "auto", ())
     hostname = request.hostname or ask("Host name", "debian", ())
     return Answers(name, layout, filesystem, lvm, suite, None if size == "auto" else size, hostname)

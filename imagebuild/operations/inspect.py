@@ -14,7 +14,7 @@ from imagebuild.image.subject import open_subject
 from imagebuild.pages.disk_svg import disk_svg
 from imagebuild.pages.model import Area, DiskFacts, Stretch
 from imagebuild.testhost import prepare
-from imagebuild.vocabulary import BootLoader
+from imagebuild.vocabulary import DEFAULT_LOADER, BootLoader
 
 if TYPE_CHECKING:
     from imagebuild.verify.inspection import Inspection, Part
@@ -27,7 +27,7 @@ class InspectRequest:
     """`loader`: whose rules the findings follow. `svg`: where the disk is drawn."""
 
     image: Path
-    loader: BootLoader = "pv-grub"
+    loader: BootLoader = DEFAULT_LOADER
     svg: Path | None = None
 
 

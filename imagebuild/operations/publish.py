@@ -20,6 +20,7 @@ from imagebuild.publish.ec2.plan import Publication, PublicationPlan, calls, pla
 from imagebuild.publish.ec2.publication import MeterFor, Published, publish
 from imagebuild.publish.ec2.requests import parse_mapping
 from imagebuild.recipe.load import LoadedRecipe, load_recipe
+from imagebuild.vocabulary import DEFAULT_LOADER
 
 # Where the recipe's section has another name, or another shape.
 _SHAPED = {"certificate", "ec2_certificate", "block_devices", "launch_permissions"}
@@ -84,10 +85,10 @@ def _publication(request: PublishRequest, loaded: LoadedRecipe | None, cache: Ca
     if mappings := request.options.get("mappings"):
         given["mappings"] = tuple(parse_mapping(text) for text in mappings)
     given["tags"] = {**_of_section(loaded).get("tags", {}), **_tags(request.options.get("tags") or ())}
-    if loaded is not None and given.get("virtualization") != "hvm" and loaded.recipe.boot.loader != "pv-grub":
+    if loaded is not None and given.get("virtualization") != "hvm" and loaded.recipe.boot.loader != DEFAULT_LOADER:
         raise PublishError(
             f"the recipe's image is made for {loaded.recipe.boot.loader}: EC2 starts PV images by PV-GRUB only",
-            resolution="set boot.loader: pv-grub in the recipe, build and verify again",
+            resolution=f"set boot.loader: {DEFAULT_LOADER} in the recipe, build and verify again",
         )
     return Publication(stem=_stem(request.image, loaded), **given)
 

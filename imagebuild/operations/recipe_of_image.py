@@ -10,10 +10,10 @@ from imagebuild.diff.take import mounts_of_subject
 from imagebuild.errors import VerifyError
 from imagebuild.image.menu_runs import started_entry, trace_of
 from imagebuild.recipe.starter import FoundFilesystem, FoundImage
-from imagebuild.vocabulary import FilesystemType
+from imagebuild.vocabulary import USUAL_ROOT, FilesystemType
 
 if TYPE_CHECKING:
-    from imagebuild.bootloaders.menu import MenuEntry
+    from imagebuild.bootloaders.menu import Menu
     from imagebuild.image.places import Place
     from imagebuild.image.subject import Subject
 
@@ -21,48 +21,54 @@ if TYPE_CHECKING:
 def found_in(subject: Subject, image: str) -> FoundImage:
     """The facts of an open image; `image` is its path as the recipe will say it. Raises VerifyError."""
     mounts = mounts_of_subject(subject)
-    volumes = [place for place in subject.places if place.volume]
-    partitions, group_of = [], _groups_of(subject)
-    for place in subject.places:
-        if place.volume:
-            continue
-        if place.type == "LVM2_member":
-            partitions.append(
-                FoundFilesystem("ext4", _size(place.size_bytes), None, group=group_of.get(place.name, "vg0"))
-            )
-        elif place.contents is not None and (part := _filesystem(place, mounts)):
-            partitions.append(part)
+    partitions = _partitions(subject, mounts)
     if not partitions:
         raise VerifyError(f"{subject.image} holds no filesystem that a recipe can make",
                           resolution=f"found: {', '.join(place.type for place in subject.places)}")  # fmt: skip
-    partitions[-1] = replace(partitions[-1], size="rest")
-    groups: dict[str, list[FoundFilesystem]] = {}
-    for place in volumes:
-        if place.volume and (part := _filesystem(place, mounts)):
-            groups.setdefault(place.volume[0], []).append(replace(part, name=place.volume[1]))
     table = {"dos": "mbr", "gpt": "gpt"}.get(subject.table.label) if subject.table else None
     menu = subject.menu
-    entry = _started(subject)
-    arguments = [word for word in (entry.arguments if entry else "").split() if not word.startswith("root=")]
     return FoundImage(
         name=re.sub(r"[^A-Za-z0-9._-]+", "-", subject.image.stem).strip("-._")[:64] or "my-image",
         image=image,
         size=_size(subject.size_bytes),
         table=cast(Any, table),
-        partitions=tuple(partitions),
-        groups=tuple((name, tuple(_with_rest(parts))) for name, parts in groups.items()),
+        partitions=(*partitions[:-1], replace(partitions[-1], size="rest")),
+        groups=_groups(subject, mounts),
         timeout=min(menu.timeout, 3600) if menu and menu.timeout is not None else None,
-        command_line=" ".join(arguments) or None,
+        command_line=_command_line(subject, menu) if menu else None,
     )
 
 
-def _started(subject: Subject) -> MenuEntry | None:
-    """The entry that GRUB 0.97 starts by itself, or else the one that it tries first."""
-    menu, trace = subject.menu, trace_of(subject, "grub-0.97")
-    if menu is None or trace is None or trace.default is None or not menu.entries:
+def _partitions(subject: Subject, mounts: dict[str, str]) -> list[FoundFilesystem]:
+    partitions, group_of = [], _groups_of(subject)
+    for place in subject.places:
+        if place.volume:
+            continue
+        if place.type == "LVM2_member":
+            group = group_of.get(place.name, "vg0")
+            partitions.append(FoundFilesystem(USUAL_ROOT, _size(place.size_bytes), None, group=group))
+        elif part := _filesystem(place, mounts):
+            partitions.append(part)
+    return partitions
+
+
+def _groups(subject: Subject, mounts: dict[str, str]) -> tuple[tuple[str, tuple[FoundFilesystem, ...]], ...]:
+    groups: dict[str, list[FoundFilesystem]] = {}
+    for place in subject.places:
+        if place.volume and (part := _filesystem(place, mounts)):
+            groups.setdefault(place.volume[0], []).append(replace(part, name=place.volume[1]))
+    return tuple((name, tuple(_with_rest(parts))) for name, parts in groups.items())
+
+
+def _command_line(subject: Subject, menu: Menu) -> str | None:
+    """The entry's that GRUB 0.97 starts, or tries first, without its root=; None: nothing else is in it."""
+    trace = trace_of(subject, "grub-0.97")
+    if trace is None or trace.default is None or not menu.entries:
         return None
     started = started_entry(trace)
-    return menu.entries[trace.entries[trace.default].ordinal if started is None else started]
+    number = trace.entries[trace.default].ordinal if started is None else started
+    arguments = [word for word in menu.entries[number].arguments.split() if not word.startswith("root=")]
+    return " ".join(arguments) or None
 
 
 def _with_rest(parts: list[FoundFilesystem]) -> list[FoundFilesystem]:

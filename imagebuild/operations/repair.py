@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imagebuild.errors import Problem, RecipeError, VerifyError
+from imagebuild.errors import UsageError, VerifyError
 from imagebuild.events import Progress, stage
 from imagebuild.host import command
 from imagebuild.host.acceleration import accelerator
@@ -15,7 +15,7 @@ from imagebuild.host.scratch import scratch_folder
 from imagebuild.image.subject import Subject, open_subject
 from imagebuild.report import Check, Outcome
 from imagebuild.testhost import Tools, prepare
-from imagebuild.vocabulary import BootLoader
+from imagebuild.vocabulary import DEFAULT_LOADER, BootLoader
 
 if TYPE_CHECKING:
     from imagebuild.repair.facts import BootVolume
@@ -31,7 +31,7 @@ class RepairRequest:
 
     image: Path
     target: Path
-    loader: BootLoader = "pv-grub"
+    loader: BootLoader = DEFAULT_LOADER
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def repair_image(request: RepairRequest, cache: Cache, progress: Progress) -> Re
     target = request.target
     if target.exists() or target.is_symlink():
         message = "this file is there already; name a new one, or remove it first"
-        raise RecipeError([Problem(str(target), 0, 0, "", message)])
+        raise UsageError(str(target), message)
     partial = target.with_name(f"{target.name}.partial")
     with stage(progress, "Xen test host") as mark:
         host, mark.cached = prepare(cache, progress)

@@ -9,7 +9,7 @@ from imagebuild.errors import OK, BuildError
 from imagebuild.host import command
 from imagebuild.host.acceleration import accelerator
 from imagebuild.host.cache import Cache
-from imagebuild.image.subject import disk_format_of
+from imagebuild.image.raw_view import disk_format_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

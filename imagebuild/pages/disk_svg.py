@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from xml.sax.saxutils import escape, quoteattr
 
+from imagebuild.filesystems.table import KNOWN
 from imagebuild.formats.text import excerpt, size
 from imagebuild.pages.drawing import Box, boxes
 from imagebuild.pages.model import Area, DiskFacts
@@ -16,10 +17,7 @@ from imagebuild.pages.model import Area, DiskFacts
 _WIDTH, _MARGIN, _BAR_HEIGHT, _GAP, _LINE = 960, 20, 64, 28, 22
 _TOP = 56
 # Readable on white, told apart by people who see few colours too (Okabe and Ito's set, lightened).
-_COLOURS = {
-    "ext2": "#8fc7e8", "ext3": "#6db5e0", "ext4": "#56a3d9", "xfs": "#f0c26b", "btrfs": "#7cc9a8",
-    "reiserfs": "#d9a3c4", "swap": "#c9c9c9", "vfat": "#f2e38b", "LVM2_member": "#e8d9c5",
-}  # fmt: skip
+_COLOURS = {"LVM2_member": "#e8d9c5", **{name: item.colour for name, item in KNOWN.items()}}
 _UNKNOWN, _FREE = "#ffffff", "#f4f4f4"
 # Pixels that a character takes at this size; what has less room goes without words.
 _CHARACTER = 8

@@ -13,7 +13,7 @@ from imagebuild.formats.text import xml_text
 from imagebuild.report import Boot, Check, Outcome, Report
 from imagebuild.vocabulary import MACHINES, MachineName
 
-NOT_ASKED_FOR = "--no-verify"
+TOTALS = ("tests", "failures", "errors", "skipped")
 
 
 def junit_text(report: Report) -> str:
@@ -26,9 +26,14 @@ def junit_text(report: Report) -> str:
             root.append(_suite(report, machine, checks, boots))
     if report.unverified_because:
         root.append(_unverified(report))
-    for total in ("tests", "failures", "errors", "skipped"):
+    return document(root, sum(float(suite.get("time", "0")) for suite in root))
+
+
+def document(root: ElementTree.Element, seconds: float) -> str:
+    """The text of a `testsuites` element, with the totals of its suites."""
+    for total in TOTALS:
         root.set(total, str(sum(int(suite.get(total, "0")) for suite in root)))
-    root.set("time", f"{sum(float(suite.get('time', '0')) for suite in root):.3f}")
+    root.set("time", f"{seconds:.3f}")
     ElementTree.indent(root)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
 
@@ -96,7 +101,7 @@ def _case(report: Report, check: Check, name: str) -> ElementTree.Element:
 
 
 def _unverified(report: Report) -> ElementTree.Element:
-    asked_for = report.unverified_because == NOT_ASKED_FOR
+    asked_for = not report.verify_asked
     suite = ElementTree.Element(
         "testsuite",
         name=xml_text(f"{report.name}.verification"),

@@ -21,7 +21,7 @@ from imagebuild.pages.changes import changes
 from imagebuild.pages.drawing import draw
 from imagebuild.pages.model import ReportPage
 from imagebuild.report import Boot, BootEnd, Outcome
-from imagebuild.vocabulary import MACHINES
+from imagebuild.vocabulary import GENUINE, MACHINES
 
 _TEMPLATES = Path(__file__).with_name("templates")
 _VERDICT = {"passed": "Passed", "failed": "Failed: this image is bad", "unverified": "Unverified"}
@@ -31,7 +31,7 @@ _END = {
     BootEnd.TIMEOUT: "time limit",
     BootEnd.CLOSED: "the machine ended",
 }
-_LOADER = {"pv-grub": "a genuine PV-GRUB", "stand-in": "a stand-in for PV-GRUB", "direct": "QEMU's own loader"}
+_LOADER = {GENUINE: "a genuine PV-GRUB", "stand-in": "a stand-in for PV-GRUB", "direct": "QEMU's own loader"}
 _ORDER = (Outcome.FAILED, Outcome.WARNED, Outcome.SKIPPED, Outcome.PASSED)
 
 

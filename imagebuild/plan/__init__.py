@@ -1,18 +1,28 @@
 """Planning: pure, total, deterministic. Nothing here touches the machine (the import rules see to it).
 
-    steps.py      the closed vocabulary: everything that a build can do, as data (the disk: disk_vocabulary.py)
-    facts.py      what only a finished tree can tell (kernels, sizes), as data
-    identity.py   UUIDs and disk ids computed from names, never drawn
-    areas.py      the disk's parts, and where they lie
-    layout.py     sectors and sizes, extents of logical volumes
-    sizes.py      how large a filesystem has to be for its content
-    rules.py      what is refused, and why
-    mkfs.py       how each filesystem is made
-    disk_steps.py the steps that make the disk
-    boot.py       kernels chosen, menu.lst
-    texts.py      fstab and the other small files written into the tree
-    planner.py    make_plan(recipe, facts) -> Plan: the table of contents of a build
-    outline.py    a plan as text for people
+planner.py            make_plan(recipe, facts) -> Plan: the table of contents of a build
+areas.py              the disk's model: its parts, made once and handed on; where they lie
+layout.py             sectors and sizes, extents of logical volumes
+rules.py              what is refused, and why; which filesystem the loader reads
+refusals.py           every refusal of a plan at once
+disk_steps.py         the steps that make the disk
+boot.py               kernels chosen, menu.lst
+kernel_rules.py       which kernels can start, each rule with its source
+initrds.py            which initrds must be made, and with which modules
+accounts.py           users, as edits of the tree
+system.py             what `system` and `scripts` ask for, as edits of the tree
+grow.py               the root that fills a larger disk at the first boot
+volume_groups.py      volume groups that the root is not in
+tools.py              programs that the image itself needs for that
+texts.py              fstab and the other small files written into the tree
+tidy.py               what a tree brings along that would be in the way
+finishing.py          which edits are done in the finished filesystems
+steps.py              the closed vocabulary: everything that a build can do, as data
+disk_vocabulary.py    the disk's part of it, in typed phases
+system_vocabulary.py  the users' and scripts' part of it
+facts.py              what only a finished tree can tell (kernels, sizes), as data
+identity.py           UUIDs and disk ids computed from names, never drawn
+outline.py            a plan as text for people
 
 A plan made before the tree exists says so: `Plan.pending` names what the tree will tell.
 """

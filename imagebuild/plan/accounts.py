@@ -91,7 +91,8 @@ def _check_files(recipe: Recipe) -> None:
     for index, file in enumerate(recipe.files):
         if recipe.system.users and file.path in _ACCOUNT_FILES:
             raise PlanError(
-                f"files.{index}: {file.path} would replace what system.users adds to it",
+                f"files.{index}",
+                f"{file.path} would replace what system.users adds to it",
                 resolution="take it out, or leave system.users out",
             )
 
@@ -102,14 +103,15 @@ def _existing(user: User, key: str, facts: TreeFacts | None) -> Account | None:
     account = known.get(user.name, _ROOT if user.name == "root" else None)
     if account is not None and user.made_with:
         raise PlanError(
-            f"{key}.{user.made_with[0]}: the tree has a user {user.name} already (uid {account.uid}, home "
-            f"{account.home}), which is not changed",
+            f"{key}.{user.made_with[0]}",
+            f"the tree has a user {user.name} already (uid {account.uid}, home {account.home}), which is not changed",
             resolution="leave it out, and ssh_keys, groups and password are added to that user; or choose another name",
         )
     groups = {group.name for group in facts.groups} if facts else set()
     if account is None and user.name in groups:
         raise PlanError(
-            f"{key}.name: the tree has a group {user.name} already, and a new user gets a group of its own name",
+            f"{key}.name",
+            f"the tree has a group {user.name} already, and a new user gets a group of its own name",
             resolution="choose another name",
         )
     return account
@@ -122,7 +124,8 @@ def _check_groups(user: User, key: str, recipe: Recipe, facts: TreeFacts | None)
     for index, group in enumerate(user.groups):
         if group not in known:
             raise PlanError(
-                f"{key}.groups.{index}: the tree has no group {group}{did_you_mean(group, known)}",
+                f"{key}.groups.{index}",
+                f"the tree has no group {group}{did_you_mean(group, known)}",
                 resolution="install the package that makes it, or name one of these: " + ", ".join(sorted(set(known))),
             )
 
@@ -145,8 +148,9 @@ class _Numbers:
                 continue
             if (other := found.users.get(user.uid)) is not None and other != user.name:
                 raise PlanError(
-                    f"system.users.{index}.uid: {user.uid} is {other}'s number",
-                    resolution="choose another, or leave it out: the first free one is taken then",
+                    f"system.users.{index}.uid",
+                    f"{user.uid} is {other}'s number",
+                    resolution="choose another, or leave it out: the first free one is used",
                 )
             found.users[user.uid] = user.name
         return found

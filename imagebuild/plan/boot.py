@@ -176,6 +176,7 @@ def menu_text(recipe: Recipe, entries: tuple[PlannedEntry, ...], *, separate_boo
     )
     if problem := misread(menu):
         raise PlanError(
+            "boot",
             f"the boot menu would not be read as it is meant: {problem}",
             resolution="change boot.command_line, boot.kernels' title or the kernel's file name",
         )
@@ -197,15 +198,17 @@ def _own(wanted: Kernel, facts: TreeFacts) -> OwnKernel:
     own = next((own for own in facts.own_kernels if own.files == wanted.files), None)
     if own is None or not own.kernels:
         raise PlanError(
-            f"boot.kernels: {', '.join(wanted.files)} holds no Linux kernel",
+            "boot.kernels",
+            f"{', '.join(wanted.files)} holds no Linux kernel",
             resolution="name a bzImage or vmlinux, or a package that has one as /boot/vmlinuz-VERSION or as "
             "/lib/modules/VERSION/vmlinuz",
         )
     for kernel in own.kernels:
         if kernel.initrd is not None and kernel.initrd.damage:
             raise PlanError(
-                f"boot.kernels: {wanted.initrd} is no initrd that can be read: {kernel.initrd.damage}",
-                resolution="make it anew: an initrd is one or more cpio archives, plain or compressed",
+                "boot.kernels",
+                f"{wanted.initrd} is not a readable initrd: {kernel.initrd.damage}",
+                resolution="make it again: an initrd is one or more cpio archives, plain or compressed",
             )
     return own
 
@@ -213,7 +216,8 @@ def _own(wanted: Kernel, facts: TreeFacts) -> OwnKernel:
 def _matching(wanted: Kernel, facts: TreeFacts, entries: list[PlannedEntry]) -> list[KernelInTree]:
     if not facts.kernels:
         raise PlanError(
-            "rootfs: the tree holds no kernel in /boot",
+            "rootfs",
+            "the tree holds no kernel in /boot",
             resolution="add a kernel package (Debian: linux-image-amd64), or name a file in boot.kernels",
         )
     taken = {entry.kernel for entry in entries}
@@ -222,7 +226,8 @@ def _matching(wanted: Kernel, facts: TreeFacts, entries: list[PlannedEntry]) -> 
     if not matching:
         found = ", ".join(kernel.version for kernel in facts.kernels)
         raise PlanError(
-            f"boot.kernels: no kernel in the tree matches {pattern}",
+            "boot.kernels",
+            f"no kernel in the tree matches {pattern}",
             details=f"found: {found}",
             resolution="name one of those",
         )
@@ -237,7 +242,8 @@ def _check_numbers(boot: Boot, count: int, *, final: bool) -> None:
         if number is not None and number >= count:
             entries = f"{count} entr{'y' if count == 1 else 'ies'}"
             raise PlanError(
-                f"boot.{key}: entry {number} does not exist: the menu has {entries}, counted from 0",
+                f"boot.{key}",
+                f"entry {number} does not exist: the menu has {entries}, counted from 0",
                 resolution=f"name an entry from 0 to {count - 1}"
                 + (", or leave fallback out" if key == "fallback" else ""),
             )

@@ -1,18 +1,18 @@
 """From the arrangement of the disk to the steps that make it.
 
-Which engine makes a filesystem is decided here: ext2 to ext4, XFS, Btrfs and swap are made in user space, on a logical
-volume too (its extents are chosen in layout.py). What needs a kernel (volume groups, ReiserFS, Btrfs with subvolumes,
-XFS with features that xfs_writer/ does not write) is made in the libguestfs appliance, filled from an archive that it
-reads as a disk: one process, one sequential read, many times faster than sending the files one by one.
+Each filesystem says who can fill it (filesystems/): most are made in user space, on a logical volume too (its extents
+are chosen in layout.py). What needs a kernel (volume groups, ReiserFS, Btrfs with subvolumes, some of XFS) is made in
+the libguestfs appliance, filled from an archive that it reads as a disk: one process, one sequential read, many times
+faster than sending the files one by one.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 from imagebuild.filesystems import ext
-from imagebuild.filesystems.mkfs import XFS_FOR_A_KERNEL, Making, making
+from imagebuild.filesystems.making import Making
+from imagebuild.filesystems.table import making
 from imagebuild.plan import identity
 from imagebuild.plan.areas import Area, Arrangement, DiskModel, Placed, Run
 from imagebuild.plan.disk_vocabulary import (
@@ -42,9 +42,8 @@ from imagebuild.plan.layout import EXTENT_BYTES, PHYSICAL_VOLUME_OVERHEAD
 from imagebuild.plan.rules import LoaderFilesystem
 from imagebuild.plan.steps import PlannedFilesystem
 from imagebuild.recipe.model import FilesystemSpec, Recipe
-from imagebuild.vocabulary import ExtType
+from imagebuild.vocabulary import EXT_TYPES
 
-EXT_TYPES: Final = ("ext2", "ext3", "ext4")
 _LINUX, _SWAP, _LVM = 0x83, 0x82, 0x8E
 _UNKNOWN = Usage(path="/", content_bytes=0, inodes=0)
 
@@ -194,23 +193,24 @@ class _Maker:
         assert spec is not None
         made = self._read.made if placed.area == self._read.area else making(spec, placed.area.key, None)
         uuid = uuid_of(self._recipe, placed.area)
-        match spec.type:
-            case "swap":
+        match made.filler:
+            case "nobody":
                 return [MakeSwap(where=_where(placed), uuid=uuid, label=spec.label)], []
-            case "ext2" | "ext3" | "ext4" as kind:
-                return [self._ext(placed, kind, spec, made)], []
-            case "btrfs" if not spec.subvolumes:
-                return [self._btrfs(placed, spec, made)], []
-            case "xfs" if not made.settings & XFS_FOR_A_KERNEL:
-                return [self._xfs(placed, spec, made)], []
-            case "xfs" | "btrfs" | "reiserfs":
-                return self._filled(placed, spec, made)
+            case "mke2fs":
+                return [self._by_mke2fs(placed, spec, made)], []
+            case "--rootdir":
+                return [self._by_its_maker(placed, spec, made)], []
+            case "writer":
+                return [self._by_our_writer(placed, spec, made)], []
+            case "kernel":
+                return self._by_a_kernel(placed, spec, made)
 
     def _excluded(self, mount: str) -> tuple[str, ...]:
         return tuple(sorted(other for other in self._mounts if _is_below(other, mount)))
 
-    def _ext(self, placed: Placed, kind: ExtType, spec: FilesystemSpec, made: Making) -> MakeExt:
+    def _by_mke2fs(self, placed: Placed, spec: FilesystemSpec, made: Making) -> MakeExt:
         mount = placed.area.mount
+        kind = next(name for name in EXT_TYPES if name == spec.type)
         assert mount is not None
         usage = self._facts.usage_of(mount, self._mounts) if self._facts else _UNKNOWN
         return MakeExt(
@@ -228,7 +228,7 @@ class _Maker:
             solid=self._solid if placed.area == self._read.area else (),
         )
 
-    def _btrfs(self, placed: Placed, spec: FilesystemSpec, made: Making) -> MakeBtrfs:
+    def _by_its_maker(self, placed: Placed, spec: FilesystemSpec, made: Making) -> MakeBtrfs:
         mount = placed.area.mount
         assert mount is not None
         return MakeBtrfs(
@@ -240,7 +240,7 @@ class _Maker:
             label=spec.label,
         )
 
-    def _xfs(self, placed: Placed, spec: FilesystemSpec, made: Making) -> MakeXfs:
+    def _by_our_writer(self, placed: Placed, spec: FilesystemSpec, made: Making) -> MakeXfs:
         mount = placed.area.mount
         assert mount is not None
         return MakeXfs(
@@ -253,8 +253,10 @@ class _Maker:
             solid=self._solid if placed.area == self._read.area else (),
         )
 
-    def _filled(self, placed: Placed, spec: FilesystemSpec, made: Making) -> tuple[list[DiskStep], list[ApplianceStep]]:
-        assert spec.type in ("xfs", "btrfs", "reiserfs")
+    def _by_a_kernel(
+        self, placed: Placed, spec: FilesystemSpec, made: Making
+    ) -> tuple[list[DiskStep], list[ApplianceStep]]:
+        assert spec.type != "swap"
         packs: list[DiskStep] = []
         fills = []
         for number, item in enumerate(placed.area.mounts):
@@ -287,5 +289,5 @@ def _where(placed: Placed) -> Runs:
     return Runs(runs=tuple(_region(run) for run in placed.runs), stripe_bytes=placed.stripe_bytes)
 
 
-def _is_below(path: str, folder: str) -> bool:
-    return path != folder and (folder == "/" or path.startswith(folder + "/"))
+def _is_below(path: str, directory: str) -> bool:
+    return path != directory and (directory == "/" or path.startswith(directory + "/"))

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, assert_never
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from imagebuild.vocabulary import ExtType
+from imagebuild.vocabulary import ExtType, RootType
 
 SECTOR_BYTES = 512
 
@@ -99,7 +99,7 @@ class _Populated(Step):
 
 
 class MakeExt(_Populated):
-    """Make ext2, ext3 or ext4. `options` are mke2fs' own.
+    """Make one of the ext family. `options` are mke2fs' own.
 
     `solid`: files (absolute in the whole tree) that a boot loader reads, and that must have no holes: GRUB 0.97 cannot
     read a hole behind an extent.
@@ -116,14 +116,14 @@ class MakeExt(_Populated):
 
 
 class MakeBtrfs(_Populated):
-    """Make Btrfs, with mkfs.btrfs' own way to fill it: it writes files whole, without holes."""
+    """Make Btrfs, with its maker's own way to fill it: it writes files whole, without holes."""
 
     kind: Literal["make-btrfs"] = "make-btrfs"
     options: tuple[str, ...]
 
 
 class MakeXfs(_Populated):
-    """Make XFS with mkfs.xfs, and write the content into it: files whole, without holes where `solid` says so."""
+    """Make XFS, and write the content into it: files whole, without holes where `solid` says so."""
 
     kind: Literal["make-xfs"] = "make-xfs"
     options: tuple[str, ...]
@@ -195,7 +195,7 @@ class MakeAndFill(Step):
     """
 
     kind: Literal["make-and-fill"] = "make-and-fill"
-    type: Literal["xfs", "btrfs", "reiserfs"]
+    type: RootType
     device: str
     options: tuple[str, ...]
     uuid: str

@@ -124,7 +124,7 @@ class TreeFacts(_Fact):
     `usage` of folders down to three levels, each without its listed children.
     `user_xattrs`: some file has an extended attribute of the class user, which tmpfs keeps only since Linux 6.6.
     `highest_id`: the largest number of an owner or group. `epoch`: when its newest file was written, or the moment that
-    the user asks for, in seconds since 1970.
+    the user asks for, in seconds since 1970. `hosts`: the text of /etc/hosts, where there is one.
     """
 
     digest: str
@@ -141,6 +141,7 @@ class TreeFacts(_Fact):
     attributes: tuple[Attribute, ...] = ()
     accounts: tuple[Account, ...] = ()
     groups: tuple[Group, ...] = ()
+    hosts: str | None = None
 
     @property
     def content_bytes(self) -> int:
@@ -161,5 +162,5 @@ class TreeFacts(_Fact):
         )
 
 
-def _below(path: str, folder: str) -> bool:
-    return path == folder or PurePosixPath(folder) in PurePosixPath(path).parents
+def _below(path: str, directory: str) -> bool:
+    return path == directory or PurePosixPath(directory) in PurePosixPath(path).parents

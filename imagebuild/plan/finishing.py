@@ -20,7 +20,7 @@ from imagebuild.plan.steps import (
     FinishingEdit,
     GenerateInitrd,
     IndexModules,
-    MakeFolder,
+    MakeDirectory,
     MakeLink,
     Remove,
     RepackKernel,
@@ -28,37 +28,37 @@ from imagebuild.plan.steps import (
     UnpackPackage,
     WriteFile,
 )
-from imagebuild.plan.system_vocabulary import AddUser, AuthorizeKeys, JoinGroups, RunScript
+from imagebuild.plan.system_vocabulary import AddUser, AuthorizeKeys, JoinGroups, RemoveTraces, RunScript
 
 _OTHERS_MAY_READ = 0o044
 
 
 @dataclass(frozen=True, slots=True)
 class SplitEdits:
-    """The edits of the tree, and those of the filesystems. `kept`: what the first make may be cached."""
+    """The edits of the tree, and those of the filesystems. `cacheable`: what the first make may be cached."""
 
     edits: tuple[Edit, ...]
     finishing: tuple[FinishingEdit, ...] = ()
-    kept: bool = False
+    cacheable: bool = False
 
 
 def split_edits(edits: Sequence[Edit], disk: Sequence[DiskStep]) -> SplitEdits:
     """Split the edits where the order of their effects stays the same.
 
-    Only ext2 to ext4 can be finished: debugfs writes into them. While the disk is not known, nothing is split.
+    Only ext can be finished: debugfs writes into them. While the disk is not known, nothing is split.
     """
     populated = phases_of(disk).populate
     if not populated or not all(isinstance(step, MakeExt) for step in populated):
         return SplitEdits(tuple(edits))
     before: list[Edit] = []
     after: list[FinishingEdit] = []
-    folders: list[MakeFolder] = []  # since the last edit that has to see all before it
+    directories: list[MakeDirectory] = []  # since the last edit that has to see all before it
     for number, edit in enumerate(edits, start=1):
         match edit:
-            case Remove() | UnpackPackage() | IndexModules() | RunScript() | GenerateInitrd():
-                before, after, folders = list(edits[:number]), [], []
-            case MakeFolder():
-                folders.append(edit)
+            case Remove() | RemoveTraces() | UnpackPackage() | IndexModules() | RunScript() | GenerateInitrd():
+                before, after, directories = list(edits[:number]), [], []
+            case MakeDirectory():
+                directories.append(edit)
             case (
                 WriteFile() | CopyFile() | MakeLink() | CopyInTree() | RepackKernel() | AddUser() | JoinGroups()
                 | AuthorizeKeys() | SetPassword()
@@ -66,15 +66,15 @@ def split_edits(edits: Sequence[Edit], disk: Sequence[DiskStep]) -> SplitEdits:
                 after.append(edit)
             case _:
                 assert_never(edit)
-    if any(_in_the_way(edit, folder) for edit in after for folder in folders):
+    if any(_in_the_way(edit, directory) for edit in after for directory in directories):
         return SplitEdits(tuple(edits))
-    before += folders
-    return SplitEdits(tuple(before), tuple(after), kept=not any(map(_is_not_cacheable, before)))
+    before += directories
+    return SplitEdits(tuple(before), tuple(after), cacheable=not any(map(_is_not_cacheable, before)))
 
 
-def _in_the_way(edit: FinishingEdit, folder: MakeFolder) -> bool:
-    """Whether what the edit writes stands where the folder is to be, or above it."""
-    wanted = PurePosixPath(folder.path)
+def _in_the_way(edit: FinishingEdit, directory: MakeDirectory) -> bool:
+    """Whether what the edit writes stands where the directory is to be, or above it."""
+    wanted = PurePosixPath(directory.path)
     match edit:
         case WriteFile() | CopyFile() | MakeLink() | CopyInTree() | RepackKernel():
             return PurePosixPath(edit.path) in (wanted, *wanted.parents)
@@ -96,8 +96,8 @@ def _is_not_cacheable(edit: Edit) -> bool:
         case RunScript():
             return edit.network
         case (
-            Remove() | MakeFolder() | UnpackPackage() | IndexModules() | GenerateInitrd() | WriteFile() | MakeLink()
-            | CopyInTree() | RepackKernel() | AddUser() | JoinGroups() | AuthorizeKeys()
+            Remove() | RemoveTraces() | MakeDirectory() | UnpackPackage() | IndexModules() | GenerateInitrd()
+            | WriteFile() | MakeLink() | CopyInTree() | RepackKernel() | AddUser() | JoinGroups() | AuthorizeKeys()
         ):  # fmt: skip
             return False
         case _:

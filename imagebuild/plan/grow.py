@@ -3,31 +3,28 @@
 Everything but the devices' names is decided here: under PV-GRUB, Xen and QEMU a disk is called xvda1 (EC2's hd0: a disk
 of that name without a partition table), xvda, vda or sda. So the script asks what / is mounted from.
 
-Sources: resize2fs(8), xfs_growfs(8), btrfs-filesystem(8): all three grow a mounted filesystem; sfdisk(8) from
-util-linux 2.30 (2017); partx(8); the way cloud-utils' growpart takes: the table is dumped, the last partition's size
-(with GPT also the last usable sector) left out, and the table written again.
+Sources: filesystems/ for growing a mounted filesystem; sfdisk(8) from util-linux 2.30 (2017); partx(8); the way
+cloud-utils' growpart takes: the table is dumped, the last partition's size (with GPT also the last usable sector) left
+out, and the table written again.
 """
 
 from __future__ import annotations
 
 from imagebuild.errors import PlanError
+from imagebuild.filesystems.table import FILESYSTEMS
 from imagebuild.plan.areas import Area, DiskModel
 from imagebuild.plan.facts import TreeFacts
 from imagebuild.plan.steps import Edit, MakeLink, WriteFile
 from imagebuild.plan.tools import (
-    BTRFS,
     FINDMNT,
     LVM,
     PARTX,
-    RESIZE2FS,
     SFDISK,
     SYSTEMD,
-    XFS_GROWFS,
     Tool,
     package_of,
     place_of,
 )
-from imagebuild.vocabulary import FilesystemType
 
 KEY = "system.grow_root"
 SCRIPT_PATH = "/usr/lib/imagebuild/grow-root"
@@ -78,13 +75,6 @@ echo "$table" | sed -e '/^last-lba:/d' -e "\\|^$device |s/ size= *[0-9]*,//" |
     sfdisk --quiet --force --no-reread --no-tell-kernel --wipe never --wipe-partitions never "$disk"
 partx --update --nr "$(cat "/sys/class/block/$name/partition")" "$disk"
 """
-_GROW_FILESYSTEM: dict[FilesystemType, tuple[Tool, str]] = {
-    "ext2": (RESIZE2FS, 'resize2fs "$device"\n'),
-    "ext3": (RESIZE2FS, 'resize2fs "$device"\n'),
-    "ext4": (RESIZE2FS, 'resize2fs "$device"\n'),
-    "xfs": (XFS_GROWFS, "xfs_growfs /\n"),
-    "btrfs": (BTRFS, "btrfs filesystem resize max /\n"),
-}
 
 
 def grow_edits(disk: DiskModel, facts: TreeFacts | None) -> list[Edit]:
@@ -92,16 +82,18 @@ def grow_edits(disk: DiskModel, facts: TreeFacts | None) -> list[Edit]:
     root = disk.root
     assert root is not None
     assert root.filesystem is not None
-    if root.filesystem.type not in _GROW_FILESYSTEM:
+    growing = FILESYSTEMS[root.filesystem.type].grow
+    if growing is None:
+        able = ", ".join(item.name for item in FILESYSTEMS.values() if item.grow)
         raise PlanError(
-            f"{KEY}: the root is a {root.filesystem.type}, and growing a mounted one has not been proven",
-            resolution=f"use {', '.join(_GROW_FILESYSTEM)}, or leave grow_root out",
+            KEY,
+            f"the root is a {root.filesystem.type}, and growing a mounted one has not been proven",
+            resolution=f"use {able}, or leave grow_root out",
         )
-    tool, grow_filesystem = _GROW_FILESYSTEM[root.filesystem.type]
     before, tools = _before_filesystem(disk, root)
-    _check_tools((SYSTEMD, *tools, tool), facts)
+    _check_tools((SYSTEMD, *tools, Tool(growing.program, growing.package)), facts)
     return [
-        WriteFile(path=SCRIPT_PATH, content=_HEAD + before + grow_filesystem + _TAIL, mode=0o755),
+        WriteFile(path=SCRIPT_PATH, content=f"{_HEAD}{before}{growing.line}\n{_TAIL}", mode=0o755),
         WriteFile(path=_UNIT_PATH, content=_UNIT),
         MakeLink(path=_WANTED_PATH, target=_UNIT_PATH),
     ]
@@ -121,7 +113,8 @@ def _before_filesystem(disk: DiskModel, root: Area) -> tuple[str, tuple[Tool, ..
         raise _not_last(root, last)
     if root.volume.type == "striped":
         raise PlanError(
-            f"{KEY}: {root.place} is striped, and only the last physical volume grows with the disk",
+            KEY,
+            f"{root.place} is striped, and only the last physical volume grows with the disk",
             resolution="make it linear, or leave grow_root out",
         )
     return _grow_volume(group, root.place, len(disk.partitions)), (SFDISK, PARTX, LVM)
@@ -146,7 +139,8 @@ def _not_last(root: Area, last: Area) -> PlanError:
     group = root.place.partition("/")[0]
     where = f"volume group {group} of the root has no part in it" if root.volume else f"the root is in {root.key}"
     return PlanError(
-        f"{KEY}: only the last partition grows with the disk ({last.key}), and {where}",
+        KEY,
+        f"only the last partition grows with the disk ({last.key}), and {where}",
         resolution="put the root's partition last in disk.partitions, or leave grow_root out",
     )
 
@@ -157,12 +151,14 @@ def _check_tools(tools: tuple[Tool, ...], facts: TreeFacts | None) -> None:
     lacking = [tool for tool in tools if place_of(tool, facts) is None]
     if SYSTEMD in lacking:
         raise PlanError(
-            f"{KEY}: it is done by a systemd unit, and the tree has no systemd",
+            KEY,
+            "it is done by a systemd unit, and the tree has no systemd",
             resolution="leave grow_root out, and grow it by an init script of your own (files, or scripts)",
         )
     if lacking:
         packages = dict.fromkeys(package_of(tool, facts) for tool in lacking)
         raise PlanError(
-            f"{KEY}: the tree lacks {', '.join(tool.name for tool in lacking)}, by which it is done",
+            KEY,
+            f"the tree lacks {', '.join(tool.name for tool in lacking)}, which it needs",
             resolution=f"install in the tree: {', '.join(packages)}",
         )

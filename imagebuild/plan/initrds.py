@@ -14,8 +14,8 @@ from imagebuild.plan.steps import GenerateInitrd
 class Needed:
     """What the initrds must hold for the root to be found.
 
-    `modules`: for each need the drivers that meet it, any one of them: Linux' ext4 driver also mounts ext2 and ext3,
-    and the classic Xen kernels (RHEL 5, SUSE 11) call xen-blkfront xenblk.
+    `modules`: for each need the drivers that meet it, any one of them: a filesystem's newest driver may also mount
+    older ones, and the classic Xen kernels (RHEL 5, SUSE 11) call xen-blkfront xenblk.
     `remake`: the initrds of the tree are another machine's, made to wait for its disks: made again where there is a
     tool.
     """
@@ -41,7 +41,8 @@ def initrd_for(kernel: KernelInTree, needed: Needed, facts: TreeFacts) -> tuple[
     if facts.initrd_tool is None:
         what = ", ".join([*lacking, *(["the lvm tools"] if lvm_lacking else [])])
         raise PlanError(
-            f"rootfs: {_initrd_state(kernel)} {what}, and the tree has no tool to make an initrd",
+            "rootfs",
+            f"{_initrd_state(kernel)} {what}, and the tree has no tool to make an initrd",
             resolution=f"install one in the tree: {conventions(facts.family).advice}",
         )
     path = kernel.initrd.path if kernel.initrd else initrd_path(facts.family, facts.initrd_tool, kernel.version)
@@ -72,7 +73,8 @@ def _available(kernel: KernelInTree, drivers: tuple[str, ...]) -> str:
         if _plain(name) in map(_plain, kernel.modules):
             return name
     raise PlanError(
-        f"boot.kernels: {kernel.path} has no driver {' or '.join(drivers)}, neither built in nor as a module: "
+        "boot.kernels",
+        f"{kernel.path} has no driver {' or '.join(drivers)}, neither built in nor as a module: "
         "it would not find the root filesystem",
         resolution="use a kernel of another flavour"
         + ("; or leave that machine out: verify: {qemu: false}" if drivers[0].startswith("virtio") else ""),

@@ -23,18 +23,20 @@ def check_kernel(kernel: KernelInTree, architecture: Architecture, loader: BootL
     """Raises PlanError for a kernel that the loader cannot start, or that cannot be a Xen PV guest."""
     if kernel.architecture != architecture:
         raise PlanError(
-            f"architecture: {kernel.path} is a {kernel.architecture} kernel, the image is {architecture}",
+            "architecture",
+            f"{kernel.path} is a {kernel.architecture} kernel, the image is {architecture}",
             resolution="the kernel's, the image's and the loader's architecture must be the same",
         )
     if kernel.xen_pv is False:
         raise PlanError(
-            f"boot.kernels: {kernel.path} is not built as a Xen PV guest, says the configuration beside it",
+            "boot.kernels",
+            f"{kernel.path} is not built as a Xen PV guest, according to the configuration beside it",
             resolution="use a kernel with CONFIG_XEN_PV=y (before Linux 4.13: CONFIG_XEN=y)",
         )
     if architecture == "i386" and _numbers(kernel.version)[:2] > _LAST_32_BIT_PV:
         raise PlanError(
-            f"architecture: {kernel.path} (Linux {kernel.version}) cannot be a 32-bit Xen PV guest: "
-            "Linux dropped them in 5.9",
+            "architecture",
+            f"{kernel.path} (Linux {kernel.version}) cannot be a 32-bit Xen PV guest: Linux dropped them in 5.9",
             resolution="use an x86_64 image, or a kernel before 5.9",
         )
     if must_repack(kernel, loader) and not repack:
@@ -66,12 +68,14 @@ def _not_unpacked(kernel: KernelInTree, loader: BootLoader) -> PlanError:
     details = f"it unpacks {', '.join(LOADERS[loader].unpacks)}"
     if kernel.compression == "unknown":
         return PlanError(
-            f"boot.kernels: {kernel.path} has no payload that {name} could unpack",
+            "boot.kernels",
+            f"{kernel.path} has no payload that {name} could unpack",
             details=f"{details}; a bzImage names its payload since boot protocol 2.08 (Linux 2.6.26)",
             resolution="use a newer kernel, or the uncompressed vmlinux of this one",
         )
     return PlanError(
-        f"boot.kernels: {kernel.path} is compressed with {kernel.compression}, which {name} cannot unpack",
+        "boot.kernels",
+        f"{kernel.path} is compressed with {kernel.compression}, which {name} cannot unpack",
         details=details,
         resolution="set boot.repack: gzip, which puts the same kernel, compressed with gzip, behind it"
         if kernel.compression in _REPACKED

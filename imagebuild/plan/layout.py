@@ -9,8 +9,8 @@ is known, and its filesystem is made there without a kernel.
 from __future__ import annotations
 
 from imagebuild.errors import PlanError
-from imagebuild.filesystems import ext, sizes
-from imagebuild.filesystems.ext import MIB
+from imagebuild.filesystems import table
+from imagebuild.filesystems.making import BLOCK_BYTES, MIB
 from imagebuild.plan.areas import Area, Arrangement, DiskModel, Placed, Run
 from imagebuild.plan.facts import TreeFacts, Usage
 from imagebuild.recipe.model import Disk
@@ -29,7 +29,7 @@ def arrange(disk: DiskModel, facts: TreeFacts | None) -> Arrangement | None:
     if total is None:
         return None
     if disk.spec.layout == "hd0":
-        total = _down(total, ext.BLOCK_BYTES)
+        total = _down(total, BLOCK_BYTES)
         arrangement = Arrangement(total, (Placed(disk.partitions[0], (Run(0, 0, total),)),), ())
     else:
         arrangement = _partitioned(disk, _down(total, MIB))
@@ -83,7 +83,8 @@ def _striped(area: Area, size: int, free: list[Run]) -> Placed:
         each = min(most, _down(size // len(free), EXTENT_BYTES))
     if each > most or each <= 0:
         raise PlanError(
-            f"{area.key}: striped over {len(free)} physical volumes it needs {mib(each)} on each, "
+            area.key,
+            f"striped over {len(free)} physical volumes it needs {mib(each)} on each, "
             f"the smallest has room for {mib(most)}",
             resolution="make the physical volumes of the group alike, or the volume smaller, or linear",
         )
@@ -98,7 +99,7 @@ def _linear(area: Area, size: int, free: list[Run]) -> Placed:
             runs.append(_take(free, index, part))
             size -= part
     if size > 0:  # striped volumes have been rounded up
-        raise PlanError(f"{area.key}: the volume group lacks {mib(size)}", resolution="make another volume smaller")
+        raise PlanError(area.key, f"the volume group lacks {mib(size)}", resolution="make another volume smaller")
     return Placed(area, tuple(runs))
 
 
@@ -117,13 +118,14 @@ def share_out(areas: tuple[Area, ...], room: int, quantum: int, whose: str) -> l
     left = room - sum(fixed.values())
     if left < 0:
         raise PlanError(
-            f"{areas[0].key.rsplit('.', 1)[0]}: the sizes add up to {mib(sum(fixed.values()))}, "
-            f"but {whose} has room for {mib(room)}",
+            areas[0].key.rsplit(".", 1)[0],
+            f"the sizes add up to {mib(sum(fixed.values()))}, but {whose} has room for {mib(room)}",
             resolution="make one of them smaller, or the disk larger",
         )
     if (percent := sum(area.extent for area in areas if isinstance(area.extent, float))) > 100:
         raise PlanError(
-            f"{areas[0].key.rsplit('.', 1)[0]}: the percentages of {whose} add up to {percent:g}%",
+            areas[0].key.rsplit(".", 1)[0],
+            f"the percentages of {whose} add up to {percent:g}%",
             resolution="they are shares of what is left after the fixed sizes: 100% at most",
         )
     shares = {
@@ -137,7 +139,8 @@ def share_out(areas: tuple[Area, ...], room: int, quantum: int, whose: str) -> l
     for index, area in enumerate(areas):
         if shared[index] <= 0:
             raise PlanError(
-                f"{area.key}.size: nothing is left for it: {whose} has room for {mib(room)}, all of it taken",
+                f"{area.key}.size",
+                f"nothing is left for it: {whose} has room for {mib(room)}, all of it taken",
                 resolution="make another part smaller, or the disk larger",
             )
     return [shared[index] for index in range(len(areas))]
@@ -165,32 +168,34 @@ class _Needs:
     def size_for(self, area: Area) -> int | None:
         """The size to give an area whose recipe leaves it open; None when the tree must tell."""
         assert area.filesystem is not None
-        floor = sizes.floor_bytes(area.filesystem.type)
+        floor = table.floor_bytes(area.filesystem.type)
         if not area.mounts:
             return floor
         usage = self.usage(area)
         if usage is None:
             return None
         content = int(usage.content_bytes * (1 + self._free / 100))
-        return max(floor, sizes.size_for(area.filesystem.type, content, usage.inodes))
+        return max(floor, table.size_for(area.filesystem.type, content, usage.inodes))
 
     def check(self, arrangement: Arrangement) -> None:
         for placed in arrangement.all_filesystems():
             area = placed.area
             assert area.filesystem is not None
             kind = area.filesystem.type
-            floor = sizes.least_bytes(kind)
+            floor = table.least_bytes(kind)
             if placed.size_bytes < floor:
                 raise PlanError(
-                    f"{area.key}: {kind} needs at least {mib(floor)}, it gets {mib(placed.size_bytes)}",
+                    area.key,
+                    f"{kind} needs at least {mib(floor)}, it gets {mib(placed.size_bytes)}",
                     resolution="make it larger",
                 )
             usage = self.usage(area)
-            if usage and (room := sizes.capacity_bytes(kind, placed.size_bytes, usage.inodes)) < usage.content_bytes:
+            if usage and (room := table.capacity_bytes(kind, placed.size_bytes, usage.inodes)) < usage.content_bytes:
                 raise PlanError(
-                    f"{area.key}: the tree does not fit: {area.mount} holds {mib(usage.content_bytes)}, "
+                    area.key,
+                    f"the tree does not fit: {area.mount} holds {mib(usage.content_bytes)}, "
                     f"a filesystem of {mib(placed.size_bytes)} has room for {mib(room)}",
-                    resolution=f"give it at least {mib(sizes.size_for(kind, usage.content_bytes, usage.inodes))}, "
+                    resolution=f"give it at least {mib(table.size_for(kind, usage.content_bytes, usage.inodes))}, "
                     "or leave disk.size out to have it computed",
                 )
 
@@ -210,7 +215,7 @@ def _needed(area: Area, disk: DiskModel, needs: _Needs) -> int | None:
         return int(area.extent)
     if isinstance(area.extent, float):
         raise PlanError(
-            f"{area.key}.size: a percentage needs to know of what", resolution="give disk.size, or a size in MiB"
+            f"{area.key}.size", "a percentage needs a known total", resolution="give disk.size, or a size in MiB"
         )
     if area.volume_group is None:
         return needs.size_for(area)

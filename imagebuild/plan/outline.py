@@ -12,7 +12,7 @@ from imagebuild.plan.steps import (
     Edit,
     GenerateInitrd,
     IndexModules,
-    MakeFolder,
+    MakeDirectory,
     MakeLink,
     Plan,
     Remove,
@@ -25,7 +25,7 @@ from imagebuild.plan.steps import (
     UnpackTar,
     WriteFile,
 )
-from imagebuild.plan.system_vocabulary import AddUser, AuthorizeKeys, JoinGroups, RunScript
+from imagebuild.plan.system_vocabulary import AddUser, AuthorizeKeys, JoinGroups, RemoveTraces, RunScript
 
 MIB = 2**20
 
@@ -74,7 +74,7 @@ def _tree(plan: Plan) -> list[str]:
         case UnpackTar(path=path, sha256=sha256):
             return [f"tar {path}{_pinned(sha256)}"]
         case TakeDirectory(path=path):
-            return [f"folder {path}: owners as they are (an ordinary user's own files become root's)"]
+            return [f"directory {path}: owners as they are (an ordinary user's own files become root's)"]
         case TakeImage(path=path, sha256=sha256, root=root):
             return [f"the tree inside {path}{_pinned(sha256)}, root filesystem {root or 'found there'}"]
         case TakeOci(path=path, tag=tag):
@@ -130,7 +130,7 @@ def _edit(edit: Edit) -> str:
             return f"copy {edit.source} to {edit.path} (mode {edit.mode:04o})"
         case MakeLink():
             return f"link {edit.path} -> {edit.target}"
-        case MakeFolder():
+        case MakeDirectory():
             return f"folder {edit.path}"
         case UnpackPackage():
             return f"unpack {edit.source} (sha256 {edit.sha256})"
@@ -142,14 +142,17 @@ def _edit(edit: Edit) -> str:
             return f"put a second payload, compressed with gzip, behind {edit.path}"
         case GenerateInitrd():
             return f"generate {edit.path} with {edit.tool}, holding {', '.join(edit.modules)}"
-        case AddUser() | JoinGroups() | AuthorizeKeys() | SetPassword() | RunScript():
+        case AddUser() | JoinGroups() | AuthorizeKeys() | SetPassword() | RunScript() | RemoveTraces():
             return _system_edit(edit)
         case _:
             assert_never(edit)
 
 
-def _system_edit(edit: AddUser | JoinGroups | AuthorizeKeys | SetPassword | RunScript) -> str:
+def _system_edit(edit: AddUser | JoinGroups | AuthorizeKeys | SetPassword | RunScript | RemoveTraces) -> str:
     match edit:
+        case RemoveTraces():
+            paths = ", ".join((*edit.removed, *edit.emptied))
+            return f"remove {edit.name} ({paths}), unless the recipe wrote it: {edit.reason}"
         case SetPassword():
             return f"set the password of {edit.user} from {edit.secret}"
         case AddUser():
@@ -160,16 +163,18 @@ def _system_edit(edit: AddUser | JoinGroups | AuthorizeKeys | SetPassword | RunS
         case AuthorizeKeys():
             return f"keys of {', '.join(edit.sources)} for {edit.user}"
         case RunScript():
-            words = " ".join((edit.source, *edit.arguments))
-            return f"run {words} ({'with' if edit.network else 'without'} network, {edit.timeout_seconds:g} s at most)"
+            command = " ".join((edit.source, *edit.arguments))
+            return (
+                f"run {command} ({'with' if edit.network else 'without'} network, {edit.timeout_seconds:g} s at most)"
+            )
         case _:
             assert_never(edit)
 
 
 def _step(step: DiskStep) -> str:
     fields = step.model_dump(mode="json", exclude={"kind", "partitions", "features", "solid"}, exclude_none=True)
-    words = [f"{key}={_value(value)}" for key, value in fields.items() if value not in ((), [], "")]
-    return f"{step.kind} " + " ".join(words)
+    shown = [f"{key}={_value(value)}" for key, value in fields.items() if value not in ((), [], "")]
+    return f"{step.kind} " + " ".join(shown)
 
 
 def _value(value: object) -> str:

@@ -6,7 +6,8 @@ Start here to see what a build does. All decisions are taken in this package; th
 from __future__ import annotations
 
 from imagebuild.errors import PlanError
-from imagebuild.filesystems import ext
+from imagebuild.filesystems.making import MIB
+from imagebuild.filesystems.table import FILESYSTEMS
 from imagebuild.plan.areas import Area, DiskModel, Mounted, disk_model
 from imagebuild.plan.boot import BootChoice, choose_kernels, menu_text
 from imagebuild.plan.disk_steps import plan_disk, uuid_of
@@ -20,7 +21,7 @@ from imagebuild.plan.steps import (
     BootstrapDebian,
     CopyFile,
     Edit,
-    MakeFolder,
+    MakeDirectory,
     MakeLink,
     Plan,
     PlannedCheck,
@@ -32,9 +33,10 @@ from imagebuild.plan.steps import (
     UnpackTar,
     WriteFile,
 )
-from imagebuild.plan.system import name_edits, script_edits, setup_edits, system_notes, user_edits
+from imagebuild.plan.system import hosts_edits, name_edits, script_edits, setup_edits, system_notes, user_edits
 from imagebuild.plan.texts import FstabLine, fstab
 from imagebuild.plan.tidy import grub_conf_link, tidying
+from imagebuild.plan.traces import trace_edits, trace_notes
 from imagebuild.recipe.model import File, Machine, Recipe
 
 MENU_PATH = "/boot/grub/menu.lst"
@@ -64,15 +66,13 @@ def make_plan(recipe: Recipe, facts: TreeFacts | None) -> Plan:
     menu = menu_text(recipe, choice.entries, separate_boot=separate_boot, root=_root_argument(recipe, root))
     table = fstab(_fstab_lines(recipe, model))
     disk = plan_disk(recipe, model, arrangement, facts, read=read, solid=_read_by_loader(choice.entries))
-    edits = [
-        *tidying(facts, source, separate_boot=separate_boot),
-        *choice.packages,
-        *users,
-        *_written(recipe, model, table),
-        *setup,
-        *script_edits(recipe),
-        *_booted(choice, menu, facts, separate_boot=separate_boot),
-    ]
+    edits = _in_order(
+        recipe,
+        [*tidying(facts, separate_boot=separate_boot), *choice.packages],
+        [*users, *_written(recipe, model, table), *hosts_edits(recipe, facts), *setup],
+        choice,
+        [WriteFile(path=MENU_PATH, content=menu), *_menus_links(facts, separate_boot=separate_boot)],
+    )
     _check_paths(edits)
     split = split_edits(edits, disk.steps)
     return Plan(
@@ -85,16 +85,25 @@ def make_plan(recipe: Recipe, facts: TreeFacts | None) -> Plan:
         tree=source,
         edits=split.edits,
         finishing=split.finishing,
-        kept=split.kept,
+        kept=split.cacheable,
         disk=disk.steps,
         filesystems=disk.filesystems,
         entries=choice.entries,
         menu=menu,
         fstab=table,
         checks=_checks(recipe),
-        notes=(*notes_on(model, read, recipe.boot.loader), *choice.notes, *system_notes(recipe, facts)),
+        notes=(
+            *notes_on(model, read, recipe.boot.loader),
+            *choice.notes,
+            *system_notes(recipe, facts),
+            *trace_notes(recipe, facts),
+        ),
         pending=(*choice.pending, *(() if arrangement else ("the disk's size: computed from the tree",))),
     )
+
+
+def _system_notes(recipe: Recipe, facts: TreeFacts | None) -> tuple[str, ...]:
+    return (*system_notes(recipe, facts), *trace_notes(recipe, facts))
 
 
 def tree_source(recipe: Recipe) -> TreeSource:
@@ -123,7 +132,7 @@ def _root_argument(recipe: Recipe, root: Area) -> str:
     """What stands behind root= on the kernel command line: stable under PV-GRUB, Xen and QEMU alike.
 
     Device names shift (sda1, xvda1, vda1), so it is the UUID, or the path of the logical volume; a subvolume is
-    asked for by rootflags= (btrfs(5)).
+    asked for by rootflags=.
     """
     subvolume = root.mounts[0].subvolume
     return _device(recipe, root) + (f" rootflags=subvol={subvolume}" if subvolume else "")
@@ -137,9 +146,7 @@ def _needed(recipe: Recipe, disk: DiskModel, root: Area) -> Needed:
     """The modules that lead to the root: the disk's driver in each machine that boots it, LVM, the filesystem."""
     assert root.filesystem is not None
     on_lvm, root_type = root in disk.volumes, root.filesystem.type
-    # Debian and others build no drivers for ext2 and ext3 (ext3's left Linux in 4.3): ext4's mounts both.
-    modules: list[tuple[str, ...]] = [("xen-blkfront", "xenblk")]
-    modules.append((root_type, "ext4") if root_type in ("ext2", "ext3") else (root_type,))
+    modules: list[tuple[str, ...]] = [("xen-blkfront", "xenblk"), FILESYSTEMS[root_type].drivers]
     if recipe.verify.qemu is not None:
         modules += [("virtio_blk",), ("virtio_pci",)]
     needed = (*modules, *([("dm-mod",)] if on_lvm else []))
@@ -178,12 +185,25 @@ def _written(recipe: Recipe, disk: DiskModel, table: str) -> list[Edit]:
     """The recipe's files, names, and where filesystems are mounted."""
     edits: list[Edit] = [*(_file(file) for file in recipe.files), *name_edits(recipe)]
     edits.append(WriteFile(path="/etc/fstab", content=table))
-    return edits + [MakeFolder(path=mount) for mount in sorted(disk.mountpoints) if mount != "/"]
+    return edits + [MakeDirectory(path=mount) for mount in sorted(disk.mountpoints) if mount != "/"]
 
 
-def _booted(choice: BootChoice, menu: str, facts: TreeFacts | None, *, separate_boot: bool) -> list[Edit]:
-    """The kernels, the initrds, and the menu."""
-    edits = [*choice.edits, *choice.generated, WriteFile(path=MENU_PATH, content=menu), *grub_conf_link(facts)]
+def _in_order(recipe: Recipe, first: list[Edit], own: list[Edit], choice: BootChoice, last: list[Edit]) -> list[Edit]:
+    """Traces go last of all that runs programs in the tree, which may leave new ones; where nothing runs, before the
+    recipe's own files, so that these can be written into the finished filesystems."""
+    scripts = script_edits(recipe)
+    if choice.generated:
+        before = [*first, *own, *scripts, *choice.edits, *choice.generated]
+        return [*before, *trace_edits(recipe, before), *last]
+    if scripts:
+        before = [*first, *own, *scripts]
+        return [*before, *trace_edits(recipe, before), *choice.edits, *last]
+    return [*first, *trace_edits(recipe, ()), *own, *choice.edits, *last]
+
+
+def _menus_links(facts: TreeFacts | None, *, separate_boot: bool) -> list[Edit]:
+    """The other names of the menu."""
+    edits = [*grub_conf_link(facts)]
     if separate_boot:
         # PV-GRUB to 1.03 opens /boot/grub/menu.lst on the boot filesystem, 1.04 also /grub/menu.lst: both are there.
         edits.append(MakeLink(path="/boot/boot", target="."))
@@ -204,7 +224,8 @@ def _check_paths(edits: list[Edit]) -> None:
         if isinstance(edit, (WriteFile, CopyFile, MakeLink)):
             if edit.path in seen:
                 raise PlanError(
-                    f"files: {edit.path} would be written twice",
+                    "files",
+                    f"{edit.path} would be written twice",
                     resolution="imagebuild writes the hostname, fstab, menu.lst and the kernels itself: "
                     "say it there, or take one of the two out",
                 )
@@ -214,7 +235,7 @@ def _check_paths(edits: list[Edit]) -> None:
 def _checks(recipe: Recipe) -> tuple[PlannedCheck, ...]:
     def boot(machine: Machine, how: str) -> str:
         limit = f"{machine.timeout.total_seconds():g} s"
-        return f"{how}; {machine.memory // ext.MIB} MiB of memory, to {machine.expect!r} within {limit}"
+        return f"{how}; {machine.memory // MIB} MiB of memory, to {machine.expect!r} within {limit}"
 
     checks = [
         PlannedCheck(

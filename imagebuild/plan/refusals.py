@@ -40,9 +40,10 @@ def all_at_once(*parts: Callable[[], object]) -> tuple[object, ...]:
     if found:
         first, *others = found.values()
         raise PlanError(
-            first.brief,
+            first.key,
+            first.message,
             details=first.details,
             resolution=first.resolution,
-            others=tuple(PlanError(e.brief, details=e.details, resolution=e.resolution) for e in others),
+            others=tuple(PlanError(e.key, e.message, details=e.details, resolution=e.resolution) for e in others),
         )
     return tuple(made)

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from imagebuild.bootloaders.model import PlanRule
 from imagebuild.bootloaders.table import LOADERS, rules_met
 from imagebuild.errors import PlanError
-from imagebuild.filesystems.mkfs import Making, making
+from imagebuild.filesystems.making import Making
+from imagebuild.filesystems.table import making
 from imagebuild.plan.areas import Area, DiskModel
 from imagebuild.plan.refusals import all_at_once
 from imagebuild.recipe.model import Disk
@@ -54,7 +55,7 @@ def loader_filesystem(disk: DiskModel, loader: BootLoader) -> LoaderFilesystem:
         settings.add("not first")
     for rule in rules_met(loader, "disk", frozenset(settings)):
         what = f"{wanted} is on {'LVM' if area not in partitions else f'partition {partitions.index(area) + 1}'}"
-        raise PlanError(f"{area.key}: {what}, but {title} reads it itself, and {rule.reason}", resolution=rule.cure)
+        raise PlanError(area.key, f"{what}, but {title} reads it itself, and {rule.reason}", resolution=rule.cure)
     assert area.filesystem is not None
     made = making(area.filesystem, area.key, LOADERS[loader])
     refusing = [rule for rule in rules_met(loader, area.filesystem.type, made.settings) if rule.verdict == "refused"]
@@ -82,7 +83,8 @@ def _unreadable(area: Area, wanted: str, title: str, rules: list[PlanRule]) -> P
     what = f"{kind} with {', '.join(given)}" if given else kind
     why = "; ".join(dict.fromkeys(rule.reason for rule in rules))
     return PlanError(
-        f"{area.key}.filesystem: {title} would have to read {wanted} from {what}, but {why}",
+        f"{area.key}.filesystem",
+        f"{title} would have to read {wanted} from {what}, but {why}",
         details="\n".join(f"{rule.setting}: {rule.source}" for rule in rules),
         resolution=rules[0].cure,
     )
@@ -104,7 +106,8 @@ def _check_names(key: str, values: Iterable[str | None]) -> None:
     for value, count in Counter(filter(None, values)).items():
         if count > 1:
             raise PlanError(
-                f"disk: {count} filesystems have the {key} {value}: no system could tell them apart",
+                "disk",
+                f"{count} filesystems have the {key} {value}: no system could tell them apart",
                 resolution=f"give each a {key} of its own, or leave it out",
             )
 
@@ -113,13 +116,13 @@ def _check_mounts(areas: tuple[Area, ...]) -> None:
     mounts = Counter(path for area in areas for path in _paths(area))
     if "/" not in mounts:
         raise PlanError(
-            "disk: no filesystem is mounted at /", resolution="add mount: / to the partition or volume of the root"
+            "disk", "no filesystem is mounted at /", resolution="add mount: / to the partition or volume of the root"
         )
     for area in areas:
         for path in _paths(area):
             if mounts[path] > 1:
                 key = f"{area.key}.filesystem.subvolumes" if area.mounts[0].subvolume else f"{area.key}.mount"
-                raise PlanError(f"{key}: {path} is mounted twice", resolution="give each filesystem its own mountpoint")
+                raise PlanError(key, f"{path} is mounted twice", resolution="give each filesystem its own mountpoint")
 
 
 def _check_places(areas: tuple[Area, ...]) -> None:
@@ -127,7 +130,8 @@ def _check_places(areas: tuple[Area, ...]) -> None:
         for path in _paths(area):
             if path in _NEVER_MOUNTED:
                 raise PlanError(
-                    f"{area.key}.mount: {path} cannot be a filesystem of its own: {_NEVER_MOUNTED[path]}",
+                    f"{area.key}.mount",
+                    f"{path} cannot be a filesystem of its own: {_NEVER_MOUNTED[path]}",
                     resolution="leave it in the root filesystem",
                 )
 
@@ -137,27 +141,30 @@ def _check_groups(disk: DiskModel) -> None:
     named = Counter(area.volume_group for area in disk.partitions if area.volume_group)
     for group in sorted(set(named) - set(disk.spec.volume_groups)):
         raise PlanError(
-            f"disk.partitions: volume group {group} has no logical volumes",
+            "disk.partitions",
+            f"volume group {group} has no logical volumes",
             resolution=f"add disk.volume_groups.{group}, or take volume_group out",
         )
     for group, volumes in disk.spec.volume_groups.items():
         if group not in named:
             raise PlanError(
-                f"disk.volume_groups.{group}: no partition belongs to it",
+                f"disk.volume_groups.{group}",
+                "no partition belongs to it",
                 resolution=f"add a partition {{size: rest, volume_group: {group}}}",
             )
         names = [volume.name for volume in volumes]
         if len(set(names)) != len(names) or not names:
             raise PlanError(
-                f"disk.volume_groups.{group}: it needs logical volumes with names of their own, "
-                f"found {', '.join(names) or 'none'}",
+                f"disk.volume_groups.{group}",
+                f"it needs logical volumes with names of their own, found {', '.join(names) or 'none'}",
                 resolution="give each a name that no other volume of the group has",
             )
         _check_volume_types(disk.spec, group, named[group])
     table = disk.spec.table or "mbr"
     if len(disk.partitions) > (most := _MOST_PARTITIONS[table]):
         raise PlanError(
-            f"disk.partitions: {_TABLE_NAMES[table]} holds {most} partitions at most here",
+            "disk.partitions",
+            f"{_TABLE_NAMES[table]} holds {most} partitions at most here",
             resolution="put the other filesystems into a volume group"
             + ("" if table == "gpt" else ", or use table: gpt (PV-GRUB 1.04 and later)"),
         )
@@ -168,12 +175,14 @@ def _check_volume_types(disk: Disk, group: str, physical_volumes: int) -> None:
         key = f"disk.volume_groups.{group}.{index}"
         if volume.type == "thin":
             raise PlanError(
-                f"{key}.type: thin volumes are not made: what lies in one has no fixed place on the disk, so no boot "
+                f"{key}.type",
+                "thin volumes are not made: what lies in one has no fixed place on the disk, so no boot "
                 "loader reads it, and it cannot be populated and compared there",
                 resolution="use linear or striped; a raw image is sparse as it is",
             )
         if volume.type == "striped" and physical_volumes < 2:
             raise PlanError(
-                f"{key}.type: striped needs two physical volumes at the least, {group} has {physical_volumes}",
+                f"{key}.type",
+                f"striped needs at least two physical volumes, {group} has {physical_volumes}",
                 resolution=f"add a partition {{size: …, volume_group: {group}}}, or use linear",
             )

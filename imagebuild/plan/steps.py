@@ -28,7 +28,7 @@ from typing import Annotated, Literal, assert_never
 from pydantic import BaseModel, Field
 
 from imagebuild.plan.disk_vocabulary import DiskStep, Phases, Step, phases_of
-from imagebuild.plan.system_vocabulary import AddUser, AuthorizeKeys, JoinGroups, RunScript
+from imagebuild.plan.system_vocabulary import AddUser, AuthorizeKeys, JoinGroups, RemoveTraces, RunScript
 from imagebuild.vocabulary import Architecture, InitrdTool, Layout
 
 # --- the tree -------------------------------------------------------------------------------------------------
@@ -55,7 +55,7 @@ class UnpackTar(Step):
 
 
 class TakeDirectory(Step):
-    """Take the tree from a folder beside the recipe."""
+    """Take the tree from a directory beside the recipe."""
 
     kind: Literal["take-directory"] = "take-directory"
     path: str
@@ -86,7 +86,7 @@ TreeSource = Annotated[BootstrapDebian | UnpackTar | TakeDirectory | TakeImage |
 
 
 class Remove(Step):
-    """Remove a file, a link or a whole folder; what is not there is no mistake. `reason` is for people."""
+    """Remove a file, a link or a whole directory; what is not there is no mistake. `reason` is for people."""
 
     kind: Literal["remove"] = "remove"
     path: str
@@ -119,8 +119,8 @@ class MakeLink(Step):
     target: str
 
 
-class MakeFolder(Step):
-    """Make a folder and its parents (mode 0755, root); one that is there stays as it is."""
+class MakeDirectory(Step):
+    """Make a directory and its parents (mode 0755, root); one that is there stays as it is."""
 
     kind: Literal["make-folder"] = "make-folder"
     path: str
@@ -181,7 +181,7 @@ class SetPassword(Step):
 
 # Done in the whole tree only: these change what cannot be named beforehand, or run programs of the tree; and
 # mountpoints: there has to be a directory before a filesystem can be populated without its content.
-TreeEdit = Remove | MakeFolder | UnpackPackage | IndexModules | RunScript | GenerateInitrd
+TreeEdit = Remove | RemoveTraces | MakeDirectory | UnpackPackage | IndexModules | RunScript | GenerateInitrd
 # Can as well be done in the finished filesystems: finishing.py decides.
 FinishingEdit = (
     WriteFile | CopyFile | MakeLink | CopyInTree | RepackKernel | AddUser | JoinGroups | AuthorizeKeys | SetPassword
@@ -199,8 +199,8 @@ def sources_of(edit: Edit) -> tuple[str, ...]:
         case UnpackPackage():
             return ()  # pinned by its digest
         case (
-            Remove() | MakeFolder() | IndexModules() | GenerateInitrd() | WriteFile() | MakeLink() | CopyInTree()
-            | RepackKernel() | AddUser() | JoinGroups() | SetPassword()
+            Remove() | RemoveTraces() | MakeDirectory() | IndexModules() | GenerateInitrd() | WriteFile() | MakeLink()
+            | CopyInTree() | RepackKernel() | AddUser() | JoinGroups() | SetPassword()
         ):  # fmt: skip
             return ()
         case _:

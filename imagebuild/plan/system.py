@@ -10,6 +10,7 @@ from imagebuild.plan.accounts import account_edits, account_notes, password_edit
 from imagebuild.plan.areas import DiskModel
 from imagebuild.plan.facts import TreeFacts
 from imagebuild.plan.grow import grow_edits
+from imagebuild.plan.hosts import completed_hosts
 from imagebuild.plan.steps import CopyFile, Edit, MakeLink, WriteFile
 from imagebuild.plan.system_vocabulary import RunScript
 from imagebuild.plan.tools import CLOUD_INIT, place_of
@@ -29,6 +30,14 @@ def name_edits(recipe: Recipe) -> list[Edit]:
         edits.append(WriteFile(path="/etc/timezone", content=zone + "\n"))
         edits.append(MakeLink(path="/etc/localtime", target=f"/usr/share/zoneinfo/{zone}"))
     return edits
+
+
+def hosts_edits(recipe: Recipe, facts: TreeFacts | None) -> list[Edit]:
+    """localhost and the host's own name in /etc/hosts, unless the recipe brings its own."""
+    if any(file.path == "/etc/hosts" for file in recipe.files):
+        return []
+    text = completed_hosts(facts.hosts if facts else None, recipe.system.hostname)
+    return [WriteFile(path="/etc/hosts", content=text)] if text is not None else []
 
 
 def user_edits(recipe: Recipe, facts: TreeFacts | None) -> list[Edit]:
@@ -71,7 +80,8 @@ def _seed(recipe: Recipe, wanted: CloudInit, facts: TreeFacts | None) -> list[Ed
     """cloud-init's NoCloud datasource: meta-data and user-data have to be there, each at least empty."""
     if facts is not None and place_of(CLOUD_INIT, facts) is None:
         raise PlanError(
-            "system.cloud_init: the tree has no cloud-init, which would read it",
+            "system.cloud_init",
+            "the tree has no cloud-init, which would read it",
             resolution=f"install in the tree: {CLOUD_INIT.package}",
         )
     edits: list[Edit] = []

@@ -34,7 +34,7 @@ class JoinGroups(Step):
 
 
 class AuthorizeKeys(Step):
-    """Write ~/.ssh/authorized_keys (0600, in a folder of 0700) from public keys that stand beside the recipe."""
+    """Write ~/.ssh/authorized_keys (0600, in a directory of 0700) from public keys that stand beside the recipe."""
 
     kind: Literal["authorize-keys"] = "authorize-keys"
     user: str
@@ -42,6 +42,24 @@ class AuthorizeKeys(Step):
     gid: int | None
     home: str
     sources: tuple[str, ...]
+
+
+class RemoveTraces(Step):
+    """Remove and empty what each machine makes for itself; what is not there is no mistake.
+
+    `removed` and `emptied` are paths, with `*` for any characters but `/`, and `/**` for every file below. `spared`:
+    what the recipe wrote. `then_path`: a file to write where something was removed and one of `then_beside` is there.
+    """
+
+    kind: Literal["remove-traces"] = "remove-traces"
+    name: str
+    reason: str
+    removed: tuple[str, ...]
+    emptied: tuple[str, ...]
+    spared: tuple[str, ...]
+    then_path: str | None
+    then_content: str
+    then_beside: tuple[str, ...]
 
 
 class RunScript(Step):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-# fstab(5): the sixth field. The root is checked first; XFS and Btrfs have nothing to check at boot.
-_CHECKED_AT_BOOT = ("ext2", "ext3", "ext4", "reiserfs")
+from imagebuild.filesystems.table import FILESYSTEMS
+from imagebuild.vocabulary import FilesystemType
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +14,7 @@ class FstabLine:
 
     device: str
     mount: str | None
-    type: str
+    type: FilesystemType
     options: str | None
 
 
@@ -25,7 +25,8 @@ def fstab(lines: list[FstabLine]) -> str:
         if line.mount is None:
             rows.append((line.device, "none", "swap", line.options or "sw", "0", "0"))
             continue
-        check = ("1" if line.mount == "/" else "2") if line.type in _CHECKED_AT_BOOT else "0"
+        # fstab(5), the sixth field: the root is checked first.
+        check = ("1" if line.mount == "/" else "2") if FILESYSTEMS[line.type].is_checked_at_boot else "0"
         rows.append((line.device, line.mount, line.type, line.options or "defaults", "0", check))
     widths = [max(len(row[column]) for row in rows) for column in range(5)]
     return "".join(

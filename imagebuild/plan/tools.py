@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from imagebuild.filesystems.table import FILESYSTEMS
 from imagebuild.plan.facts import TreeFacts
 
 _FOLDERS = ("/bin", "/sbin", "/usr/bin", "/usr/sbin")
@@ -19,23 +20,21 @@ class Tool:
     paths: tuple[str, ...] = ()
 
     def places(self) -> tuple[str, ...]:
-        return self.paths or tuple(f"{folder}/{self.name}" for folder in _FOLDERS)
+        return self.paths or tuple(f"{directory}/{self.name}" for directory in _FOLDERS)
 
 
 SYSTEMD = Tool("systemd", "systemd", "systemd-sysv", ("/lib/systemd/systemd", "/usr/lib/systemd/systemd"))
 FINDMNT = Tool("findmnt", "util-linux")
 PARTX = Tool("partx", "util-linux")
 SFDISK = Tool("sfdisk", "util-linux", "fdisk")
-RESIZE2FS = Tool("resize2fs", "e2fsprogs")
-XFS_GROWFS = Tool("xfs_growfs", "xfsprogs")
-BTRFS = Tool("btrfs", "btrfs-progs")
 LVM = Tool("lvm", "lvm2")
 CLOUD_INIT = Tool("cloud-init", "cloud-init")
 SSHD = Tool("sshd", "openssh-server")
 SUDO = Tool("sudo", "sudo")
 BASH = Tool("bash", "bash")
 NOLOGIN = Tool("nologin", "util-linux", "login")
-_ALL = (SYSTEMD, FINDMNT, PARTX, SFDISK, RESIZE2FS, XFS_GROWFS, BTRFS, LVM, CLOUD_INIT, SSHD, SUDO, BASH, NOLOGIN)
+_GROW = dict.fromkeys(Tool(item.grow.program, item.grow.package) for item in FILESYSTEMS.values() if item.grow)
+_ALL = (SYSTEMD, FINDMNT, PARTX, SFDISK, *_GROW, LVM, CLOUD_INIT, SSHD, SUDO, BASH, NOLOGIN)
 # What build/ looks out for in a tree (TreeFacts.noted).
 TOOL_PATHS = tuple(path for tool in _ALL for path in tool.places())
 

@@ -32,7 +32,8 @@ class LoadedRecipe:
     """A valid recipe, and where each of its keys stands.
 
     `path` is the file as the user named it, `folder` what relative paths in `recipe` count from, `files` the recipe
-    and everything it includes. `lock`: what its tree has to be made of, where that was asked for (rootfs/locked.py).
+    and everything it includes. `lock`: what its tree has to be made of, where that was asked for (rootfs/lock.py).
+    `epoch`: the moment of its tree (seconds since 1970), where that of an earlier build is asked for.
     """
 
     recipe: Recipe
@@ -41,6 +42,7 @@ class LoadedRecipe:
     files: tuple[Path, ...]
     _root: Mapping = field(repr=False)  # it may hold the hash of a password
     lock: PackageLock | None = None
+    epoch: int | None = None
 
     @property
     def root(self) -> Mapping:

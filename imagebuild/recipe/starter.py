@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Literal
 
-from imagebuild.vocabulary import FilesystemType, Layout, RootType
+from imagebuild.vocabulary import EXT_TYPES, USUAL_ROOT, FilesystemType, Layout, RootType
 
 _TOOLS = {"xfs": "xfsprogs", "btrfs": "btrfs-progs", "reiserfs": "reiserfsprogs"}
 _LAYOUT_WORDS = {
@@ -21,7 +21,7 @@ class Answers:
 
     name: str = "my-image"
     layout: Layout = "hd0"
-    filesystem: RootType = "ext4"
+    filesystem: RootType = USUAL_ROOT
     lvm: bool = False
     suite: str = "bookworm"
     size: str | None = None
@@ -107,7 +107,7 @@ def _new_disk(answers: Answers) -> list[str]:
             f"      - {{ name: root, size: rest, mount: /, filesystem: {root} }}",
             "      # - { name: swap, size: 512MiB, filesystem: swap } # give the disk a size then",
         ]
-    separate = answers.filesystem not in ("ext2", "ext3", "ext4")
+    separate = answers.filesystem not in EXT_TYPES
     return [*lines, *([boot] if separate else []), f"    - {{ size: rest, mount: /, filesystem: {root} }}"]
 
 

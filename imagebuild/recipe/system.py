@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, SecretStr, Tag, model_validator
 
 from imagebuild.recipe.rootfs import FileName
 from imagebuild.recipe.units import Duration
 from imagebuild.recipe.words import ImagePath, Model, text
+from imagebuild.vocabulary import TraceName
 
 # crypt(5): "$id$…". The old DES form (13 characters) is refused: Debian 12 still reads it, but it is broken.
 _CRYPT = re.compile(r"^\$[0-9a-z]{1,3}\$[^\s:]+$")
@@ -151,6 +152,10 @@ class System(Model):
     grow_root: bool = False
     """The root filesystem fills a larger disk at the first boot (ext2, ext3, ext4, XFS, Btrfs; systemd)."""
     cloud_init: CloudInit | None = None
+    keep: tuple[TraceName, ...] = ()
+    """What each machine makes for itself and is taken out of the tree last, unless its name stands here."""
+    remove: tuple[Literal["authorized-keys"], ...] = ()
+    """What is taken out only when its name stands here: the keys in root's and other users' authorized_keys."""
 
     @model_validator(mode="after")
     def _one_word(self) -> System:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from imagebuild.bootloaders.table import HIDDEN_FROM
+from imagebuild.filesystems.table import FILESYSTEMS
 from imagebuild.repair.facts import BootVolume
 from imagebuild.repair.menu_edits import edit_menu
 from imagebuild.repair.steps import (
@@ -16,8 +18,8 @@ from imagebuild.repair.steps import (
     Step,
     WriteFile,
 )
+from imagebuild.vocabulary import EXT_TYPES
 
-_EXT = ("ext2", "ext3", "ext4")
 _REBUILD = "build a new image from this one's tree: a recipe with `rootfs: {image: …}`"
 # What can be taken out of an ext filesystem where it lies, each by its tool; first those that lean on another.
 _DROPPED_IN_PLACE = ("metadata_csum_seed", "orphan_file", "metadata_csum", "64bit")
@@ -58,11 +60,14 @@ def _filesystem(volume: BootVolume, work: _Work) -> None:
         )
     unwanted = [*volume.refused, *volume.cautioned]
     hopeless = [name for name in volume.refused if name in _BEYOND]
-    if hopeless or (volume.refused and volume.type not in (*_EXT, "xfs")):
+    remade = next((item.remade for item in FILESYSTEMS.values() if item.name == volume.type), None)
+    if hopeless or (volume.refused and volume.type not in EXT_TYPES and remade is None):
         names = ", ".join(hopeless or volume.refused)
         work.beyond.append(f"{volume.place} is {volume.type} with {names}, which stays unreadable: {_REBUILD}")
-    elif volume.type == "xfs" and volume.refused:
-        work.do(Remake(_xfs(volume)), f"{volume.place} made anew as XFS V4 without ftype, all files copied")
+    elif remade is not None and volume.refused:
+        words = [word.format(uuid=volume.uuid) for word in remade.make]
+        step = Remake((*words, *_label(volume)), remade.mount_options)
+        work.do(step, f"{volume.place} made anew as {remade.title}, all files copied")
     elif any(name not in _DROPPED_IN_PLACE for name in volume.refused):
         names = ", ".join(volume.refused)
         work.do(Remake(_ext(volume)), f"{volume.place} made anew without {names}, all files copied")
@@ -70,16 +75,14 @@ def _filesystem(volume: BootVolume, work: _Work) -> None:
         work.do(DropFeatures(tuple(dropped)), f"{volume.place} without {', '.join(dropped)}: its files stay in place")
 
 
-def _xfs(volume: BootVolume) -> tuple[str, ...]:
-    label = ("-L", volume.label) if volume.label else ()
-    return ("mkfs.xfs", "-q", "-f", "-m", f"crc=0,uuid={volume.uuid}", "-n", "ftype=0", *label)
+def _label(volume: BootVolume) -> tuple[str, ...]:
+    return ("-L", volume.label) if volume.label else ()
 
 
 def _ext(volume: BootVolume) -> tuple[str, ...]:
     features = ",".join(("none", *(name for name in _KEPT if name in volume.features)))
-    label = ("-L", volume.label) if volume.label else ()
-    size = str(volume.block_bytes)
-    return ("mke2fs", "-q", "-F", "-t", volume.type, "-b", size, "-I", "256", "-O", features, "-U", volume.uuid, *label)
+    shape = ("-t", volume.type, "-b", str(volume.block_bytes), "-I", "256", "-O", features)
+    return ("mke2fs", "-q", "-F", *shape, "-U", volume.uuid, *_label(volume))
 
 
 def _menu(volume: BootVolume, work: _Work) -> None:
@@ -115,4 +118,4 @@ def _files(volume: BootVolume, work: _Work) -> None:
             work.do(RewriteFile(path), f"{path}: rewritten without holes, the same content")
     for path in volume.stray:
         name = f"{path}{_AWAY}"
-        work.do(Rename(path, name), f"{path} is now {name}: it hid menu.lst from pygrub")
+        work.do(Rename(path, name), f"{path} is now {name}: it hid menu.lst from {HIDDEN_FROM}")

@@ -25,7 +25,7 @@ from imagebuild.repair.steps import (
     Step,
     WriteFile,
 )
-from imagebuild.vocabulary import Accelerator
+from imagebuild.vocabulary import EXT_TYPES, Accelerator
 
 _IMAGE, _NEW = "image", "new"
 _COPY_BYTES = 8 * 2**20
@@ -80,11 +80,11 @@ def _change_filesystem(guest: Guest, step: CheckFilesystem | DropFeatures | Rema
         case CheckFilesystem():
             _check(guest, step.type, device)
         case DropFeatures():
-            _check(guest, "ext4", device)
+            _check_ext(guest, device)
             for feature in step.features:
-                words = ["resize2fs", "-s"] if feature == "64bit" else ["tune2fs", "-O", f"^{feature}"]
-                guest.shell(*words, device)
-                _check(guest, "ext4", device)
+                argv = ["resize2fs", "-s"] if feature == "64bit" else ["tune2fs", "-O", f"^{feature}"]
+                guest.shell(*argv, device)
+                _check_ext(guest, device)
         case Remake():
             return _remake(guest, step, device)
         case _:
@@ -94,23 +94,26 @@ def _change_filesystem(guest: Guest, step: CheckFilesystem | DropFeatures | Rema
 
 def _check(guest: Guest, kind: str, device: str) -> None:
     """ext has a checker that replays the journal; for the others, mounting does it."""
-    if kind.startswith("ext"):
-        guest.call("e2fsck", device, forceall=True)
+    if kind in EXT_TYPES:
+        _check_ext(guest, device)
         return
     guest.call("mount", device, "/")
     guest.call("umount_all")
 
 
+def _check_ext(guest: Guest, device: str) -> None:
+    guest.call("e2fsck", device, forceall=True)
+
+
 def _remake(guest: Guest, step: Remake, device: str) -> str:
     new = guest.device(_NEW)
-    words = list(step.words)
-    if words[0] == "mke2fs":  # as many inodes as before, at least
-        words += ["-N", str(guest.call("tune2fs_l", device)["Inode count"])]
-    guest.shell(*words, new)
+    argv = list(step.argv)
+    if argv[0] == "mke2fs":  # as many inodes as before, at least
+        argv += ["-N", str(guest.call("tune2fs_l", device)["Inode count"])]
+    guest.shell(*argv, new)
     for folder in ("/old", "/new"):
         guest.call("mkmountpoint", folder)
-    # Both have the same UUID, of which XFS mounts one only.
-    options = ",nouuid" if "xfs" in words[0] else ""
+    options = f",{step.mount_options}" if step.mount_options else ""
     guest.call("mount_options", f"ro{options}", device, "/old")
     guest.call("mount_options", f"rw{options}", new, "/new")
     guest.shell("cp", "-a", "--sparse=auto", f"{_ROOT}/old/.", f"{_ROOT}/new/")

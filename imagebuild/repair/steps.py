@@ -21,9 +21,13 @@ class DropFeatures:
 
 @dataclass(frozen=True, slots=True)
 class Remake:
-    """Make the filesystem anew (`words`: mkfs and its options, without the device) and copy every file into it."""
+    """Make the filesystem again (`argv`: mkfs and its options, without the device) and copy every file into it.
 
-    words: tuple[str, ...]
+    `mount_options`: for the old and the new one, which have the same UUID.
+    """
+
+    argv: tuple[str, ...]
+    mount_options: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,7 @@ Step = CheckFilesystem | DropFeatures | Remake | RewriteFile | RepackKernel | Wr
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """`changes` says in words what the steps change and why; `beyond`: what stays as it is, and what would help."""
+    """`changes` says what the steps change and why; `beyond`: what stays as it is, and what would help."""
 
     steps: tuple[Step, ...]
     changes: tuple[str, ...]

@@ -37,7 +37,7 @@ PROGRAMS: dict[Compression, tuple[str, str]] = {
 }  # fmt: skip
 # Headers that are held in memory: long names, extended attributes (Linux: 64 KiB for each attribute).
 _MOST_HEADER_BYTES = 16 * 2**20
-# EC2's volumes and an MBR end at 2 TiB; the largest file that ext4 takes is 16 TiB.
+# EC2's volumes and an MBR end at 2 TiB; the largest file of the newest ext is 16 TiB.
 MOST_CONTENT_BYTES = 2 * 2**40
 _MOST_FILE_BYTES = 16 * 2**40
 _IN_MEMORY = (
@@ -143,7 +143,7 @@ class Members:
                 )
             yield member
         if self._rest is not None and len(self._rest.read(_MOST_PADDING_BYTES)) == _MOST_PADDING_BYTES:
-            raise _DamagedError("it goes on behind its end")
+            raise _DamagedError("it goes on after its end")
 
     def _next(self) -> tarfile.TarInfo | None:
         member = self._archive.next()
@@ -160,8 +160,8 @@ class Members:
         """The content of a regular file. Raises BuildError when it is larger than `most_bytes`."""
         if member.size > most_bytes:
             raise BuildError(
-                f"/{escaped(clean_name(member.name))} of the tree has {member.size} bytes, "
-                f"{most_bytes} at the most are read"
+                f"/{escaped(clean_name(member.name))} of the tree has {member.size} bytes; "
+                f"at most {most_bytes} are read"
             )
         return self.open(member).read()
 
@@ -197,7 +197,7 @@ def reading(file: BinaryIO, name: str) -> Iterator[Members]:
 
 def _unreadable(name: str, why: str) -> BuildError:
     return BuildError(
-        f"{name} is no tar archive that can be read to its end",
+        f"{name} is not a tar archive that can be read to its end",
         details=why,
         resolution="give a .tar file, plain or compressed with gzip, bzip2, xz, lzma or zstd",
     )

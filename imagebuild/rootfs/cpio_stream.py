@@ -82,7 +82,7 @@ class CpioMembers:
         """The content of a regular file. Raises BuildError when it is larger than `most_bytes`."""
         if member.size > most_bytes:
             raise BuildError(
-                f"{self._name}: {escaped(member.name)} has {member.size} bytes, {most_bytes} at the most are read"
+                f"{self._name}: {escaped(member.name)} has {member.size} bytes; at most {most_bytes} are read"
             )
         return self.open(member).read()
 

@@ -1,4 +1,4 @@
-"""A folder on this machine as a root tree: its digest, and a tar archive of it.
+"""A directory on this machine as a root tree: its digest, and a tar archive of it.
 
 As root the owners are taken as they are. For an ordinary user both happen in a namespace in which the user's own files
 are root's, and those of the user's sub-uids (subuid(5): what podman unshare or mmdebstrap left) have small numbers; a
@@ -37,45 +37,45 @@ class Job(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    folder: Path
+    directory: Path
     lock: Path
     result: Path
 
 
-def folder_digest(folder: Path) -> str:
+def directory_digest(directory: Path) -> str:
     """sha256 over everything of the tree that ends up in an image: names, kinds, modes, owners, times, xattrs, content.
 
     Raises BuildError for what cannot be read, or belongs to nobody whom this user may stand for.
     """
     if namespace.is_root():
-        return _digest(folder)
-    _check_owners(folder)
+        return _digest(directory)
+    _check_owners(directory)
     with scratch_folder() as scratch, namespace.workspace(scratch) as space:
-        job = Job(folder=folder, lock=space.lock, result=space.folder / "result.json")
+        job = Job(directory=directory, lock=space.lock, result=space.directory / "result.json")
         finished = namespace.attempt_python(__name__, stdin=job.model_dump_json(), log=lambda _line: None)
         if finished.exit_code != 0:
-            raise BuildError(f"rootfs.directory: reading {folder} failed", details=finished.tail())
+            raise BuildError(f"rootfs.directory: reading {directory} failed", details=finished.tail())
         answer = json.loads(job.result.read_text(encoding="utf-8"))
     if "error" in answer:
         raise BuildError(answer["error"], resolution=answer["resolution"])
     return str(answer["digest"])
 
 
-def pack_folder(folder: Path, archive: Path, progress: Progress) -> None:
-    """The folder as a tar archive with everything that tar can keep. Raises BuildError."""
-    mounted = [name for name in _KERNELS_OWN if (folder / name).is_mount()]
-    words = ["tar", "--create", f"--file={archive}", f"--directory={folder}", "--format=posix", "--sort=name"]
-    words += ["--pax-option=delete=atime,delete=ctime", "--numeric-owner", "--xattrs", "--xattrs-include=*", "--acls"]
-    words += ["--sparse", *(f"--exclude=./{name}/*" for name in mounted), "."]
-    finished = command.attempt(words if namespace.is_root() else [*namespace.prefix(), *words], log=progress.log)
+def pack_directory(directory: Path, archive: Path, progress: Progress) -> None:
+    """The directory as a tar archive with everything that tar can keep. Raises BuildError."""
+    mounted = [name for name in _KERNELS_OWN if (directory / name).is_mount()]
+    argv = ["tar", "--create", f"--file={archive}", f"--directory={directory}", "--format=posix", "--sort=name"]
+    argv += ["--pax-option=delete=atime,delete=ctime", "--numeric-owner", "--xattrs", "--xattrs-include=*", "--acls"]
+    argv += ["--sparse", *(f"--exclude=./{name}/*" for name in mounted), "."]
+    finished = command.attempt(argv if namespace.is_root() else [*namespace.prefix(), *argv], log=progress.log)
     if finished.exit_code == _CHANGED:
         raise BuildError(
-            f"rootfs.directory: {folder} changed while it was read",
+            f"rootfs.directory: {directory} changed while it was read",
             details=finished.tail(),
             resolution="build again when nothing writes into it",
         )
     if finished.exit_code != 0:
-        raise BuildError(f"rootfs.directory: packing {folder} failed", details=finished.tail())
+        raise BuildError(f"rootfs.directory: packing {directory} failed", details=finished.tail())
 
 
 def _digest(root: Path) -> str:
@@ -116,31 +116,31 @@ def _xattr_names(path: Path) -> list[str]:
 
 
 def _walk(root: Path) -> Iterator[Path]:
-    """The folder and everything below it, in a fixed order, without what a running system has mounted there."""
-    folders = [root]
-    while folders:
-        folder = folders.pop()
-        yield folder
-        if folder.parent == root and folder.name in _KERNELS_OWN and folder.is_mount():
+    """The directory and everything below it, in a fixed order, without what a running system has mounted there."""
+    directories = [root]
+    while directories:
+        directory = directories.pop()
+        yield directory
+        if directory.parent == root and directory.name in _KERNELS_OWN and directory.is_mount():
             continue
         try:
-            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+            entries = sorted(os.scandir(directory), key=lambda entry: entry.name)
         except OSError as error:
             raise BuildError(
-                f"rootfs.directory: {escaped(str(folder))} cannot be read: {error.strerror}",
+                f"rootfs.directory: {escaped(str(directory))} cannot be read: {error.strerror}",
                 resolution="permit reading it, or build as its owner or as root",
             ) from error
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
-                folders.append(Path(entry.path))
+                directories.append(Path(entry.path))
             else:
                 yield Path(entry.path)
 
 
-def _check_owners(folder: Path) -> None:
+def _check_owners(directory: Path) -> None:
     """From outside the namespace, where a stranger's file can be told from one of nobody's."""
     uids, gids = namespace.own_ids()
-    for path in _visible(folder):
+    for path in _visible(directory):
         status = path.lstat()
         for kind, number, known in (("user", status.st_uid, uids), ("group", status.st_gid, gids)):
             if not any(number in numbers for numbers in known):
@@ -152,11 +152,11 @@ def _check_owners(folder: Path) -> None:
                 )
 
 
-def _visible(folder: Path) -> Iterator[Path]:
+def _visible(directory: Path) -> Iterator[Path]:
     """What this user can see; the rest belongs to sub-uids, or the namespace cannot read it either."""
-    yield folder
+    yield directory
     try:
-        entries = list(os.scandir(folder))
+        entries = list(os.scandir(directory))
     except PermissionError:
         return
     for entry in entries:
@@ -170,7 +170,7 @@ def main() -> int:
     job = Job.model_validate_json(sys.stdin.read())
     lifeline.hold(job.lock)
     try:
-        answer = {"digest": _digest(job.folder)}
+        answer = {"digest": _digest(job.directory)}
     except BuildError as error:
         answer = {"error": error.brief, "resolution": error.resolution}
     job.result.write_text(json.dumps(answer), encoding="utf-8")

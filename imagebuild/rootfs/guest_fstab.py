@@ -13,10 +13,11 @@ from pathlib import PurePosixPath
 from imagebuild.errors import BuildError
 from imagebuild.formats.fstab import read_fstab
 from imagebuild.host.guest import Guest
+from imagebuild.vocabulary import ROOT_TYPES
 
 _DISK = re.compile(r"/dev/(?P<disk>(?:x?v|s|h)d[a-z]+|nvme\d+n\d+|mmcblk\d+)p?(?P<number>\d*)")
 _FIRST_DISKS = ("sda", "vda", "xvda", "hda", "nvme0n1", "mmcblk0")
-_ON_DISKS = ("ext2", "ext3", "ext4", "xfs", "btrfs", "reiserfs", "jfs", "vfat", "auto", "f2fs")
+_ON_DISKS = (*ROOT_TYPES, "jfs", "vfat", "auto", "f2fs")
 _OF_THE_SYSTEM = ("/usr", "/boot", "/var", "/opt", "/etc", "/lib", "/bin", "/sbin")
 
 
@@ -30,7 +31,7 @@ class Mount:
 
     def is_of_the_system(self) -> bool:
         """Whether the tree is not whole without it."""
-        return any(self.path == folder or self.path.startswith(folder + "/") for folder in _OF_THE_SYSTEM)
+        return any(self.path == directory or self.path.startswith(directory + "/") for directory in _OF_THE_SYSTEM)
 
 
 def mounts_of(fstab: str) -> tuple[Mount, ...]:

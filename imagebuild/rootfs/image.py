@@ -13,6 +13,7 @@ from typing import Any
 
 from imagebuild.errors import BuildError
 from imagebuild.events import Progress
+from imagebuild.filesystems.table import KNOWN, known
 from imagebuild.host import command
 from imagebuild.host.guest import Drive, Guest, appliance
 from imagebuild.host.sparse import data_extents
@@ -47,7 +48,7 @@ def examine(path: Path) -> ImageFile:
     command.require("qemu-img", "qemu-utils")
     finished = command.attempt(["qemu-img", "info", "--force-share", "--output=json", str(path)])
     if finished.exit_code != 0:
-        raise BuildError(f"rootfs.image: {path.name} is no image that can be read", details=finished.tail())
+        raise BuildError(f"rootfs.image: {path.name} is not a readable image", details=finished.tail())
     info = json.loads(finished.output)
     found = str(info["format"])
     if found not in _FORMATS:
@@ -93,8 +94,9 @@ def _find_root(guest: Guest, step: TakeImage, filesystems: dict[str, str], progr
             )
         return step.root
     candidates = [device for device, kind in filesystems.items() if kind not in _NO_TREE and _is_root(guest, device)]
-    # Of a btrfs, the subvolume that is mounted when none is named comes before all others (snapshots among them).
-    plain = [device for device in candidates if not device.startswith("btrfsvol:")]
+    # The subvolume that is mounted when none is named comes before all others (snapshots among them).
+    subvolumes = tuple(item.subvolume_prefix for item in KNOWN.values() if item.subvolume_prefix)
+    plain = [device for device in candidates if not device.startswith(subvolumes)]
     if len(plain or candidates) == 1:
         [root] = plain or candidates
         progress.log(f"the root filesystem is {root}")
@@ -129,8 +131,8 @@ def _is_root(guest: Guest, device: str) -> bool:
 
 
 def _options(kind: str) -> str:
-    """ReiserFS shows attributes and ACLs only to whom asks for them."""
-    return "ro,user_xattr,acl" if kind == "reiserfs" else "ro"
+    filesystem = known(kind)
+    return ",".join(filter(None, ("ro", filesystem.show_all if filesystem else "")))
 
 
 def _fstab(guest: Guest) -> str:
@@ -165,9 +167,9 @@ def _mount_others(guest: Guest, disk: GuestDisk, mounts: tuple[Mount, ...], prog
 
 
 def _pack(guest: Guest, mounted: list[str], left_out: tuple[str, ...]) -> None:
-    excluded = [f"./{folder}/*" for folder in _EMPTIED]
+    excluded = [f"./{directory}/*" for directory in _EMPTIED]
     excluded += [f".{path.rstrip('/')}/lost+found" for path in mounted] + [f".{path}" for path in left_out]
-    words = [
+    argv = [
         "tar",
         "--create",
         f"--file={guest.device(_ARCHIVE)}",
@@ -175,9 +177,9 @@ def _pack(guest: Guest, mounted: list[str], left_out: tuple[str, ...]) -> None:
         "--format=posix",
         "--sort=name",
     ]
-    words += ["--pax-option=delete=atime,delete=ctime", "--numeric-owner", "--xattrs", "--xattrs-include=*", "--acls"]
-    words += ["--sparse", "--anchored", *(f"--exclude={name}" for name in excluded), "."]
-    guest.shell(*words)
+    argv += ["--pax-option=delete=atime,delete=ctime", "--numeric-owner", "--xattrs", "--xattrs-include=*", "--acls"]
+    argv += ["--sparse", "--anchored", *(f"--exclude={name}" for name in excluded), "."]
+    guest.shell(*argv)
 
 
 def _cut(archive: Path) -> None:

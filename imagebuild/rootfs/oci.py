@@ -62,7 +62,9 @@ def find_image(step: TakeOci, layout: Path) -> OciImage:
     _check_platform(layout, manifest, step)
     layers = [_layer(layout, descriptor) for descriptor in manifest.get("layers", ())]
     if not layers or len(layers) > _MOST_LAYERS:
-        raise BuildError(f"rootfs.oci: the image has {len(layers)} layers", resolution=f"1 to {_MOST_LAYERS} are taken")
+        raise BuildError(
+            f"rootfs.oci: the image has {len(layers)} layers", resolution=f"1 to {_MOST_LAYERS} are supported"
+        )
     return OciImage(tuple(layers), digests.pop())
 
 
@@ -135,7 +137,7 @@ def _blob(layout: Path, descriptor: dict[str, Any]) -> Path:
     digest, size = str(descriptor.get("digest")), descriptor.get("size")
     match = _DIGEST.fullmatch(digest)
     if match is None:
-        raise BuildError(f"rootfs.oci: {digest!r} is no digest that is known (sha256, sha512)")
+        raise BuildError(f"rootfs.oci: {digest!r} is not a known digest (sha256, sha512)")
     path = layout / "blobs" / match["algorithm"] / match["digits"]
     try:
         found_size = path.stat().st_size
@@ -163,21 +165,21 @@ def _json(path: Path, what: str) -> dict[str, Any]:
     except OSError as error:
         raise BuildError(
             f"rootfs.oci: {path} cannot be read: {error.strerror}",
-            resolution="name the folder of an OCI image layout, with oci-layout, index.json and blobs/",
+            resolution="name the directory of an OCI image layout, with oci-layout, index.json and blobs/",
         ) from error
     except (ValueError, RecursionError) as error:
-        raise BuildError(f"rootfs.oci: {what} is no JSON: {error}") from error
+        raise BuildError(f"rootfs.oci: {what} is not JSON: {error}") from error
     if not isinstance(value, dict):
-        raise BuildError(f"rootfs.oci: {what} is no JSON object of at most {_MOST_JSON_BYTES} bytes")
+        raise BuildError(f"rootfs.oci: {what} is not a JSON object of at most {_MOST_JSON_BYTES} bytes")
     return value
 
 
 def _listed(layout: Path) -> str:
     """What the layout holds, for messages."""
-    words = []
+    found = []
     for descriptor in _descriptors(_json(layout / "index.json", "index.json")):
         tag = descriptor.get("annotations", {}).get(_REF_NAME, "no tag")
         platform = descriptor.get("platform") or {}
         kind = "several architectures" if descriptor.get("mediaType") in _INDEXES else platform.get("architecture")
-        words.append(f"{tag} ({kind})" if kind else str(tag))
-    return ", ".join(words) or "nothing"
+        found.append(f"{tag} ({kind})" if kind else str(tag))
+    return ", ".join(found) or "nothing"

@@ -3,7 +3,7 @@
 Two passes: the first goes through all layers from the lowest up and keeps, for each path of the tree, which member of
 which layer is to be seen there in the end; the second copies exactly those. So neither device nodes nor owners need
 privileges, and nothing is written but the archive. Source: the OCI image specification, layer.md (whiteouts, hard
-links, a file in the place of a folder and the reverse); symbolic links in a member's parents are followed inside the
+links, a file in the place of a directory and the reverse); symbolic links in a member's parents are followed inside the
 tree, as containerd's archive package does it.
 """
 
@@ -57,7 +57,7 @@ def merge_layers(layers: Sequence[Path], target: Path) -> None:
 
 
 def _copy(layers: Sequence[Path], out: tarfile.TarFile, wanted: dict[Key, list[str]], *, directories: bool) -> None:
-    """Folders first, so that every parent comes before what is in it."""
+    """Directories first, so that every parent comes before what is in it."""
     made = sorted((names[0], key) for key, names in wanted.items()) if directories else []
     headers: dict[Key, tarfile.TarInfo] = {}
     for number, layer in enumerate(layers):
@@ -114,7 +114,7 @@ class _Tree:
         self._root = _Node((-1, -1), tarfile.DIRTYPE)
 
     def walk(self) -> Iterator[tuple[str, _Node]]:
-        """Every path with its node. A folder that no layer lists (only things in it) has no member to copy."""
+        """Every path with its node. A directory that no layer lists (only things in it) has no member to copy."""
         waiting = [("", self._root)]
         while waiting:
             path, node = waiting.pop()
@@ -136,34 +136,34 @@ class _Tree:
                     self._add((number, index), parts, member)
 
     def _whiteout(self, parts: list[str]) -> None:
-        folder = self._find(parts[:-1])
-        if folder is None:
+        directory = self._find(parts[:-1])
+        if directory is None:
             return
         if parts[-1] == _OPAQUE:
-            folder.children.clear()
+            directory.children.clear()
         elif not parts[-1].startswith(_RESERVED):
-            folder.children.pop(parts[-1].removeprefix(_WHITEOUT), None)
+            directory.children.pop(parts[-1].removeprefix(_WHITEOUT), None)
 
     def _add(self, key: Key, parts: list[str], member: tarfile.TarInfo) -> None:
         if not parts:
             if member.isdir():
                 self._root.key = key
             return
-        folder = self._made(parts[:-1])
-        before = folder.children.get(parts[-1])
+        directory = self._made(parts[:-1])
+        before = directory.children.get(parts[-1])
         if member.islnk():
             source = self._find(_parts(member.linkname), last=False)
             if source is None or source.is_directory:
                 raise BuildError(
                     f"rootfs.oci: {escaped(member.name)} is a hard link to {escaped(member.linkname)}, "
-                    "which is no file before it"
+                    "which is not a file before it"
                 )
-            folder.children[parts[-1]] = source
+            directory.children[parts[-1]] = source
         elif member.isdir():
-            kept = before.children if before is not None and before.is_directory else {}
-            folder.children[parts[-1]] = _Node(key, tarfile.DIRTYPE, children=kept)
+            children = before.children if before is not None and before.is_directory else {}
+            directory.children[parts[-1]] = _Node(key, tarfile.DIRTYPE, children=children)
         else:
-            folder.children[parts[-1]] = _Node(key, member.type, member.linkname if member.issym() else "")
+            directory.children[parts[-1]] = _Node(key, member.type, member.linkname if member.issym() else "")
 
     def _find(self, parts: list[str], *, last: bool = True) -> _Node | None:
         """The node at a path; symbolic links are followed inside the tree, the last one only if `last`."""
@@ -172,7 +172,9 @@ class _Tree:
     def _made(self, parts: list[str]) -> _Node:
         node = self._walk_to(parts, make=True, last=True)
         if node is None or not node.is_directory:
-            raise BuildError(f"rootfs.oci: a layer puts something below {escaped('/'.join(parts))}, which is no folder")
+            raise BuildError(
+                f"rootfs.oci: a layer puts something below {escaped('/'.join(parts))}, which is not a directory"
+            )
         return node
 
     def _walk_to(self, parts: list[str], *, make: bool, last: bool) -> _Node | None:

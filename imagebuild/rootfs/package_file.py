@@ -63,7 +63,7 @@ def _deb_data(file: BinaryIO, name: str) -> BinaryIO:
         if header[:16].startswith(b"data.tar"):
             return cast(BinaryIO, io.BufferedReader(_Part(file, file.tell(), size)))
         file.seek(size + size % 2, io.SEEK_CUR)
-    raise BuildError(f"{name} is no whole .deb package: it has no data.tar")
+    raise BuildError(f"{name} is not a complete .deb package: it has no data.tar")
 
 
 def _rpm_payload(file: BinaryIO, name: str) -> BinaryIO:
@@ -76,7 +76,7 @@ def _rpm_payload(file: BinaryIO, name: str) -> BinaryIO:
             data += more
         facts = read_rpm(data)
     except RpmError as error:
-        raise BuildError(f"{name} is no whole .rpm package: {error}") from error
+        raise BuildError(f"{name} is not a complete .rpm package: {error}") from error
     if facts.payload_format != "cpio" or facts.is_source:
         what = (
             "a source package" if facts.is_source else f"a package with a payload in the format {facts.payload_format}"

@@ -7,7 +7,7 @@ again afterwards, and by zstd's variable for the number of its threads, which do
 Processor time of one run on a busy machine: 22.0 s as it comes, 12.7 s with the paths' functions, 7.5 s with all.
 
 And while packages are installed it is made once instead of twice: as it comes, the kernel's own script makes one, and
-the trigger that initramfs-tools' own installation pulls (deb-triggers(5)) makes it anew when all is configured.
+the trigger that initramfs-tools' own installation pulls (deb-triggers(5)) makes it again when all is configured.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ HOOK_BEFORE = (
     f'chmod 644 "$1/{_FOLDER}/{_NAME}"'
 )
 # One for which no trigger came (of two kernels, the older one's) is made now, when all is configured, too.
-HOOK_LEFT = (
+HOOK_REMAINING = (
     'for initrd in "$1"/boot/initrd.img-*; do if [ -f "$initrd" ] && [ ! -s "$initrd" ]; then '
     'chroot "$1" update-initramfs -u -k "${initrd##*/initrd.img-}" || exit 1; fi; done'
 )
-# conf.d came with the same package: the folder gets back the time that dpkg would have given it
+# conf.d came with the same package: the directory gets back the time that dpkg would have given it
 HOOK_AFTER = (
     f'cd "$1/{_TOOL}" && rm -f conf-hooks.d/{_NAME} && if [ -d conf.d ]; then touch -r conf.d conf-hooks.d; '
     f"else rmdir conf-hooks.d && cd .. && rmdir initramfs-tools; fi"
@@ -49,17 +49,17 @@ def environment() -> Mapping[str, str]:
 
 @contextlib.contextmanager
 def fewer_processes(tree: Path) -> Iterator[None]:
-    """While mkinitramfs runs in the tree. One that has no such folder (or a link there) is left alone."""
-    folder = tree / _FOLDER
-    parents = (folder, *(parent for parent in folder.parents if tree in parent.parents))
-    if any(part.is_symlink() for part in parents) or not folder.is_dir():
+    """While mkinitramfs runs in the tree. One that has no such directory (or a link there) is left alone."""
+    directory = tree / _FOLDER
+    parents = (directory, *(parent for parent in directory.parents if tree in parent.parents))
+    if any(part.is_symlink() for part in parents) or not directory.is_dir():
         yield
         return
-    before = folder.stat()
-    script = folder / _NAME
+    before = directory.stat()
+    script = directory / _NAME
     shutil.copyfile(_SCRIPT, script)
     try:
         yield
     finally:
         script.unlink(missing_ok=True)
-        os.utime(folder, ns=(before.st_atime_ns, before.st_mtime_ns))
+        os.utime(directory, ns=(before.st_atime_ns, before.st_mtime_ns))

@@ -23,7 +23,7 @@ def wanted_epoch() -> int | None:
         return None
     if not value.isdecimal():
         raise BuildError(
-            f"{VARIABLE} is {value!r}, which is no number of seconds since 1970",
+            f"{VARIABLE} is {value!r}, which is not a number of seconds since 1970",
             resolution='say: export SOURCE_DATE_EPOCH="$(date +%s)", or unset it',
         )
     return int(value)
@@ -31,9 +31,9 @@ def wanted_epoch() -> int | None:
 
 def clamp_times(tree: Path, epoch: int) -> None:
     """No file in the tree is newer than the moment, and none was read later than it was written."""
-    for folder, folders, files in os.walk(tree, topdown=False):
-        for name in (*files, *folders):
-            _clamp(os.path.join(folder, name), epoch)  # noqa: PTH118 (15,000 times: a Path costs more than the work)
+    for directory, directories, files in os.walk(tree, topdown=False):
+        for name in (*files, *directories):
+            _clamp(os.path.join(directory, name), epoch)  # noqa: PTH118 (15,000 times: a Path costs more than the work)
     _clamp(str(tree), epoch)
 
 
@@ -55,8 +55,8 @@ def set_change_times(target: Path, offset: int, inodes: int, epoch: int) -> None
     `inodes`: how many the filesystem has in use; mke2fs takes them in their order. Raises BuildError.
     """
     script = "".join(f"sif <{number}> ctime @{epoch}\nsif <{number}> ctime_extra 0\n" for number in _numbers(inodes))
-    words = ["debugfs", "-w", "-f", "-", f"{target}?offset={offset}"]
-    command.run(words, doing="settling the inodes' times", stdin=script, environment=fake_time(epoch))
+    argv = ["debugfs", "-w", "-f", "-", f"{target}?offset={offset}"]
+    command.run(argv, doing="settling the inodes' times", stdin=script, environment=fake_time(epoch))
 
 
 def _numbers(inodes: int) -> list[int]:
@@ -66,8 +66,8 @@ def _numbers(inodes: int) -> list[int]:
 
 def used_inodes(target: Path, offset: int) -> int:
     """How many inodes of an ext filesystem are in use, the ten reserved ones included. Raises BuildError."""
-    words = ["debugfs", "-R", "show_super_stats -h", f"{target}?offset={offset}"]
-    output = command.run(words, doing="reading the filesystem's header")
+    argv = ["debugfs", "-R", "show_super_stats -h", f"{target}?offset={offset}"]
+    output = command.run(argv, doing="reading the filesystem's header")
     fields = dict(line.split(":", 1) for line in output.splitlines() if ":" in line)
     try:
         return int(fields["Inode count"]) - int(fields["Free inodes"])

@@ -1,4 +1,4 @@
-"""The root tree from whichever source, kept in the cache under the digest of where it came from.
+"""The root tree from whichever source, cached under the digest of where it came from.
 
 CACHE/trees/DIGEST/facts-SHAPE.json, packages.json, and tree.tar for a tree that was made here. SHAPE is the digest of
 the facts' own schema, and of the paths watched out for: when imagebuild learns to ask for more, the archive is read
@@ -22,17 +22,20 @@ from imagebuild.host.cache import Cache
 from imagebuild.host.cache_kinds import Kind
 from imagebuild.host.known_digest import known_sha256
 from imagebuild.plan.facts import TreeFacts
+from imagebuild.plan.planner import tree_source
 from imagebuild.plan.steps import BootstrapDebian, TakeDirectory, TakeImage, TakeOci, TreeSource, UnpackTar, digest_of
 from imagebuild.plan.tidy import WATCHED
+from imagebuild.recipe.load import LoadedRecipe
 from imagebuild.recipe.lock import PackageLock
 from imagebuild.rootfs import directory, image, oci
-from imagebuild.rootfs.debian import argv as debian_words
+from imagebuild.rootfs.debian import argv as debian_argv
 from imagebuild.rootfs.debian import bootstrap as debian
-from imagebuild.rootfs.locked import check_packages, explain_failure, pins
+from imagebuild.rootfs.facts import PackageRecords, read_tree
+from imagebuild.rootfs.kernel_files import with_own_kernels
+from imagebuild.rootfs.lock import check_packages, explain_failure, pins
 from imagebuild.rootfs.packages import Packages, installed_packages
 from imagebuild.rootfs.rpm_database import rpm_packages
 from imagebuild.rootfs.times import wanted_epoch
-from imagebuild.rootfs.tree_facts import PackageRecords, read_tree
 
 KIND: Kind = "trees"
 
@@ -41,9 +44,9 @@ class ResolvedTree(BaseModel):
     """Where the tree really comes from: the step, with what only this machine can tell. Its digest is the cache key.
 
     `epoch`: the moment that the user asks for (SOURCE_DATE_EPOCH). `apt_sources`: one-line entries for a bootstrap, and
-    `command` its words, with names instead of paths: another imagebuild may bootstrap in another way.
-    `content_sha256`: of the archive, the folder, the image or the layout's manifest; the place of these does not change
-    the tree, so it is left out of `source`.
+    `command` its argv, with names instead of paths: another imagebuild may bootstrap in another way.
+    `content_sha256`: of the archive, the directory, the image or the layout's manifest; the place of these does not
+    change the tree, so it is left out of `source`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -68,79 +71,99 @@ class Tree:
     packages: Packages
 
 
-def resolve(source: TreeSource, recipe_folder: Path, cache: Cache, lock: PackageLock | None = None) -> ResolvedTree:
+def resolve(
+    source: TreeSource, recipe_directory: Path, cache: Cache, lock: PackageLock | None = None, epoch: int | None = None
+) -> ResolvedTree:
     """Pin the source, without network. Raises BuildError for one that is missing or not the pinned (or locked) one.
+
+    `epoch`: the moment of an earlier build that is to be made again; SOURCE_DATE_EPOCH outranks it.
 
     An archive or image that was not touched since is not read again (known_digest.py).
     """
-    resolved = _resolve(source, recipe_folder, cache, lock)
+    wanted = wanted_epoch()
+    resolved = _resolve(source, recipe_directory, cache, lock, epoch if wanted is None else wanted)
     if lock and lock.content_sha256 != resolved.content_sha256:
         raise BuildError(
-            "the root tree's source is another than the lock names",
+            "the root tree's source is not the one that the lock names",
             details=f"its sha256 is {resolved.content_sha256}, locked is {lock.content_sha256}",
-            resolution="get the right one, or make the lock anew: imagebuild lock RECIPE",
+            resolution="get the right one, or make the lock again: imagebuild lock RECIPE",
         )
     return resolved
 
 
-def _resolve(source: TreeSource, recipe_folder: Path, cache: Cache, lock: PackageLock | None) -> ResolvedTree:
-    epoch = wanted_epoch()
+def _resolve(
+    source: TreeSource, recipe_directory: Path, cache: Cache, lock: PackageLock | None, epoch: int | None
+) -> ResolvedTree:
     match source:
         case BootstrapDebian():
-            lines = debian_words.apt_sources(source)
+            lines = debian_argv.apt_sources(source)
             preferences = Path(f"LOCK-{lock.digest}") if lock else None
-            words = debian_words.words(source, lines, Path("INDEX"), Path("TREE"), preferences)
-            packing = debian_words.pack(Path("TREE"), Path("ARCHIVE"))
-            return ResolvedTree(source=source, epoch=epoch, apt_sources=lines, command=(*words, packing))
+            argv = debian_argv.bootstrap_argv(source, lines, Path("INDEX"), Path("TREE"), preferences)
+            packing = debian_argv.pack(Path("TREE"), Path("ARCHIVE"))
+            return ResolvedTree(source=source, epoch=epoch, apt_sources=lines, command=(*argv, packing))
         case UnpackTar():
-            digest = _pinned_sha256("rootfs.tar", source.path, source.sha256, recipe_folder, cache)
+            digest = _pinned_sha256("rootfs.tar", source.path, source.sha256, recipe_directory, cache)
             return ResolvedTree(source=UnpackTar(path="", sha256=None), epoch=epoch, content_sha256=digest)
         case TakeDirectory():
-            digest = directory.folder_digest(recipe_folder / source.path)
+            digest = directory.directory_digest(recipe_directory / source.path)
             return ResolvedTree(source=TakeDirectory(path=""), epoch=epoch, content_sha256=digest)
         case TakeImage():
-            image.examine(recipe_folder / source.path)  # one that needs other files is not pinned by its own digest
-            digest = _pinned_sha256("rootfs.image", source.path, source.sha256, recipe_folder, cache)
+            image.examine(recipe_directory / source.path)  # one that needs other files is not pinned by its own digest
+            digest = _pinned_sha256("rootfs.image", source.path, source.sha256, recipe_directory, cache)
             return ResolvedTree(
                 source=TakeImage(path="", sha256=None, root=source.root), epoch=epoch, content_sha256=digest
             )
         case TakeOci():
-            found = oci.find_image(source, recipe_folder / source.path)
+            found = oci.find_image(source, recipe_directory / source.path)
             anywhere = TakeOci(path="", tag=None, architecture=source.architecture)
             return ResolvedTree(source=anywhere, epoch=epoch, content_sha256=found.manifest_digest)
         case _:
             assert_never(source)
 
 
-def find_tree(resolved: ResolvedTree, source: TreeSource, recipe_folder: Path, cache: Cache) -> Tree | None:
+def find_tree(resolved: ResolvedTree, source: TreeSource, recipe_directory: Path, cache: Cache) -> Tree | None:
     """The tree from the cache, or None."""
-    folder = cache.find(KIND, resolved.digest)
-    return _load(folder, resolved, source, recipe_folder) if folder else None
+    entry = cache.find(KIND, resolved.digest)
+    return _load(entry, resolved, source, recipe_directory) if entry else None
+
+
+def facts_in_cache(loaded: LoadedRecipe, cache: Cache) -> TreeFacts | None:
+    """What the recipe's tree told when it was made, without making anything.
+
+    None when it is not in the cache, or its archive is missing.
+    """
+    source = tree_source(loaded.recipe)
+    try:
+        resolved = resolve(source, loaded.folder, cache, loaded.lock, loaded.epoch)
+    except BuildError:
+        return None
+    tree = find_tree(resolved, source, loaded.folder, cache)
+    return with_own_kernels(tree.facts, loaded, cache) if tree else None
 
 
 def get_tree(
     resolved: ResolvedTree,
     source: TreeSource,
-    recipe_folder: Path,
+    recipe_directory: Path,
     cache: Cache,
     progress: Progress,
     lock: PackageLock | None = None,
 ) -> tuple[Tree, bool]:
     """The tree, made if need be, and whether it was in the cache. Raises BuildError, HostError."""
 
-    def make(folder: Path) -> None:
+    def make(entry: Path) -> None:
         index = ""
-        archive = _archive(folder, source, recipe_folder)
-        path = recipe_folder if isinstance(source, BootstrapDebian) else recipe_folder / source.path
+        archive = _archive(entry, source, recipe_directory)
+        path = recipe_directory if isinstance(source, BootstrapDebian) else recipe_directory / source.path
         match source:
             case BootstrapDebian():
-                if lock and _take_the_same(folder, resolved, source, lock, cache):
+                if lock and _take_the_same(entry, resolved, source, lock, cache):
                     return
                 index = _bootstrap(resolved, source, archive, cache, progress, lock)
             case UnpackTar():
                 pass
             case TakeDirectory():
-                directory.pack_folder(path, archive, progress)
+                directory.pack_directory(path, archive, progress)
             case TakeImage():
                 image.take_tree(source, image.examine(path), archive, accelerator(cache), progress)
             case TakeOci():
@@ -151,11 +174,11 @@ def get_tree(
         packages = _packages(resolved.digest, facts.family, records, index)
         if lock and isinstance(source, BootstrapDebian):
             check_packages(lock, packages)
-        _keep_facts(folder, facts)
-        (folder / "packages.json").write_text(packages.model_dump_json(indent=1), encoding="utf-8")
+        _write_facts(entry, facts)
+        (entry / "packages.json").write_text(packages.model_dump_json(indent=1), encoding="utf-8")
 
-    folder, cached = cache.get(KIND, resolved.digest, make)
-    return _load(folder, resolved, source, recipe_folder), cached
+    entry, cached = cache.get(KIND, resolved.digest, make)
+    return _load(entry, resolved, source, recipe_directory), cached
 
 
 def _bootstrap(
@@ -178,10 +201,10 @@ def _bootstrap(
 
 
 def _take_the_same(
-    folder: Path, resolved: ResolvedTree, source: BootstrapDebian, lock: PackageLock, cache: Cache
+    entry: Path, resolved: ResolvedTree, source: BootstrapDebian, lock: PackageLock, cache: Cache
 ) -> bool:
     """Fill a locked tree's entry from one that was made without the lock, of just these packages and this moment."""
-    other = cache.find(KIND, resolve(source, folder, cache).digest)
+    other = cache.find(KIND, resolve(source, entry, cache).digest)
     if other is None or not (other / _facts_name()).is_file():
         return False
     facts = TreeFacts.model_validate_json((other / _facts_name()).read_bytes())
@@ -190,30 +213,30 @@ def _take_the_same(
         return False
     try:
         check_packages(lock, packages)
-        (folder / "tree.tar").hardlink_to(other / "tree.tar")
+        (entry / "tree.tar").hardlink_to(other / "tree.tar")
     except (BuildError, OSError):
         return False
-    _keep_facts(folder, facts.model_copy(update={"digest": resolved.digest}))
+    _write_facts(entry, facts.model_copy(update={"digest": resolved.digest}))
     own = packages.model_copy(update={"tree": resolved.digest})
-    (folder / "packages.json").write_text(own.model_dump_json(indent=1), encoding="utf-8")
+    (entry / "packages.json").write_text(own.model_dump_json(indent=1), encoding="utf-8")
     return True
 
 
-def _archive(folder: Path, source: TreeSource, recipe_folder: Path) -> Path:
-    return recipe_folder / source.path if isinstance(source, UnpackTar) else folder / "tree.tar"
+def _archive(entry: Path, source: TreeSource, recipe_directory: Path) -> Path:
+    return recipe_directory / source.path if isinstance(source, UnpackTar) else entry / "tree.tar"
 
 
-def _load(folder: Path, resolved: ResolvedTree, source: TreeSource, recipe_folder: Path) -> Tree:
-    archive = _archive(folder, source, recipe_folder)
-    kept = folder / _facts_name()
-    if kept.is_file():
-        facts = TreeFacts.model_validate_json(kept.read_bytes())
+def _load(entry: Path, resolved: ResolvedTree, source: TreeSource, recipe_directory: Path) -> Tree:
+    archive = _archive(entry, source, recipe_directory)
+    cached = entry / _facts_name()
+    if cached.is_file():
+        facts = TreeFacts.model_validate_json(cached.read_bytes())
     else:
         facts, _records = read_tree(archive, resolved.digest)
-        _keep_facts(folder, facts)
+        _write_facts(entry, facts)
     if resolved.epoch is not None:
         facts = facts.model_copy(update={"epoch": resolved.epoch})
-    return Tree(archive, facts, Packages.model_validate_json((folder / "packages.json").read_bytes()))
+    return Tree(archive, facts, Packages.model_validate_json((entry / "packages.json").read_bytes()))
 
 
 def _packages(digest: str, family: str, records: PackageRecords, index: str) -> Packages:
@@ -226,10 +249,10 @@ def _packages(digest: str, family: str, records: PackageRecords, index: str) -> 
     return Packages(tree=digest, packages=found, note=note, family=family)
 
 
-def _keep_facts(folder: Path, facts: TreeFacts) -> None:
-    partial = folder / f"{_facts_name()}.partial"
+def _write_facts(entry: Path, facts: TreeFacts) -> None:
+    partial = entry / f"{_facts_name()}.partial"
     partial.write_text(facts.model_dump_json(indent=1), encoding="utf-8")
-    partial.rename(folder / _facts_name())
+    partial.rename(entry / _facts_name())
 
 
 def _facts_name() -> str:
@@ -237,18 +260,18 @@ def _facts_name() -> str:
     return f"facts-{hashlib.sha256(schema.encode()).hexdigest()[:16]}.json"
 
 
-def _pinned_sha256(key: str, name: str, wanted: str | None, recipe_folder: Path, cache: Cache) -> str:
+def _pinned_sha256(key: str, name: str, wanted: str | None, recipe_directory: Path, cache: Cache) -> str:
     """The file's digest. Raises BuildError when it cannot be read, or when the recipe names another."""
-    path = recipe_folder / name
+    path = recipe_directory / name
     try:
         digest = known_sha256(path, cache)
     except OSError as error:
         raise BuildError(
-            f"{key}: {path} cannot be read: {error.strerror}", resolution="paths count from the recipe's folder"
+            f"{key}: {path} cannot be read: {error.strerror}", resolution="paths are relative to the recipe's directory"
         ) from error
     if wanted is not None and digest != wanted:
         raise BuildError(
-            f"{key}.sha256: {name} is another file than the recipe names",
+            f"{key}.sha256: {name} is not the file that the recipe names",
             details=f"its sha256 is {digest}, the recipe says {wanted}",
             resolution="get the right file, or correct the digest",
         )

@@ -18,7 +18,7 @@ Kind = Literal["file", "directory", "link", "device", "fifo"]
 _MOST_HOPS = 40  # Linux' own limit for symbolic links in a path (path_resolution(7))
 _MOST_NAME_BYTES = 255
 _MOST_PATH_BYTES = 4095
-_MAKE_ANEW = "make the archive anew from the tree itself, with GNU tar or bsdtar"
+_MAKE_ANEW = "make the archive again from the tree itself, with GNU tar or bsdtar"
 
 
 @dataclass(slots=True)
@@ -35,7 +35,9 @@ class TreeNames:
         if member.islnk():
             target = self._resolved(member.linkname)
             if self._kinds.get(target, "directory") == "directory":
-                raise _refused(member.name, f"is a hard link to {escaped(member.linkname)}, which is no file before it")
+                raise _refused(
+                    member.name, f"is a hard link to {escaped(member.linkname)}, which is not a file before it"
+                )
             kind = self._kinds[target]
         before = self._kinds.get(path)
         if before is not None and before != kind and "device" in (before, kind):

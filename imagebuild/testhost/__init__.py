@@ -5,7 +5,7 @@
     origin.py        where each of its files comes from: a package, never the machine
     stand_in.py      the modules and settings inside the loader that stands in for PV-GRUB
     initramfs.py     the archive format of that ramdisk
-    tools.py         how the unpacked programs (pygrub, GRUB 0.97's shell, grub-fstest) run without being installed
+    tools.py         how the unpacked programs (Xen's tools, GRUB 0.97's shell, grub-fstest) run without being installed
     dom0-init.sh, dom0-block.sh, stand-in.cfg    what runs inside
 
 dom0 lives wholly in its initial ramdisk (about 10 MB): it needs no disk, and so no root, no owners, no overlay.

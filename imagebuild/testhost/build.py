@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
 import json
 import shutil
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from imagebuild.host import command
 from imagebuild.host.apt_sources import debian_mirrors
 from imagebuild.host.cache import Cache
 from imagebuild.host.cache_kinds import Kind
+from imagebuild.host.digest import file_sha256
 from imagebuild.testhost import definition, initramfs, stand_in
 from imagebuild.testhost.origin import (
     KEEP_RECORDS,
@@ -241,7 +241,7 @@ def _make_loaders(tools: Tools, folder: Path, progress: Progress) -> None:
     layouts: tuple[Layout, ...] = ("hd0", "hd00")
     for layout in layouts:
         output = _make_loader(tools, layout, folder, progress)
-        facts[output.name] = hashlib.sha256(output.read_bytes()).hexdigest()
+        facts[output.name] = file_sha256(output)
     (folder / "facts.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from importlib import resources
 
 from imagebuild.bootloaders.pv_grub import MENU_PLACES
+from imagebuild.filesystems.table import FILESYSTEMS
 from imagebuild.vocabulary import Layout
 
 # The suite, and each of its pockets with the mirror that serves it (a mirror of the machine's own apt goes before,
@@ -32,9 +33,9 @@ PACKAGES = (
     "libc6",
     "libc6-i386",  # for grub-legacy
     "linux-image-amd64",  # dom0's kernel; the cloud flavour cannot be a dom0
-    "python3-minimal",  # for pygrub
+    "python3-minimal",  # for Xen's tools
     "xen-hypervisor-4.17-amd64",
-    "xen-utils-4.17",  # xl, pygrub
+    "xen-utils-4.17",  # xl and the other tools
     "xenstore-utils",
 )
 # Left out while unpacking: some 200 MB that nobody reads.
@@ -82,10 +83,11 @@ XEN_COMMAND_LINE = (
 # took half as much processor time again in the other.
 DOM0_COMMAND_LINE = "console=hvc0 quiet loglevel=1 rdinit=/init mitigations=off init_on_alloc=0 psi=0"
 XL_CONFIGURATION = 'autoballoon="off"\n'
-LOADER_MODULES = (
-    "btrfs", "configfile", "echo", "ext2", "gzio", "halt", "legacycfg", "linux", "loopback", "ls", "lvm",
-    "lzopio", "normal", "part_gpt", "part_msdos", "reiserfs", "sleep", "test", "xfs", "xzio",
-)  # fmt: skip
+LOADER_MODULES = tuple(sorted({
+    "configfile", "echo", "gzio", "halt", "legacycfg", "linux", "loopback", "ls", "lvm", "lzopio", "normal",
+    "part_gpt", "part_msdos", "sleep", "test", "xzio",
+    *(filesystem.grub2_module for filesystem in FILESYSTEMS.values() if filesystem.grub2_module),
+}))  # fmt: skip
 # In GRUB 2's words (partitions count from 1).
 ROOTS: dict[Layout, str] = {"hd0": "hd0", "hd00": "hd0,1"}
 # Where the two kinds of PV-GRUB look, on the disk or on its first partition.

@@ -18,16 +18,16 @@ _XEN_LIBRARIES = f"{_XEN}/lib/x86_64-linux-gnu"
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """The tree at `root`. All methods only compose words; nothing is run here."""
+    """The tree at `root`. All methods only compose argument lists; nothing is run here."""
 
     root: Path
 
     def program(self, path: str, *, name: str | None = None) -> list[str]:
-        """The words that run the x86_64 program at `path` (relative to the tree), as `name` if given (argv[0])."""
+        """The argv that runs the x86_64 program at `path` (relative to the tree), as `name` if given (argv[0])."""
         folders = ("lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu", _XEN_LIBRARIES)
         libraries = ":".join(str(self.root / folder) for folder in folders)
-        words = [str(self.root / "lib/x86_64-linux-gnu/ld-linux-x86-64.so.2"), "--library-path", libraries]
-        return [*words, *(["--argv0", name] if name else []), str(self.root / path)]
+        argv = [str(self.root / "lib/x86_64-linux-gnu/ld-linux-x86-64.so.2"), "--library-path", libraries]
+        return [*argv, *(["--argv0", name] if name else []), str(self.root / path)]
 
     def depmod(self) -> list[str]:
         """depmod of the tree's modules; add the kernel's version. It reads the tree's settings, not this machine's."""

@@ -2,16 +2,12 @@
 
 runner.py       verify_image: all three machines, one verdict (start here)
 kept.py         … the command line's way to it: the same bytes are judged once (host/known_digest.py: nor read twice)
-subject.py      the image, opened: places.py (where things lie), readers.py (files out of it), probe.py (limits)
-static.py       the machine that boots nothing: a list of checks, by topic in disk_checks.py, menu_checks.py,
-                loader_checks.py, kernel_checks.py, root_checks.py, pygrub_checks.py
+static.py       the machine that boots nothing: a list of checks, by topic in disk_checks.py, menu_checks.py and others
 view.py         what those checks share; grub_shell.py: the witness
-boot_files.py   kernel, initrd and command line that the image's own menu names
 qemu.py         the machine that starts these without Xen
 xen.py          the machine that does as EC2 did: Xen, dom0, PV-GRUB, guest; state.py: a ready dom0, kept
 loaders.py      which PV-GRUB: a genuine one, or the stand-in
 console.py      a boot as its console tells it; signs.py: milestones and fatal texts, as data
 boot.py         follows a console within limits; machine.py: one QEMU process
 threads.py      work that Ctrl-C ends
-testhost/       the Xen test host, and the unpacked programs that the static checks use
 """

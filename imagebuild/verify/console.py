@@ -51,7 +51,8 @@ class Sign:
 class Fatal:
     """A text from which no boot recovers, while the last milestone is one of `phases` ("": none yet).
 
-    `prompt`: nothing follows on its line, so the line need not be finished. `blames`: whose fault it is.
+    `prompt`: nothing follows on its line, so the line need not be finished. `blames`: whose fault it is. `after_login`:
+    a good boot says it too, when its machine ends.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Fatal:
     prompt: bool = False
     blames: Blame = "image"
     end: BootEnd = BootEnd.FATAL
+    after_login: bool = False
 
 
 @dataclass(frozen=True, slots=True)

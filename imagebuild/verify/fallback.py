@@ -21,12 +21,13 @@ from imagebuild.host.sparse import data_extents
 from imagebuild.image.boot_files import EntryFiles, FileAt, NoEntry, entry_files, locate
 from imagebuild.image.subject import Subject
 from imagebuild.report import Boot, BootEnd, Loader
+from imagebuild.vocabulary import GENUINE
 
 _NAMED = re.compile(rb"(?:Booting|Falling back to) ['`](.*?)'\s")
 # The smallest block that a file's content is cut into; bzImage's setup header (to 0x26c) lies within.
 _BROKEN_BYTES = 1024
 _PACKAGE = "qemu-utils"
-_SEMANTICS: dict[str, LoaderName] = {"pv-grub": "grub-0.97", "stand-in": "grub2-legacy"}
+_SEMANTICS: dict[str, LoaderName] = {GENUINE: "grub-0.97", "stand-in": "grub2-legacy"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from imagebuild.filesystems.table import KNOWN, known
 from imagebuild.formats.device_name import read_device_name
 from imagebuild.formats.fstab import FstabLine, FstabNeed, needs, read_fstab, simple_path
 from imagebuild.formats.text import excerpt
@@ -15,12 +16,7 @@ from imagebuild.verify.view import Finding, View, failed, passed, skipped, warne
 
 _MOST_FSTAB_BYTES = 2**20
 _NEAR = "device names shift, use UUID= or LABEL="
-_DISK_TYPES = ("ext2", "ext3", "ext4", "xfs", "btrfs", "reiserfs", "vfat", "swap", "iso9660", "squashfs", "auto")
-# As what a filesystem may be mounted: the ext drivers take what holds none of their newer features.
-_MOUNTED_AS = {
-    "ext2": ("ext2", "ext4"), "ext3": ("ext2", "ext3", "ext4"), "ext4": ("ext4",), "vfat": ("vfat", "msdos", "umsdos"),
-    "xfs": ("xfs",), "btrfs": ("btrfs",), "reiserfs": ("reiserfs",), "swap": ("swap",), "LVM2_member": (),
-}  # fmt: skip
+_DISK_TYPES = (*KNOWN, "iso9660", "squashfs", "auto")
 _SYSTEMD_LIBRARY = re.compile(r"libsystemd-shared-(\d{3})")
 _SYSTEMD_FOLDERS = ("/usr/lib/systemd", "/lib/systemd", "/usr/lib/x86_64-linux-gnu/systemd", "/usr/lib64/systemd")
 _USUAL_SYSTEMD = 252
@@ -72,9 +68,15 @@ def _problem(view: View, root: Place, need: FstabNeed, found: tuple[FstabNeed, .
         return place.why == "absent", f"{shown} is nowhere in the image: {place.words}"
     if simple_path(line.mountpoint) == "/" and not line.is_swap:
         return _root_problem(place, root, shown, is_shifting=name.kind == "disk")
-    if line.type not in ("auto", "", *_MOUNTED_AS.get(place.type, (line.type,))):
+    if line.type not in ("auto", "") and not _may_be_mounted(place, line.type):
         return True, f"{shown} is {place.name}, which is {place.type} and not {excerpt(line.type)}"
     return False, f"{shown}: {_NEAR}" if name.kind == "disk" else ""
+
+
+def _may_be_mounted(place: Place, kind: str) -> bool:
+    """Whether the place can be mounted as a filesystem of that type; nobody knows where nothing was recognised."""
+    filesystem = known(place.type)
+    return place.contents is None if filesystem is None else kind in (filesystem.mounted_as or (filesystem.name,))
 
 
 def _root_problem(place: Place, root: Place, shown: str, *, is_shifting: bool) -> tuple[bool, str]:

@@ -22,7 +22,7 @@ from imagebuild.image.boot_files import NoEntry, default_entry_files, has_kernel
 from imagebuild.image.subject import Subject
 from imagebuild.report import Loader
 from imagebuild.testhost import TestHost
-from imagebuild.verify.loaders import GuestLoader, choose_loader, find_pv_grub
+from imagebuild.verify.loaders import OPTION, GuestLoader, choose_loader, find_pv_grub
 from imagebuild.vocabulary import BootLoader
 
 # What every libxc unpacks.
@@ -46,7 +46,7 @@ def loader_for(
     if not LOADERS[meant_for].is_grub_097:
         no_judge = f"the image is meant for {meant_for}, and PV-GRUB's word says nothing about that"
     elif is_gpt and asked is None:
-        no_judge = "Amazon's PV-GRUB reads GPT, the public one does not (--pv-grub FILE takes it all the same)"
+        no_judge = f"Amazon's PV-GRUB reads GPT, the public one does not ({OPTION} FILE takes it all the same)"
     chosen = choose_loader(
         host, subject.layout, menu_path=subject.menu_path if known else None, asked=asked, cache=cache,
         genuine=not no_judge,

@@ -21,13 +21,14 @@ from imagebuild.formats.kernel_file import unwrap
 from imagebuild.formats.superblocks import Superblock
 from imagebuild.image.boot_files import MOST_INITRD_BYTES, MOST_KERNEL_BYTES, FileAt, NoEntry, locate
 from imagebuild.image.places import Place, Table
+from imagebuild.image.raw_view import format_of
 from imagebuild.image.readers import ReadError
-from imagebuild.image.subject import Subject, disk_format_of
+from imagebuild.image.subject import Subject
 from imagebuild.report import Check
 from imagebuild.verify.loader_runs import LoaderChoice, loader_choice
 from imagebuild.verify.static import run_checks
 from imagebuild.verify.view import View, initrd_facts
-from imagebuild.vocabulary import BootLoader
+from imagebuild.vocabulary import DEFAULT_LOADER, BootLoader
 
 _MODULES_FOLDER = re.compile(r"(?:^|/)lib/modules/([^/]+)/")
 
@@ -144,13 +145,13 @@ class Inspection(_Facts):
     findings: tuple[Check, ...]
 
 
-def inspect_subject(subject: Subject, progress: Progress, loader: BootLoader = "pv-grub") -> Inspection:
+def inspect_subject(subject: Subject, progress: Progress, loader: BootLoader = DEFAULT_LOADER) -> Inspection:
     """All that can be seen without a boot. Raises HostError when a program is missing."""
     view = View(subject, loader)
     menu = subject.menu
     return Inspection(
         image=str(subject.image),
-        format=disk_format_of(subject.image),
+        format=format_of(subject.image).name,
         size_bytes=subject.size_bytes,
         layout=subject.layout,
         table=subject.table.label if subject.table else None,

@@ -29,6 +29,7 @@ from imagebuild.testhost import definition
 from imagebuild.verify import runner
 from imagebuild.verify.loaders import find_pv_grub
 from imagebuild.verify.request import BootSettings, Request, Verification
+from imagebuild.vocabulary import GENUINE
 
 KIND: Kind = "verdicts"
 _FILE = "verdict.json"
@@ -76,7 +77,7 @@ def verdict_key(request: Request, sha256: str, cache: Cache) -> str:
         "loader": request.loader,
         "fallback": (request.fallback, request.strict_fallback),
         "test host": definition.digest(),
-        "pv-grub": genuine[1].sha256 if genuine else None,
+        GENUINE: genuine[1].sha256 if genuine else None,
         "version": imagebuild.__version__,
         "judge": _own_digest(),
     }

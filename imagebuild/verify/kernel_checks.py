@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from imagebuild.bootloaders.table import LOADERS
+from imagebuild.filesystems.table import FILESYSTEMS
 from imagebuild.formats.bzimage import KernelFacts
 from imagebuild.formats.initrd import InitrdError, InitrdFacts, behind_gzip, holds_lvm, holds_module
 from imagebuild.formats.text import excerpt
@@ -28,11 +29,6 @@ _XSAVE_KERNELS = ((2, 6, 32), (2, 6, 38))  # user guide: "boot with the XSAVE in
 _OWN_XEN_PV_OPTION = (4, 12)  # CONFIG_XEN_PV was split off CONFIG_XEN
 # The disk driver's names: upstream, and that of the old Xen kernels (2.6.18 and SUSE's).
 _DISK_DRIVERS = {"xen-blkfront": "CONFIG_XEN_BLKDEV_FRONTEND", "xenblk": "CONFIG_XEN_BLKDEV_FRONTEND"}
-_FILESYSTEM_OPTIONS = {
-    "ext2": ("CONFIG_EXT2_FS", "CONFIG_EXT4_FS"), "ext3": ("CONFIG_EXT3_FS", "CONFIG_EXT4_FS"),
-    "ext4": ("CONFIG_EXT4_FS",), "xfs": ("CONFIG_XFS_FS",), "btrfs": ("CONFIG_BTRFS_FS",),
-    "reiserfs": ("CONFIG_REISERFS_FS",),
-}  # fmt: skip
 _MODULES_FOLDER = re.compile(r"(?:^|/)lib/modules/([^/]+)/.*\.ko")
 
 
@@ -155,10 +151,9 @@ def _lacking(view: View, file: BootFile, facts: InitrdFacts) -> tuple[list[str],
         need(("dm-mod",), ("CONFIG_BLK_DEV_DM",), certain=True)
         if not holds_lvm(facts):
             lacks.append("lvm (the root is a logical volume)")
-    if root is not None and root.type in _FILESYSTEM_OPTIONS:
-        # One driver reads all three of the family.
-        names = ("ext4", root.type) if root.type.startswith("ext") else (root.type,)
-        need(names, _FILESYSTEM_OPTIONS[root.type], certain=False)
+    filesystem = next((item for item in FILESYSTEMS.values() if root is not None and item.name == root.type), None)
+    if filesystem is not None and filesystem.drivers:
+        need(filesystem.drivers[::-1], filesystem.driver_options, certain=False)
     return lacks, unsure
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from imagebuild.bootloaders.pv_grub import PV_GRUB
 from imagebuild.bootloaders.table import LOADERS
-from imagebuild.formats.ext_blocks import unreadable
+from imagebuild.filesystems.ext_blocks import unreadable
 from imagebuild.image.boot_files import MOST_INITRD_BYTES, MOST_KERNEL_BYTES, FileAt, NoEntry
 from imagebuild.image.readers import ReadError
 from imagebuild.verify.grub_shell import GrubShell

@@ -16,11 +16,13 @@ from pathlib import Path
 from imagebuild.errors import HostError
 from imagebuild.host.cache import Cache
 from imagebuild.host.cache_kinds import Kind
+from imagebuild.host.digest import file_sha256
 from imagebuild.report import Loader
 from imagebuild.testhost import TestHost
-from imagebuild.vocabulary import Layout
+from imagebuild.vocabulary import GENUINE, Layout
 
 ENVIRONMENT_VARIABLE = "IMAGEBUILD_PV_GRUB"
+OPTION = "--pv-grub"
 CACHE_KIND: Kind = "pv-grub"
 FILE_NAME = "pv-grub-x86_64.gz"
 # Where Debian, Xen's own `make install`, Fedora and openSUSE put Xen's firmware.
@@ -72,12 +74,12 @@ def choose_loader(
         return GuestLoader(path, _DEVICES[layout] + (menu_path or DEFAULT_MENU), facts)
     path = host.stand_in(layout)
     version = f"GRUB {host.facts().get('loader_version', '2')}"
-    return GuestLoader(path, "", Loader(kind="stand-in", version=version, sha256=_sha256(path)))
+    return GuestLoader(path, "", Loader(kind="stand-in", version=version, sha256=file_sha256(path)))
 
 
 def find_pv_grub(asked: Path | None, cache: Cache) -> tuple[Path, Loader] | None:
     """A genuine PV-GRUB and its facts, or None. Raises as `choose_loader` does."""
-    named = [(asked, "--pv-grub")] if asked else []
+    named = [(asked, OPTION)] if asked else []
     if value := os.environ.get(ENVIRONMENT_VARIABLE):
         named.append((Path(value).expanduser(), ENVIRONMENT_VARIABLE))
     for path, source in named:
@@ -114,7 +116,7 @@ def pv_grub_facts(path: Path) -> Loader | None:
         return None
     found = re.search(rb"(?<![\d.])0\.9\d(?![\d.])", program)
     version = f"GRUB {found[0].decode() if found else '0.97'}"
-    return Loader(kind="pv-grub", version=version, sha256=hashlib.sha256(packed).hexdigest())
+    return Loader(kind=GENUINE, version=version, sha256=hashlib.sha256(packed).hexdigest())
 
 
 def _unpacked(data: bytes) -> bytes | None:
@@ -124,7 +126,3 @@ def _unpacked(data: bytes) -> bytes | None:
         return zlib.decompressobj(wbits=31).decompress(data, _MOST_UNPACKED_BYTES)
     except zlib.error:
         return None
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

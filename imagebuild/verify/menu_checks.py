@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from imagebuild.bootloaders.menu import Menu
 from imagebuild.bootloaders.menu_choice import differences, is_counted
 from imagebuild.bootloaders.menus.trace import End, Run, Trace
-from imagebuild.bootloaders.table import LOADERS
+from imagebuild.bootloaders.table import HIDDEN_FROM, LOADERS, PICKY
 from imagebuild.formats.text import excerpt
 from imagebuild.image.boot_files import device_error
 from imagebuild.image.menu_runs import is_unknown, started_entry
@@ -17,7 +17,6 @@ from imagebuild.verify.view import Finding, View, failed, passed, skipped, warne
 
 # Longer waits are a mistake more often than a wish: nobody sits before an instance's console.
 _LONG_TIMEOUT_SECONDS = 60
-_PICKY = tuple(loader for loader in LOADERS.values() if loader.before_menu)
 
 
 def menu(view: View) -> Iterator[Finding]:
@@ -139,16 +138,15 @@ def stray_configuration(view: View) -> Iterator[Finding]:
     if not found:
         yield passed("none")
         return
-    titles = " and ".join(loader.title for loader in _PICKY)
-    hides = f"{place.name}: {', '.join(found)}: {titles} reads this instead of menu.lst"
-    yield failed(hides) if LOADERS[view.loader] in _PICKY else warned(f"{hides}; PV-GRUB itself does not")
+    hides = f"{place.name}: {', '.join(found)}: {HIDDEN_FROM} reads this instead of menu.lst"
+    yield failed(hides) if LOADERS[view.loader] in PICKY else warned(f"{hides}; PV-GRUB itself does not")
 
 
 def stray_configurations(reader: Reader) -> list[str]:
     """What some loader would read in place of menu.lst."""
     found = []
     folders: dict[str, list[str]] = {}
-    for path in dict.fromkeys(path for loader in _PICKY for path in loader.before_menu):
+    for path in dict.fromkeys(path for loader in PICKY for path in loader.before_menu):
         folder, _, name = path.rpartition("/")
         if folder not in folders:
             folders[folder] = reader.names(folder or "/")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imagebuild.report import Boot, Check, ImageFacts, Stage, Verdict
-from imagebuild.vocabulary import BootLoader, MachineName
+from imagebuild.vocabulary import DEFAULT_LOADER, BootLoader, MachineName
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Request:
     qemu: BootSettings = BootSettings()
     xen: BootSettings = BootSettings()
     pv_grub: Path | None = None
-    loader: BootLoader = "pv-grub"
+    loader: BootLoader = DEFAULT_LOADER
     fallback: bool = True
     strict_fallback: bool = False
     sha256: str | None = None

@@ -147,7 +147,7 @@ def _static(run: _Run) -> None:
             run.undecided["static"] = reason
     for check in checks:
         if check.outcome in (Outcome.FAILED, Outcome.WARNED):
-            run.progress.note(f"{check.outcome} static {check.name}: {check.detail}")
+            run.progress.note(f"{check.outcome} static {check.name}: {check.detail}", check.outcome)
 
 
 def _qemu_task(run: _Run) -> QemuBoot | None:
@@ -265,7 +265,7 @@ def _judge_boot(run: _Run, boot: Boot, ending: Ending) -> None:
 
 def _judged(run: _Run, check: Check) -> None:
     run.checks.setdefault(check.machine, []).append(check)
-    run.progress.note(f"{check.outcome} {check.machine} {check.name}: {check.detail}")
+    run.progress.note(f"{check.outcome} {check.machine} {check.name}: {check.detail}", check.outcome)
 
 
 def _undecided(run: _Run, machine: MachineName, reason: str, check: str = BOOT_CHECK, seconds: float = 0.0) -> None:

@@ -9,8 +9,10 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from imagebuild.filesystems.table import FILESYSTEMS
 from imagebuild.report import BootEnd
 from imagebuild.verify.console import Fatal, Sign
+from imagebuild.vocabulary import GENUINE
 
 # Milestones, in order. "guest": xl was told to create the guest. A boot may skip one (a kernel told to be quiet).
 XEN, DOM0, GUEST, LOADER, KERNEL, ROOT, INIT, LOGIN = (
@@ -37,11 +39,8 @@ def _sign(milestone: str, pattern: str, after: str = "") -> Sign:
 
 def _guest_signs(start: str) -> tuple[Sign, ...]:
     """From the kernel's first words on. `start`: the milestone before the kernel."""
-    mounted = (
-        r"EXT\d-fs \([^)]+\): (re-)?mounted|XFS \([^)]+\): (Ending clean mount|Mounting V\d)"
-        r"|BTRFS info \(device [^)]+\): (using|has|disk space)|REISERFS \([^)]+\): (using|found reiserfs)"
-        r"|VFS: Mounted root|Begin: Running /scripts/local-bottom"
-    )
+    by_type = dict.fromkeys(item.says_mounted for item in FILESYSTEMS.values() if item.says_mounted)
+    mounted = "|".join([*by_type, "VFS: Mounted root", "Begin: Running /scripts/local-bottom"])
     init = r"systemd\[1\]: systemd \d+|INIT: version|Welcome to \S.*!$|OpenRC \d|init: .*runlevel"
     return (
         _sign(KERNEL, r"Linux version \d+\.\d+|Loading, please wait|Starting systemd-udevd version", start),
@@ -82,8 +81,8 @@ def _fatal(name: str, pattern: str, phases: frozenset[str], *, prompt: bool = Fa
     return Fatal(name, re.compile(pattern), phases, prompt)
 
 
-def _machine_fault(name: str, pattern: str, phases: frozenset[str]) -> Fatal:
-    return Fatal(name, re.compile(pattern), phases, blames="machine")
+def _machine_fault(name: str, pattern: str, phases: frozenset[str], *, after_login: bool = False) -> Fatal:
+    return Fatal(name, re.compile(pattern), phases, blames="machine", after_login=after_login)
 
 
 GUEST_FATALS = (
@@ -101,11 +100,20 @@ GUEST_FATALS = (
 _MACHINE_FAULTS = (
     _machine_fault("the Xen test host failed", r"^imagebuild: dom0 failed", _BEFORE_GUEST),
     _machine_fault("the Xen test host's kernel gave up", r"Kernel panic", _BEFORE_GUEST),
-    _machine_fault("xl could not make the guest", r"^imagebuild: guest ended|^imagebuild: dom0 failed", _BEFORE_LOADER),
+    _machine_fault(
+        "xl could not make the guest",
+        r"^imagebuild: guest ended|^imagebuild: dom0 failed",
+        _BEFORE_LOADER,
+        after_login=True,
+    ),
     _machine_fault("the hypervisor crashed", r"\(XEN\) Panic on CPU", _BEFORE_LOADER | _IN_KERNEL | {LOADER}),
 )
 _GUEST_ENDED = Fatal(
-    "the guest ended by itself", re.compile(r"^imagebuild: guest ended"), _IN_KERNEL | {LOADER}, end=BootEnd.CLOSED
+    "the guest ended by itself",
+    re.compile(r"^imagebuild: guest ended"),
+    _IN_KERNEL | {LOADER},
+    end=BootEnd.CLOSED,
+    after_login=True,
 )
 _IN_LOADER = frozenset({LOADER})
 _NO_KERNEL = _fatal(
@@ -124,7 +132,7 @@ _MENU_WAITS = _fatal("menu.lst sets no timeout: the loader waits for ever", r"Pr
 def xen_fatals(
     loader: str, *, menu_waits: bool, has_loader: bool = True, falls_back: bool = False
 ) -> tuple[Fatal, ...]:
-    """The fatal texts of a boot under Xen. `loader`: `pv-grub` or `stand-in`; `menu_waits`: it sets no timeout.
+    """The fatal texts of a boot under Xen. `loader`: a starter's kind; `menu_waits`: it sets no timeout.
 
     `has_loader` False: Xen starts the image's kernel itself, so that there is nothing between xl and its words.
     `falls_back`: the loader is to find a kernel that nothing can start, and to go on to the next entry.
@@ -132,7 +140,7 @@ def xen_fatals(
     if not has_loader:
         at_once = [replace(fatal, phases=fatal.phases | {GUEST}) for fatal in GUEST_FATALS]
         return (*at_once, *_MACHINE_FAULTS, _GUEST_ENDED)
-    own = _PV_GRUB if loader == "pv-grub" else _STAND_IN
+    own = _PV_GRUB if loader == GENUINE else _STAND_IN
     waits = (_MENU_WAITS,) if menu_waits else ()
     kernel = () if falls_back else (_NO_KERNEL,)
     return (*_MACHINE_FAULTS, _GUEST_ENDED, *kernel, *_BOTH_LOADERS, *own, *waits, *GUEST_FATALS)

@@ -16,6 +16,7 @@ from imagebuild.report import Check, Outcome
 from imagebuild.verify import (
     disk_checks,
     fstab_checks,
+    identity_checks,
     init_checks,
     kernel_checks,
     loader_checks,
@@ -24,7 +25,7 @@ from imagebuild.verify import (
     root_checks,
 )
 from imagebuild.verify.view import Finding, View
-from imagebuild.vocabulary import BootLoader
+from imagebuild.vocabulary import DEFAULT_LOADER, BootLoader
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +62,14 @@ CHECKS: tuple[StaticCheck, ...] = (
     StaticCheck("console", root_checks.console, of_entries=True),
     StaticCheck("fstab", fstab_checks.fstab),
     StaticCheck("init", init_checks.init),
+    StaticCheck("identity", identity_checks.identity),
     StaticCheck("stray-configuration", menu_checks.stray_configuration),
     StaticCheck("pygrub", pygrub_checks.pygrub),
 )
 
 
 def run_static(
-    subject: Subject, progress: Progress, loader: BootLoader = "pv-grub", *, strict: bool = False
+    subject: Subject, progress: Progress, loader: BootLoader = DEFAULT_LOADER, *, strict: bool = False
 ) -> list[Check]:
     """Run every check; `loader` is the one that the image is meant for: what its rules refuse is a failure.
 

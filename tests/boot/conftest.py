@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from imagebuild.assemble.image import build_image
 from imagebuild.events import Quiet
 from imagebuild.host import command
 from imagebuild.host.cache import Cache
+from imagebuild.operations.image import build_image
 from imagebuild.recipe.load import load_recipe
 from tests.conftest import Needs
 

@@ -13,8 +13,8 @@ from imagebuild.report import BootEnd, Check, Outcome, Verdict
 from imagebuild.testhost import TestHost
 from imagebuild.verify.runner import Request, Verification, verify_image
 from tests.images import ROOT_UUID, Filesystem, make_image
-from tests.proof.contents import entry, files, menu
-from tests.proof.guest import Guest, tiny_guest
+from tools.proof.contents import entry, files, menu
+from tools.proof.guest import Guest, tiny_guest
 
 pytestmark = [pytest.mark.boot, pytest.mark.needs("testhost", "qemu")]
 HEAD = "default 0\nfallback 1\ntimeout 1\n"

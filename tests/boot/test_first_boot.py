@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from imagebuild.assemble.image import build_image
 from imagebuild.events import Quiet
 from imagebuild.host import command
 from imagebuild.host.acceleration import accelerator
 from imagebuild.host.cache import Cache
+from imagebuild.operations.image import build_image
 from imagebuild.plan.grow import DONE_PATH
 from imagebuild.recipe.load import load_recipe
 from imagebuild.report import Outcome

@@ -15,7 +15,7 @@ from imagebuild.report import Outcome, Verdict
 from imagebuild.testhost import TestHost
 from imagebuild.verify.runner import Request, verify_image
 from tests.images import write_tree
-from tests.proof.guest import WITNESS, WITNESS_CONTENT, tiny_guest
+from tools.proof.guest import WITNESS, WITNESS_CONTENT, tiny_guest
 
 pytestmark = [pytest.mark.boot, pytest.mark.needs("testhost", "qemu", "guestfs", "virt-make-fs")]
 MENU = """\

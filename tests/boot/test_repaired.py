@@ -12,8 +12,8 @@ from imagebuild.host.cache import Cache
 from imagebuild.report import Outcome, Verdict
 from imagebuild.testhost import TestHost
 from imagebuild.verify.runner import Request, Verification, verify_image
-from tests.proof.guest import tiny_guest
-from tests.proof.images import IMAGES
+from tools.proof.guest import tiny_guest
+from tools.proof.images import IMAGES
 
 pytestmark = [pytest.mark.boot, pytest.mark.needs("testhost", "guestfs")]
 

@@ -73,7 +73,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     assert found
     engine = Engine(tmp_path_factory.mktemp("containers"), found[1])
     tree = engine.folder / "base.tar"
-    subprocess.run(["mmdebstrap", "--quiet", "--variant=minbase", "bookworm", str(tree)], check=True)
+    subprocess.run(["mmdebstrap", "--quiet", "--variant=minbase", "trixie", str(tree)], check=True)
     engine.podman("import", "--quiet", tree, engine.base)
     tree.unlink()
     yield engine

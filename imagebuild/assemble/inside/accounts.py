@@ -79,15 +79,17 @@ def authorize_keys(step: AuthorizeKeys, contents: Sequence[bytes]) -> None:
             keys += public_keys(content)
         except ValueError as error:
             raise BuildError(f"system.users: {name} cannot be a key of {step.user}: {error}") from error
-    home, folder = Path(step.home), Path(step.home, ".ssh")
+    home, directory = Path(step.home), Path(step.home, ".ssh")
     if not home.is_dir():
         raise BuildError(f"system.users: {step.user}'s home {home} is not in the tree: there is no place for ssh_keys")
-    if folder.is_symlink():
-        raise BuildError(f"system.users: {folder} of the tree is a symbolic link, and a folder is needed for ssh_keys")
-    folder.mkdir(exist_ok=True)
-    os.chown(folder, step.uid, step.gid)
-    folder.chmod(0o700)
-    path = folder / "authorized_keys"
+    if directory.is_symlink():
+        raise BuildError(
+            f"system.users: {directory} of the tree is a symbolic link, and a directory is needed for ssh_keys"
+        )
+    directory.mkdir(exist_ok=True)
+    os.chown(directory, step.uid, step.gid)
+    directory.chmod(0o700)
+    path = directory / "authorized_keys"
     before = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
     path.unlink(missing_ok=True)  # a link is replaced, not followed
     path.write_text("".join(f"{line}\n" for line in dict.fromkeys([*before, *keys])), encoding="utf-8")
@@ -147,9 +149,9 @@ def _make_home(home: Path, uid: int, gid: int) -> None:
         shutil.copytree(SKELETON, home, symlinks=True)
     else:
         home.mkdir()
-    for folder, folders, files in os.walk(home):
-        for name in (*folders, *files):
-            os.chown(Path(folder, name), uid, gid, follow_symlinks=False)
+    for directory, directories, files in os.walk(home):
+        for name in (*directories, *files):
+            os.chown(Path(directory, name), uid, gid, follow_symlinks=False)
     os.chown(home, uid, gid)
     home.chmod(0o700)
 

@@ -10,7 +10,7 @@ from urllib.parse import unquote_to_bytes
 from imagebuild.errors import BuildError
 from imagebuild.formats.text import escaped
 from imagebuild.host import command
-from imagebuild.plan.disk_vocabulary import MakeExt
+from imagebuild.plan.disk_vocabulary import MakeExt, PopulateStep
 from imagebuild.rootfs import times
 
 _COMPLAINTS_SHOWN = 25
@@ -31,9 +31,9 @@ def take_out(source: Path, files: Sequence[tuple[str, Path]]) -> None:
         _attend(["-f", "-", str(source)], script, doing="reading files of the populated filesystem", epoch=0)
 
 
-def _attend(words: list[str], script: Sequence[str], *, doing: str, epoch: int) -> None:
+def _attend(argv: list[str], script: Sequence[str], *, doing: str, epoch: int) -> None:
     output = command.run(
-        ["debugfs", *words],
+        ["debugfs", *argv],
         doing=doing,
         stdin=os.fsencode("\n".join(script) + "\n"),
         environment=times.fake_time(epoch),
@@ -60,11 +60,11 @@ def quoted(text: str) -> str:
     return '"' + text.replace('"', '""') + '"'
 
 
-def belongs(step: MakeExt, path: str) -> bool:
+def belongs(step: PopulateStep, path: str) -> bool:
     """Whether a path of the tree lies in this filesystem."""
 
-    def below(folder: str) -> bool:
-        return path == folder or path.startswith(folder.rstrip("/") + "/")
+    def below(directory: str) -> bool:
+        return path == directory or path.startswith(directory.rstrip("/") + "/")
 
     return below(step.mountpoint) and not any(below(other) for other in step.excluded)
 

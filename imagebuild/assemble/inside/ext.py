@@ -18,17 +18,18 @@ from imagebuild.plan.disk_vocabulary import MakeExt
 from imagebuild.rootfs import times
 
 _MARK = b"\xff"
+SETTINGS = Path(__file__).with_name("mke2fs.cfg")
 _NO_SPACE = "No space left on device"
 
 
-def make_ext(step: MakeExt, folder: Path, target: Path, epoch: int) -> None:
-    """Make the filesystem in `target` (at the step's offset) from `folder`, as of the moment `epoch`.
+def make_ext(step: MakeExt, directory: Path, target: Path, epoch: int) -> None:
+    """Make the filesystem in `target` (at the step's offset) from `directory`, as of the moment `epoch`.
 
     Raises BuildError.
     """
     offset = step.region.offset_bytes if step.region else 0
-    marked = {path: mark_zero_blocks(inside(step.mountpoint, folder, path), step.block_bytes) for path in step.solid}
-    words = [
+    marked = {path: mark_zero_blocks(inside(step.mountpoint, directory, path), step.block_bytes) for path in step.solid}
+    argv = [
         "mke2fs",
         "-q",
         "-F",
@@ -41,11 +42,12 @@ def make_ext(step: MakeExt, folder: Path, target: Path, epoch: int) -> None:
         "-N",
         str(step.inodes),
     ]
-    words += ["-O", ",".join(step.features), "-U", step.uuid, *(["-L", step.label] if step.label else [])]
-    words += _options(step, f"offset={offset},hash_seed={step.uuid},root_owner=0:0")
-    words += ["-d", str(folder), str(target)]
-    words += [str(step.size_bytes // step.block_bytes)]
-    finished = command.attempt(words, environment=times.fake_time(epoch), log=print)
+    argv += ["-O", ",".join(step.features), "-U", step.uuid, *(["-L", step.label] if step.label else [])]
+    argv += _options(step, f"offset={offset},hash_seed={step.uuid},root_owner=0:0")
+    argv += ["-d", str(directory), str(target)]
+    argv += [str(step.size_bytes // step.block_bytes)]
+    environment = {**times.fake_time(epoch), "MKE2FS_CONFIG": str(SETTINGS)}
+    finished = command.attempt(argv, environment=environment, log=print)
     if finished.exit_code != 0 or "while" in finished.output:
         _raise(step, finished.output)
     for path, blocks in marked.items():
@@ -69,17 +71,17 @@ def _raise(step: MakeExt, output: str) -> None:
     raise BuildError(f"making {step.type} for {step.mountpoint} failed", details=output)
 
 
-def inside(mountpoint: str, folder: Path, path: str) -> Path:
-    """Where a file of the image lies in the filesystem's folder; links are resolved inside the folder only."""
+def inside(mountpoint: str, directory: Path, path: str) -> Path:
+    """Where a file of the image lies in the filesystem's directory; links are resolved inside the directory only."""
     relative = path.removeprefix(mountpoint).lstrip("/") if mountpoint != "/" else path.lstrip("/")
     for _hop in range(40):
-        found = folder
+        found = directory
         rest = relative.split("/")
         while rest:
             found = found / rest.pop(0)
             if found.is_symlink():
                 target = str(found.readlink())
-                base = "" if target.startswith("/") else str(found.parent.relative_to(folder)) + "/"
+                base = "" if target.startswith("/") else str(found.parent.relative_to(directory)) + "/"
                 relative = os.path.normpath("/" + base + target.lstrip("/") + "/" + "/".join(rest)).lstrip("/")
                 break
         else:
@@ -118,7 +120,7 @@ def unmark(step: MakeExt, path: str, blocks: Sequence[int], target: Path, offset
     # debugfs echoes each command after its prompt; the answers are the lines that are a number alone.
     physical = [int(line) for line in output.splitlines() if line.strip().isdigit()]
     if len(physical) != len(blocks) or 0 in physical:
-        raise BuildError(f"{path}: {len(blocks)} blocks were to be found in the image, {len(physical)} are there")
+        raise BuildError(f"{path}: {len(blocks)} blocks should be in the image, {len(physical)} are there")
     with target.open("r+b") as image:
         for block in physical:
             image.seek(offset + block * step.block_bytes)

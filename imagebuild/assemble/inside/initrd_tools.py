@@ -50,8 +50,8 @@ def tool_configuration(step: GenerateInitrd, tree: Path) -> WriteFile:
             before = _text(tree, MODPROBE_CONF)
             drivers = [name for name in step.modules if name in _DISK_DRIVERS]
             aliases = [f"alias scsi_hostadapter{number or ''} {name}" for number, name in enumerate(drivers)]
-            kept = [line for line in before.splitlines() if not line.startswith("alias scsi_hostadapter")]
-            return WriteFile(path=MODPROBE_CONF, content="\n".join([*kept, *aliases]) + "\n")
+            others = [line for line in before.splitlines() if not line.startswith("alias scsi_hostadapter")]
+            return WriteFile(path=MODPROBE_CONF, content="\n".join([*others, *aliases]) + "\n")
         case "mkinitrd-suse":
             return WriteFile(
                 path=SYSCONFIG_KERNEL, content=_with_initrd_modules(_text(tree, SYSCONFIG_KERNEL), step.modules)
@@ -69,13 +69,13 @@ def tool_command(step: GenerateInitrd) -> list[str]:
             # The rest is in its configuration: dracut 004 (RHEL 6) knows fewer options than today's.
             return ["dracut", "--force", step.path, step.kernel_version]
         case "mkinitrd-redhat":
-            words = ["mkinitrd", "-f", *(["--force-lvm-probe"] if step.lvm else [])]
-            words += [f"--{'preload' if name in _DISK_DRIVERS else 'with'}={name}" for name in step.modules]
-            return [*words, step.path, step.kernel_version]
+            argv = ["mkinitrd", "-f", *(["--force-lvm-probe"] if step.lvm else [])]
+            argv += [f"--{'preload' if name in _DISK_DRIVERS else 'with'}={name}" for name in step.modules]
+            return [*argv, step.path, step.kernel_version]
         case "mkinitrd-suse":
             names = [PurePosixPath(path).name for path in (step.kernel, step.path)]
-            words = ["mkinitrd", "-k", names[0], "-i", names[1], "-m", " ".join(step.modules), "-B"]
-            return [*words, *(["-f", "lvm2"] if step.lvm else [])]
+            argv = ["mkinitrd", "-k", names[0], "-i", names[1], "-m", " ".join(step.modules), "-B"]
+            return [*argv, *(["-f", "lvm2"] if step.lvm else [])]
         case _:
             assert_never(step.tool)
 
@@ -89,12 +89,12 @@ def generate_initrd(tree: Path, step: GenerateInitrd) -> None:
             doing=f"generating {step.path}", environment=quick_initrd.environment(), log=print,
         )  # fmt: skip
     if not (tree / step.path.lstrip("/")).is_file():
-        raise BuildError(f"generating {step.path} failed: {step.tool} ended well, but made no such file")
+        raise BuildError(f"generating {step.path} failed: {step.tool} succeeded, but made no such file")
 
 
 def run_depmod(tree: Path, kernel_version: str) -> None:
     """Let the tree's own depmod index a kernel's modules. Raises BuildError when it has none."""
-    if not any((tree / folder / "depmod").is_file() for folder in ("sbin", "usr/sbin", "bin", "usr/bin")):
+    if not any((tree / directory / "depmod").is_file() for directory in ("sbin", "usr/sbin", "bin", "usr/bin")):
         raise BuildError(
             f"boot.kernels: the modules of {kernel_version} cannot be indexed: the tree has no depmod",
             resolution="install kmod in the tree (older releases: module-init-tools)",
@@ -115,8 +115,8 @@ def _text(tree: Path, path: str) -> str:
 def _with_initrd_modules(text: str, modules: tuple[str, ...]) -> str:
     """SUSE's INITRD_MODULES="…", with these added."""
     found = re.search(r'^INITRD_MODULES="([^"]*)"', text, re.M)
-    words = found[1].split() if found else []
-    line = f'INITRD_MODULES="{" ".join([*words, *(name for name in modules if name not in words)])}"'
+    names = found[1].split() if found else []
+    line = f'INITRD_MODULES="{" ".join([*names, *(name for name in modules if name not in names)])}"'
     return text[: found.start()] + line + text[found.end() :] if found else f"{text}{line}\n"
 
 
@@ -125,7 +125,7 @@ def mount_for_tools(tree: Path) -> None:
     if (tree / "proc/self").exists():
         return
     for name in ("proc", "dev", "run", "tmp"):
-        real_folder(tree, name)
+        real_directory(tree, name)
     command.run(["mount", "-t", "proc", "proc", str(tree / "proc")], doing="mounting /proc in the tree")
     command.run(["mount", "-t", "tmpfs", "-o", "mode=755", "dev", str(tree / "dev")], doing="mounting /dev in the tree")
     for device in DEVICES:
@@ -143,12 +143,13 @@ def unmount_tools(tree: Path) -> None:
         command.run(["umount", str(tree / "dev")], doing="unmounting /dev of the tree")
 
 
-def real_folder(tree: Path, name: str) -> Path:
-    """The tree's own folder of that name, made if need be. Raises BuildError where something else is in its place."""
-    folder = tree / name
-    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+def real_directory(tree: Path, name: str) -> Path:
+    """The tree's own directory of that name, made if need be. Raises BuildError where something else is there."""
+    directory = tree / name
+    if directory.is_symlink() or (directory.exists() and not directory.is_dir()):
         raise BuildError(
-            f"/{name} of the tree is no folder", resolution="a root tree has /proc, /dev, /run and /tmp as folders"
+            f"/{name} of the tree is not a directory",
+            resolution="a root tree has /proc, /dev, /run and /tmp as directories",
         )
-    folder.mkdir(exist_ok=True)
-    return folder
+    directory.mkdir(exist_ok=True)
+    return directory

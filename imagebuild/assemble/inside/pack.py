@@ -12,13 +12,13 @@ from imagebuild.plan.disk_vocabulary import PackTree
 _SECTOR_BYTES = 512
 
 
-def pack_tree(step: PackTree, folder: Path, archive: Path, deferred: Deferred) -> None:
+def pack_tree(step: PackTree, directory: Path, archive: Path, deferred: Deferred) -> None:
     """Everything that tar keeps; files with holes keep them. Raises BuildError."""
-    check_deferred(step.mountpoint, step.excluded, deferred)
-    words = ["tar", "--create", f"--file={archive}", f"--directory={folder}", "--format=pax", "--sort=name"]
-    words += ["--numeric-owner", "--xattrs", "--xattrs-include=*", "--acls", "--sparse", "--blocking-factor=2048"]
-    words += ["--pax-option=delete=atime,delete=ctime"]
-    command.run([*words, "."], doing=f"packing {step.mountpoint}", log=print)
+    check_deferred(step, deferred)
+    argv = ["tar", "--create", f"--file={archive}", f"--directory={directory}", "--format=pax", "--sort=name"]
+    argv += ["--numeric-owner", "--xattrs", "--xattrs-include=*", "--acls", "--sparse", "--blocking-factor=2048"]
+    argv += ["--pax-option=delete=atime,delete=ctime"]
+    command.run([*argv, "."], doing=f"packing {step.mountpoint}", log=print)
 
 
 def fill_holes(path: Path, block_bytes: int = 4096) -> None:

@@ -1,4 +1,4 @@
-"""Unpacks a package's files into the root folder: called after chroot(2), so no link leads out of the tree.
+"""Unpacks a package's files into the root directory: called after chroot(2), so no link leads out of the tree.
 
 Its scripts are not run: those of a kernel package would make an initrd for this machine and write a boot loader. What
 they do that an image needs (depmod, the initrd, the menu) are steps of their own.
@@ -21,13 +21,13 @@ from imagebuild.rootfs.package_file import PackageMembers, opened
 def unpack_package(file: BinaryIO, name: str) -> None:
     """All members of the package in the open file, below /. Raises BuildError, OSError."""
     with opened(file, name) as members:
-        folders = [_place(members, member, name) for member in members]
-    for place, mtime in (folder for folder in folders if folder is not None):
+        directories = [_place(members, member, name) for member in members]
+    for place, mtime in (directory for directory in directories if directory is not None):
         os.utime(place, (mtime, mtime))
 
 
 def _place(members: PackageMembers, member: tarfile.TarInfo, name: str) -> tuple[Path, float] | None:
-    """Make one member; returns a folder with the time that it is to have in the end."""
+    """Make one member; returns a directory with the time that it is to have in the end."""
     relative = clean_name(member.name)
     if ".." in relative.split("/") or (member.islnk() and ".." in member.linkname.split("/")):
         raise BuildError(f"{name}: {escaped(member.name)} leads out of the tree by ..")

@@ -38,7 +38,7 @@ def _place(where: Runs, position: int) -> tuple[int, int]:
 
 @contextlib.contextmanager
 def staged(where: Runs, image: Path, scratch: Path) -> Iterator[Path]:
-    """A file of the filesystem's size in the folder `scratch`; what it holds at the end is brought into the image."""
+    """A file of the filesystem's size in the directory `scratch`; its content at the end is brought into the image."""
     path = scratch / "staged-filesystem"
     with path.open("wb") as file:
         file.truncate(where.size_bytes)

@@ -37,29 +37,29 @@ def _run(job: PopulateJob) -> None:
     check_owners(job.highest_id)
     deferred = privileged.defer(area, job.devices, job.attributes)
     unpack(job.tree, tree, privileged.exclusions(deferred.devices))
-    apply_edits(tree, job.edits, recipe_folder=job.recipe_folder, secrets=job.secrets, epoch=job.epoch)
+    apply_edits(tree, job.edits, recipe_directory=job.recipe_directory, secrets=job.secrets, epoch=job.epoch)
     unmount_tools(tree)
     if job.populated is not None:
         catalogue.write(tree, deferred, job.populated / catalogue.NAME)
-    times.clamp_times(tree, job.epoch)  # last of all: whoever reads a folder or a link may move its time of access
-    folders = split(tree, area, job.filesystems)
+    times.clamp_times(tree, job.epoch)  # last of all: whoever reads a directory or a link may move its time of access
+    directories = split(tree, area, job.filesystems)
     for number, step in enumerate(job.filesystems):
-        folder = folders[step.mountpoint]
+        directory = directories[step.mountpoint]
         match step:
             case MakeExt():
                 with _place(job, step, number, area) as target:
-                    ext.make_ext(step, folder, target, job.epoch)
-                    privileged.put_into(step, folder, deferred, target, job.workspace, job.epoch)
+                    ext.make_ext(step, directory, target, job.epoch)
+                    privileged.put_into(step, directory, deferred, target, job.workspace, job.epoch)
             case MakeBtrfs():
-                btrfs.make_btrfs(step, folder, job.image, area, deferred)
+                btrfs.make_btrfs(step, directory, job.image, area, deferred)
             case MakeXfs():
                 for path in step.solid:
-                    pack.fill_holes(ext.inside(step.mountpoint, folder, path))
-                make_xfs(step, folder, job.image, area, deferred)
+                    pack.fill_holes(ext.inside(step.mountpoint, directory, path))
+                make_xfs(step, directory, job.image, area, deferred)
             case PackTree():
                 for path in step.solid:
-                    pack.fill_holes(ext.inside(step.mountpoint, folder, path))
-                pack.pack_tree(step, folder, job.archives[step.archive], deferred)
+                    pack.fill_holes(ext.inside(step.mountpoint, directory, path))
+                pack.pack_tree(step, directory, job.archives[step.archive], deferred)
             case _:
                 assert_never(step)
 
@@ -96,15 +96,15 @@ def unpack(path: Path, tree: Path, exclusions: Sequence[str] = ()) -> None:
         compression = archive.compression_of(file.read(8))
     if compression != "none":
         command.require(*archive.PROGRAMS[compression])
-    words = ["tar", "--extract", f"--file={path}", f"--directory={tree}", "--numeric-owner", "--same-owner"]
-    words += ["--preserve-permissions", "--xattrs", "--xattrs-include=*", "--acls", "--sparse"]
-    words += [] if compression == "none" else [f"--{compression}"]
-    command.run([*words, *exclusions], doing="unpacking the root tree", log=print)
+    argv = ["tar", "--extract", f"--file={path}", f"--directory={tree}", "--numeric-owner", "--same-owner"]
+    argv += ["--preserve-permissions", "--xattrs", "--xattrs-include=*", "--acls", "--sparse"]
+    argv += [] if compression == "none" else [f"--{compression}"]
+    command.run([*argv, *exclusions], doing="unpacking the root tree", log=print)
 
 
 def split(tree: Path, area: Path, filesystems: tuple[PopulateStep, ...]) -> dict[str, Path]:
-    """Move what belongs to other filesystems out of the tree, deepest first; each leaves an empty folder behind."""
-    folders = {"/": tree}
+    """Move what belongs to other filesystems out of the tree, deepest first; each leaves an empty directory behind."""
+    directories = {"/": tree}
     for number, step in enumerate(sorted(filesystems, key=lambda step: step.mountpoint.count("/"), reverse=True)):
         if step.mountpoint == "/":
             continue
@@ -113,7 +113,8 @@ def split(tree: Path, area: Path, filesystems: tuple[PopulateStep, ...]) -> dict
             source = source / part
             if source.is_symlink() or not source.is_dir():
                 raise BuildError(
-                    f"{step.mountpoint} is to be a mountpoint, but {source.relative_to(tree)} is no folder in the tree"
+                    f"{step.mountpoint} is to be a mountpoint, but {source.relative_to(tree)} is not a directory in "
+                    "the tree"
                 )
         status, above = source.stat(), source.parent.stat()
         target = area / f"filesystem-{number}"
@@ -123,8 +124,8 @@ def split(tree: Path, area: Path, filesystems: tuple[PopulateStep, ...]) -> dict
         source.chmod(status.st_mode & 0o7777)
         os.utime(source, ns=(status.st_atime_ns, status.st_mtime_ns))
         os.utime(source.parent, ns=(above.st_atime_ns, above.st_mtime_ns))  # the moment of the build is nowhere
-        folders[step.mountpoint] = target
-    return folders
+        directories[step.mountpoint] = target
+    return directories
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
 In the user namespace of an ordinary user Linux makes neither (mknod(2), xattr(7): the class trusted, and security but
 for capabilities). They are left out of the unpacked tree, and put into the finished ext filesystem by debugfs, which
-knows no privileges. As root, tar simply makes them. The root folder of a filesystem is made by mke2fs, which (1.47.0)
-gives it no other mode and owner than its own.
+knows no privileges. As root, tar simply makes them. The root directory of a filesystem is made by mke2fs, which
+(1.47.0) gives it no other mode and owner than its own.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 from imagebuild.assemble.inside import debugfs
 from imagebuild.assemble.inside.debugfs import belongs, decoded, quoted, within
 from imagebuild.errors import BuildError
-from imagebuild.plan.disk_vocabulary import MakeExt
+from imagebuild.plan.disk_vocabulary import MakeExt, PopulateStep
 from imagebuild.plan.facts import Attribute, DeviceNode
 
 # What Linux says of an attribute or a device node that it does not permit here.
@@ -35,12 +35,12 @@ class Deferred:
     attributes: tuple[Attribute, ...] = ()
 
 
-def defer(folder: Path, devices: tuple[DeviceNode, ...], attributes: tuple[Attribute, ...]) -> Deferred:
-    """What of the tree's privileged things cannot be made below `folder`: found by trying."""
-    devices_later = () if not devices or _can_make_devices(folder) else devices
+def defer(directory: Path, devices: tuple[DeviceNode, ...], attributes: tuple[Attribute, ...]) -> Deferred:
+    """What of the tree's privileged things cannot be made below `directory`: found by trying."""
+    devices_later = () if not devices or _can_make_devices(directory) else devices
     nodes = {device.path for device in devices_later}
     classes = {attribute.name.split(".")[0] for attribute in attributes}
-    refused = {name for name in classes if not _can_set(folder, name)}
+    refused = {name for name in classes if not _can_set(directory, name)}
     return Deferred(
         devices_later,
         tuple(
@@ -49,8 +49,8 @@ def defer(folder: Path, devices: tuple[DeviceNode, ...], attributes: tuple[Attri
     )
 
 
-def _can_make_devices(folder: Path) -> bool:
-    path = folder / "try-device"
+def _can_make_devices(directory: Path) -> bool:
+    path = directory / "try-device"
     try:
         os.mknod(path, stat.S_IFCHR | 0o600, os.makedev(1, 3))
     except OSError as error:
@@ -61,8 +61,8 @@ def _can_make_devices(folder: Path) -> bool:
     return True
 
 
-def _can_set(folder: Path, name: str) -> bool:
-    path = folder / "try-attribute"
+def _can_set(directory: Path, name: str) -> bool:
+    path = directory / "try-attribute"
     path.touch()
     try:
         os.setxattr(path, f"{name}.imagebuild", b"1")
@@ -81,32 +81,27 @@ def exclusions(devices: Iterable[DeviceNode]) -> list[str]:
     return ["--no-wildcards", "--anchored", *(f"--exclude={name}" for name in names)] if names else []
 
 
-def check_deferred(mountpoint: str, excluded: tuple[str, ...], deferred: Deferred) -> None:
+def check_deferred(step: PopulateStep, deferred: Deferred) -> None:
     """Raises BuildError for what an ordinary user cannot put into a filesystem that is not ext.
 
     Nodes in /dev are no loss: every kernel that boots here mounts its own /dev over it (devtmpfs).
     """
-
-    def is_here(path: str) -> bool:
-        inside = (path + "/").startswith(mountpoint.rstrip("/") + "/")
-        return inside and not any((path + "/").startswith(other + "/") for other in excluded)
-
     names = [device.path for device in deferred.devices if not device.path.startswith("/dev/")]
     names += [attribute.path for attribute in deferred.attributes if not attribute.path.startswith("/dev/")]
-    if lost := [name for name in names if is_here(name)]:
+    if lost := [name for name in names if belongs(step, name)]:
         raise BuildError(
-            f"{mountpoint}: a device node or an attribute for root only cannot be made by an ordinary user in a "
+            f"{step.mountpoint}: a device node or an attribute for root only cannot be made by an ordinary user in a "
             "filesystem that is not ext",
             details="\n".join(lost[:10]),
             resolution="build as root, use ext4 there, or take it out of the tree",
         )
 
 
-def put_into(step: MakeExt, folder: Path, deferred: Deferred, target: Path, scratch: Path, epoch: int) -> None:
-    """Put into a finished filesystem, made from `folder`, what belongs into it. Raises BuildError where that fails."""
+def put_into(step: MakeExt, directory: Path, deferred: Deferred, target: Path, scratch: Path, epoch: int) -> None:
+    """Put into a finished filesystem, made from `directory`, what belongs there. Raises BuildError where that fails."""
     devices = [device for device in deferred.devices if belongs(step, device.path)]
     attributes = [attribute for attribute in deferred.attributes if belongs(step, attribute.path)]
-    script = _root_folder(folder.stat())
+    script = _root_directory(directory.stat())
     script += [line for device in devices for line in _make(step, device)]
     for number, attribute in enumerate(attributes):
         value = scratch / f"attribute-{number}"
@@ -121,7 +116,7 @@ def put_into(step: MakeExt, folder: Path, deferred: Deferred, target: Path, scra
         (scratch / f"attribute-{number}").unlink()
 
 
-def _root_folder(status: os.stat_result) -> list[str]:
+def _root_directory(status: os.stat_result) -> list[str]:
     if (status.st_mode & 0o7777, status.st_uid, status.st_gid) == (0o755, 0, 0):
         return []
     fields = {"mode": f"0{status.st_mode:o}", "uid": status.st_uid, "gid": status.st_gid}
@@ -129,7 +124,7 @@ def _root_folder(status: os.stat_result) -> list[str]:
 
 
 def _make(step: MakeExt, device: DeviceNode) -> list[str]:
-    folder, _, name = _inside(step, device.path).rpartition("/")
+    directory, _, name = _inside(step, device.path).rpartition("/")
     node = quoted(name)
     fields = {
         "mode": f"0{_FILE_TYPES[device.kind] | device.mode:o}",
@@ -137,7 +132,7 @@ def _make(step: MakeExt, device: DeviceNode) -> list[str]:
         "atime": f"@{device.mtime}", "ctime": f"@{device.mtime}", "mtime": f"@{device.mtime}",
     }  # fmt: skip
     return [
-        f"cd {quoted(folder or '/')}",
+        f"cd {quoted(directory or '/')}",
         f"mknod {node} {device.kind} {device.major} {device.minor}",
         *(f"set_inode_field {node} {field} {value}" for field, value in fields.items()),
         "cd /",

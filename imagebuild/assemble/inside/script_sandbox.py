@@ -20,7 +20,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from imagebuild.assemble.inside.initrd_tools import DEVICES, real_folder
+from imagebuild.assemble.inside.initrd_tools import DEVICES, real_directory
 from imagebuild.errors import BuildError
 
 _MS_NOSUID, _MS_BIND = 2, 4096  # mount(2)
@@ -75,19 +75,19 @@ def main() -> int:
 def _furnish(libc: ctypes.CDLL, sandbox: Sandbox) -> Path:
     """Mount what a program expects, and put the script there. Returns its path in the tree."""
     socket.sethostname(sandbox.hostname)
-    folders = {name: real_folder(sandbox.tree, name) for name in ("proc", "dev", "run", "tmp")}
-    _mount(libc, "proc", folders["proc"], "proc")
-    _mount(libc, "dev", folders["dev"], "tmpfs", data="mode=755")
+    directories = {name: real_directory(sandbox.tree, name) for name in ("proc", "dev", "run", "tmp")}
+    _mount(libc, "proc", directories["proc"], "proc")
+    _mount(libc, "dev", directories["dev"], "tmpfs", data="mode=755")
     for name in DEVICES:
-        (folders["dev"] / name).touch()
-        _mount(libc, f"/dev/{name}", folders["dev"] / name, "", flags=_MS_BIND)
+        (directories["dev"] / name).touch()
+        _mount(libc, f"/dev/{name}", directories["dev"] / name, "", flags=_MS_BIND)
     for name, target in (("fd", "fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")):
-        (folders["dev"] / name).symlink_to(f"/proc/self/{target}")
-    (folders["dev"] / "pts").mkdir()
-    _mount(libc, "devpts", folders["dev"] / "pts", "devpts", data="newinstance,ptmxmode=0666,mode=620")
-    (folders["dev"] / "ptmx").symlink_to("pts/ptmx")  # apt runs dpkg on a terminal of its own
-    _mount(libc, "run", folders["run"], "tmpfs", flags=_MS_NOSUID, data="mode=755")
-    _mount(libc, "tmp", folders["tmp"], "tmpfs", flags=_MS_NOSUID, data="mode=1777")
+        (directories["dev"] / name).symlink_to(f"/proc/self/{target}")
+    (directories["dev"] / "pts").mkdir()
+    _mount(libc, "devpts", directories["dev"] / "pts", "devpts", data="newinstance,ptmxmode=0666,mode=620")
+    (directories["dev"] / "ptmx").symlink_to("pts/ptmx")  # apt runs dpkg on a terminal of its own
+    _mount(libc, "run", directories["run"], "tmpfs", flags=_MS_NOSUID, data="mode=755")
+    _mount(libc, "tmp", directories["tmp"], "tmpfs", flags=_MS_NOSUID, data="mode=1777")
     content = sandbox.script.read_bytes()
     path = _OURS / sandbox.script.name
     inside = sandbox.tree / str(path).lstrip("/")
@@ -98,8 +98,14 @@ def _furnish(libc: ctypes.CDLL, sandbox: Sandbox) -> Path:
 
 
 def _mount(libc: ctypes.CDLL, source: str, target: Path, kind: str, *, flags: int = 0, data: str = "") -> None:
-    words = (source.encode(), os.fsencode(target), kind.encode() or None, ctypes.c_ulong(flags), data.encode() or None)
-    if libc.mount(*words) != 0:
+    arguments = (
+        source.encode(),
+        os.fsencode(target),
+        kind.encode() or None,
+        ctypes.c_ulong(flags),
+        data.encode() or None,
+    )
+    if libc.mount(*arguments) != 0:
         number = ctypes.get_errno()
         raise OSError(number, f"mounting {kind or source} failed: {os.strerror(number)}", str(target))
 
@@ -140,12 +146,12 @@ def _name_servers(content: bytes | None) -> Iterator[None]:
         _KEPT_RESOLV_CONF.unlink()
 
 
-def _run(words: list[str], environment: dict[str, str], libc: ctypes.CDLL) -> int:
+def _run(argv: list[str], environment: dict[str, str], libc: ctypes.CDLL) -> int:
     """Run it as process 2, and then end everything that it has left running."""
     sys.stdout.flush()
     script = os.fork()
     if script == 0:
-        _become(words, environment, libc)
+        _become(argv, environment, libc)
     while True:
         process, status = os.waitpid(-1, 0)  # whoever is left behind by its parent becomes our child
         if process == script:
@@ -159,15 +165,15 @@ def _run(words: list[str], environment: dict[str, str], libc: ctypes.CDLL) -> in
     return code if code >= 0 else 128 - code
 
 
-def _become(words: list[str], environment: dict[str, str], libc: ctypes.CDLL) -> None:
+def _become(argv: list[str], environment: dict[str, str], libc: ctypes.CDLL) -> None:
     """Never returns."""
     try:
         for capability in _DROPPED:
             libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)
         os.dup2(os.open("/dev/null", os.O_RDONLY), 0)
-        os.execve(words[0], words, environment)
+        os.execve(argv[0], argv, environment)
     except FileNotFoundError:
-        first = Path(words[0]).read_bytes().split(b"\n")[0].decode("utf-8", "replace")
+        first = Path(argv[0]).read_bytes().split(b"\n")[0].decode("utf-8", "replace")
         print(f"the tree has no program {first.removeprefix('#!').strip()}, which the script's first line names")
     except BaseException as error:
         print(f"the script cannot be run: {error}")

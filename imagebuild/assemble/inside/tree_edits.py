@@ -16,6 +16,7 @@ from imagebuild.assemble.inside import accounts
 from imagebuild.assemble.inside.initrd_tools import generate_initrd, run_depmod, tool_configuration
 from imagebuild.assemble.inside.package_unpack import unpack_package
 from imagebuild.assemble.inside.scripts import run_script
+from imagebuild.assemble.inside.traces import remove_traces
 from imagebuild.errors import BuildError, ImagebuildError
 from imagebuild.formats.repack import RepackError, with_gzip_payload
 from imagebuild.plan.steps import (
@@ -24,7 +25,7 @@ from imagebuild.plan.steps import (
     Edit,
     GenerateInitrd,
     IndexModules,
-    MakeFolder,
+    MakeDirectory,
     MakeLink,
     Remove,
     RepackKernel,
@@ -32,11 +33,11 @@ from imagebuild.plan.steps import (
     UnpackPackage,
     WriteFile,
 )
-from imagebuild.plan.system_vocabulary import AddUser, AuthorizeKeys, JoinGroups, RunScript
+from imagebuild.plan.system_vocabulary import AddUser, AuthorizeKeys, JoinGroups, RemoveTraces, RunScript
 
 
 def apply_edits(
-    tree: Path, edits: tuple[Edit, ...], *, recipe_folder: Path, secrets: Mapping[str, str], epoch: int
+    tree: Path, edits: tuple[Edit, ...], *, recipe_directory: Path, secrets: Mapping[str, str], epoch: int
 ) -> None:
     """Apply all edits in order. Raises BuildError.
 
@@ -51,16 +52,18 @@ def apply_edits(
             case IndexModules():
                 run_depmod(tree, edit.kernel_version)
             case RunScript():
-                run_script(tree, edit, recipe_folder, epoch)
+                run_script(tree, edit, recipe_directory, epoch)
             case AuthorizeKeys():
-                contents = [(recipe_folder / name).read_bytes() for name in edit.sources]
+                contents = [(recipe_directory / name).read_bytes() for name in edit.sources]
                 _in_chroot(tree, edit, partial(accounts.authorize_keys, edit, contents))
             case CopyFile() | UnpackPackage():
-                with (recipe_folder / edit.source).open("rb") as file:  # opened while its path still means something
+                with (recipe_directory / edit.source).open("rb") as file:  # opened while its path still means something
                     _in_chroot(tree, edit, partial(_copy_in, edit, file))
             case AddUser() | JoinGroups() | SetPassword():
                 _in_chroot(tree, edit, partial(accounts.apply, edit, secrets))
-            case Remove() | WriteFile() | MakeLink() | MakeFolder() | CopyInTree() | RepackKernel():
+            case RemoveTraces():
+                _in_chroot(tree, edit, partial(remove_traces, edit))
+            case Remove() | WriteFile() | MakeLink() | MakeDirectory() | CopyInTree() | RepackKernel():
                 _in_chroot(tree, edit, partial(_change, edit))
             case _:
                 assert_never(edit)
@@ -79,27 +82,27 @@ def _in_chroot(tree: Path, edit: Edit, action: Callable[[], None]) -> None:
         said = answer.read()
     _pid, status = os.waitpid(child, 0)
     if status != 0:
-        words = json.loads(said) if said else {"brief": f"{edit.kind} failed", "details": "", "resolution": ""}
-        raise BuildError(words["brief"], details=words["details"], resolution=words["resolution"])
+        failure = json.loads(said) if said else {"brief": f"{edit.kind} failed", "details": "", "resolution": ""}
+        raise BuildError(failure["brief"], details=failure["details"], resolution=failure["resolution"])
 
 
 def _attempt(tree: Path, edit: Edit, action: Callable[[], None], answer: int) -> int:
-    words = {"brief": f"{edit.kind} failed", "details": "", "resolution": ""}
+    failure = {"brief": f"{edit.kind} failed", "details": "", "resolution": ""}
     try:
         os.chroot(tree)
         os.chdir("/")
         action()
     except ImagebuildError as error:
-        words = {"brief": error.brief, "details": error.details, "resolution": error.resolution}
+        failure = {"brief": error.brief, "details": error.details, "resolution": error.resolution}
     except OSError as error:
         what = getattr(edit, "path", edit.kind)
-        words["brief"] = f"changing {what} in the tree failed: {error.strerror}"
-        words["details"] = f"{edit.kind}: {error.filename or ''}"
+        failure["brief"] = f"changing {what} in the tree failed: {error.strerror}"
+        failure["details"] = f"{edit.kind}: {error.filename or ''}"
     except BaseException:
-        words["details"] = traceback.format_exc()
+        failure["details"] = traceback.format_exc()
     else:
         return 0
-    os.write(answer, json.dumps(words).encode())
+    os.write(answer, json.dumps(failure).encode())
     return 1
 
 
@@ -113,7 +116,7 @@ def _copy_in(edit: CopyFile | UnpackPackage, file: BinaryIO) -> None:
             assert_never(edit)
 
 
-def _change(edit: Remove | WriteFile | MakeLink | MakeFolder | CopyInTree | RepackKernel) -> None:
+def _change(edit: Remove | WriteFile | MakeLink | MakeDirectory | CopyInTree | RepackKernel) -> None:
     match edit:
         case Remove():
             _remove(Path(edit.path))
@@ -124,7 +127,7 @@ def _change(edit: Remove | WriteFile | MakeLink | MakeFolder | CopyInTree | Repa
             path.parent.mkdir(parents=True, exist_ok=True)
             path.unlink(missing_ok=True)
             path.symlink_to(edit.target)
-        case MakeFolder():
+        case MakeDirectory():
             Path(edit.path).mkdir(parents=True, exist_ok=True)
         case CopyInTree():
             _write(Path(edit.path), Path(edit.source).read_bytes(), 0o644)

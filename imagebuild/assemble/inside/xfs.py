@@ -12,20 +12,20 @@ from imagebuild.host import command
 from imagebuild.plan.disk_vocabulary import MakeXfs
 
 
-def make_xfs(step: MakeXfs, folder: Path, image: Path, scratch: Path, deferred: Deferred) -> None:
-    """Make the filesystem from `folder` at the step's place in `image`. `scratch`: a folder, best in memory.
+def make_xfs(step: MakeXfs, directory: Path, image: Path, scratch: Path, deferred: Deferred) -> None:
+    """Make the filesystem from `directory` at the step's place in `image`. `scratch`: a directory, best in memory.
 
     Raises BuildError.
     """
-    check_deferred(step.mountpoint, step.excluded, deferred)
+    check_deferred(step, deferred)
     command.require("mkfs.xfs", "xfsprogs")
-    words = ["mkfs.xfs", "-q", "-f", *step.options, "-m", f"uuid={step.uuid}"]
-    words += ["-L", step.label] if step.label else []
+    argv = ["mkfs.xfs", "-q", "-f", *step.options, "-m", f"uuid={step.uuid}"]
+    argv += ["-L", step.label] if step.label else []
     with placement.staged(step.where, image, scratch) as path:
-        command.run([*words, str(path)], doing=f"making xfs for {step.mountpoint}", log=print)
+        command.run([*argv, str(path)], doing=f"making xfs for {step.mountpoint}", log=print)
         try:
             with path.open("r+b", buffering=0) as file:
-                fill_xfs(file, folder)
+                fill_xfs(file, directory)
         except XfsError as error:
             raise BuildError(
                 f"making xfs for {step.mountpoint} failed: {error}",

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from imagebuild.cli.options import AnyImage, Debug, Memory, PvGrub
+from imagebuild.cli.options import AnyImage, Debug, Memory, PvGrub, boot_settings
 from imagebuild.errors import OK
 
 
@@ -32,10 +32,11 @@ def boot(
 
     import sys
 
-    from imagebuild.cli.terminal import Watcher, choose_display, showing
-    from imagebuild.cli.verify import boot_settings, check_file
+    from imagebuild.cli.terminal import choose_display, showing
     from imagebuild.host.cache import Cache
     from imagebuild.operations.boot import BootRequest, boot_image
+    from imagebuild.operations.input_file import check_file
+    from imagebuild.operations.journal import Journal
 
     check_file(image, "image")
     if pv_grub:
@@ -49,5 +50,5 @@ def boot(
             end = "the guest writes into the image" if keep else "changes are thrown away"
             print(f"{image}: booting; {end}; Ctrl-A X ends the machine", file=sys.stderr, flush=True)
 
-        boot_image(request, Cache(), Watcher(display), on_start)
+        boot_image(request, Cache(), Journal(display), on_start)
     return OK

@@ -45,7 +45,7 @@ def list_entries(
     for use in kinds_in_use(store, entries):
         limit = f"; at most {use.about.limit}" if use.about.limit else ""
         print(
-            f"{use.entries:>4}  {size(use.size_bytes):>9}  {use.name:<12} {use.about.what} (by {use.about.key}){limit}"
+            f"{use.entries:>4}  {size(use.size_bytes):>9}  {use.name:<12} {use.about.what}; key: {use.about.key}{limit}"
         )
     total = sum(entry.size_bytes for entry in entries)
     say([[(f"{len(entries)} entries, {size(total)} in {store.root}", "bold")]])
@@ -116,12 +116,12 @@ def _parse_size(text: str) -> int:
     """`20GiB` in bytes. Raises RecipeError (exit code 2) for what is no size."""
     from pydantic import ByteSize, TypeAdapter, ValidationError
 
-    from imagebuild.errors import Problem, RecipeError
+    from imagebuild.errors import UsageError
 
     try:
         return int(TypeAdapter(ByteSize).validate_python(text))
     except ValidationError:
-        raise RecipeError([Problem("--max-size", 0, 0, text, "found no size: write 20GiB, 500MiB or 0")]) from None
+        raise UsageError("--max-size", f"{text}: found no size: write 20GiB, 500MiB or 0") from None
 
 
 def _used(entry: Entry) -> str:

@@ -12,8 +12,9 @@ from imagebuild.cli.options import AsJson, Debug, PvGrub
 from imagebuild.errors import OK, HostError
 
 if TYPE_CHECKING:
-    from imagebuild.cli.terminal import Segment, Watcher
+    from imagebuild.cli.terminal import Segment
     from imagebuild.host.capabilities import Capability, State
+    from imagebuild.operations.journal import Journal
 
 _STYLE: dict[State, str] = {"ok": "green", "limited": "yellow", "lacking": "bold red"}
 
@@ -47,7 +48,7 @@ def doctor(
     return show(found, as_json=as_json)
 
 
-def progress_for(*, as_json: bool) -> AbstractContextManager[Watcher]:
+def progress_for(*, as_json: bool) -> AbstractContextManager[Journal]:
     """Progress goes where it is in nobody's way: above the table on a terminal, else to stderr."""
     import sys
 

@@ -45,9 +45,9 @@ def init(
     import sys
 
     from imagebuild.cli.terminal import watching
-    from imagebuild.cli.verify import check_file
     from imagebuild.host.cache import Cache
     from imagebuild.operations.init import InitRequest, write_recipe
+    from imagebuild.operations.input_file import check_file
 
     if source is not None:
         check_file(source, "image")
@@ -73,10 +73,10 @@ def _take_default(_question: str, default: str, _choices: tuple[str, ...]) -> st
 
 
 def _ask_on_terminal(question: str, default: str, choices: tuple[str, ...]) -> str:
-    """Ask on stderr, so that stdout is the recipe's (`init -`). An answer may be begun (`x` for xfs)."""
+    """Ask on stderr, so that stdout is the recipe's (`init -`). The first letters of an answer are enough."""
     import sys
 
-    from imagebuild.errors import Problem, RecipeError
+    from imagebuild.errors import UsageError
     from imagebuild.operations.init import SUITES
 
     shown = f" ({', '.join(choices)})" if choices else ""
@@ -84,7 +84,7 @@ def _ask_on_terminal(question: str, default: str, choices: tuple[str, ...]) -> s
         print(f"{question}{shown} [{default}]: ", end="", file=sys.stderr, flush=True)
         line = sys.stdin.readline()
         if not line:
-            raise RecipeError([Problem("init", 0, 0, "", "the input ended before the last answer; --yes asks nothing")])
+            raise UsageError("init", "the input ended before the last answer; --yes asks nothing")
         answer = line.strip() or default
         begun = [choice for choice in choices if choice.startswith(answer)]
         if not choices or answer in choices or choices == SUITES:  # a release may be any code name

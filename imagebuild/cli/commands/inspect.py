@@ -9,12 +9,13 @@ import typer
 
 from imagebuild.cli.options import AnyImage, AsJson, Debug, ForLoader
 from imagebuild.errors import OK
+from imagebuild.vocabulary import DEFAULT_LOADER
 
 
 def inspect(
     context: typer.Context,
     image: AnyImage,
-    loader: ForLoader = "pv-grub",
+    loader: ForLoader = DEFAULT_LOADER,
     as_json: AsJson = False,
     svg: Annotated[
         Path | None, typer.Option("--svg", metavar="FILE", help="Draw the disk, to scale, into an SVG file.")
@@ -38,8 +39,8 @@ def inspect(
 
     from imagebuild.cli.inspection_lines import lines
     from imagebuild.cli.terminal import say, watching
-    from imagebuild.cli.verify import check_file
     from imagebuild.host.cache import Cache
+    from imagebuild.operations.input_file import check_file
     from imagebuild.operations.inspect import InspectRequest, inspect_image
 
     check_file(image, "image")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
@@ -31,6 +32,14 @@ def lock(
       imagebuild build web.yaml --locked
     """
 
-    from imagebuild.cli.lock import lock_recipes
+    from imagebuild.cli.terminal import choose_display, say, showing
+    from imagebuild.errors import OK
+    from imagebuild.operations.lock import LockRequest, lock_recipes
+    from imagebuild.operations.recipes import parse_settings
 
-    return lock_recipes(recipes, settings or [], update=update)
+    request = LockRequest(tuple(recipes), parse_settings(settings or []), update)
+    for result in lock_recipes(request, lambda: showing(choose_display(sys.stderr, transient=True))):
+        packages = result.lock.packages
+        content = f"{len(packages)} packages" if packages else f"sha256 {result.lock.content_sha256}"
+        say([[(f"{result.path}: ", "bold"), (f"{result.state}, {content}", "")]])
+    return OK

@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import threading
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from imagebuild.cli.options import Debug, Jobs, Locked, Recipes, Settings, With
+from imagebuild.cli.options import Debug, Jobs, Locked, Recipes, Settings, With, chosen_machines
+
+if TYPE_CHECKING:
+    from imagebuild.cli.terminal import Segment
+    from imagebuild.nightly.model import Night
+
+_STYLE = {
+    "passed": "bold green",
+    "not-verified": "yellow",
+    "unchanged": "green",
+    "failed": "bold red",
+    "broken": "bold red",
+    "unverified": "bold yellow",
+    "lost": "bold yellow",
+}
 
 
 def nightly(
@@ -47,11 +63,56 @@ def nightly(
     if no_verify and machines is not None:
         raise typer.BadParameter("--no-verify does not go with --with")
 
-    from imagebuild.cli.nightly import NightlyOptions
-    from imagebuild.cli.nightly import nightly as run
-    from imagebuild.cli.verify import chosen_machines
-    from imagebuild.nightly.model import Limits
+    from imagebuild.cli.terminal import say
+    from imagebuild.nightly.inputs import recipes_in
+    from imagebuild.nightly.model import Limits, Options
+    from imagebuild.nightly.night import NightRequest, run_night
+    from imagebuild.nightly.worker import jobs_here
+    from imagebuild.operations.recipes import parse_settings
 
+    parse_settings(settings or [])  # a mistake in these is the command line's, not each recipe's
     chosen = () if no_verify else chosen_machines(machines)
-    limits = Limits(stage_limit, attempts)
-    return run(recipes, settings or [], NightlyOptions(output, chosen, jobs, scheduler, limits, locked))
+    options = Options(
+        chosen, tuple(settings or ()), Limits(stage_limit, attempts), context.obj.toolbox().program, locked
+    )
+    request = NightRequest(recipes_in(recipes), output, options, jobs or jobs_here(), scheduler)
+    where = f"on {scheduler}" if scheduler else f"{request.jobs} at once"
+    lines = _Lines()
+    lines("", f"{len(request.recipes)} recipes, {where}, into {output}")
+    night = run_night(request, lines)
+    say(_table(night, output))
+    return night.exit_code
+
+
+class _Lines:
+    """Whole lines on stdout from several threads, each with its time and its recipe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+
+    def __call__(self, name: str, line: str) -> None:
+        from imagebuild.formats.text import printable
+        from imagebuild.operations.journal import now_utc, stamp
+
+        head = f"{name}: " if name else ""
+        with self._lock:
+            print(f"{stamp(now_utc())} {head}{printable(line)}", flush=True)
+
+
+def _table(night: Night, output: str) -> list[Sequence[Segment]]:
+    from imagebuild.errors import OK
+    from imagebuild.formats.text import duration, size
+    from imagebuild.nightly.model import State
+
+    width = max((len(result.name) for result in night.results), default=0)
+    lines: list[Sequence[Segment]] = [[]]
+    for result in night.results:
+        first = result.message.splitlines()[0] if result.message and result.state is not State.UNCHANGED else ""
+        tail = f"{duration(result.seconds):>12}" if result.seconds else " " * 12
+        tail += f"  {size(result.real_bytes):>8}" if result.real_bytes else " " * 10
+        state = (f"{result.state.replace('-', ' '):<13}", _STYLE[result.state.value])
+        lines.append([(f"{result.name:<{width}}  ", ""), state, (tail, ""), (f"  {first}" if first else "", "")])
+    lines += [[(f"note: {note}", "yellow")] for note in night.notes]
+    good = sum(result.exit_code == OK for result in night.results)
+    lines.append([(f"{good} of {len(night.results)} well in night {night.number}, {duration(night.seconds)}", "bold")])
+    return [*lines, [(f"{output.rstrip('/')}/summary.html", "")]]

@@ -26,6 +26,11 @@ def plan(
       imagebuild plan recipes/debian-12-hd0.yaml --json | jq .menu
     """
 
-    from imagebuild.cli.validate import show_plan
+    from imagebuild.errors import OK
+    from imagebuild.operations.plan import PlanRequest, plan_recipe
+    from imagebuild.operations.recipes import parse_settings
+    from imagebuild.plan.outline import outline
 
-    return show_plan(recipe, settings or [], as_json=as_json, locked=locked)
+    found = plan_recipe(PlanRequest(recipe, parse_settings(settings or []), locked))
+    print(found.model_dump_json(indent=2) if as_json else outline(found), end="\n" if as_json else "")
+    return OK

@@ -85,9 +85,9 @@ def publish(
     from dataclasses import fields
 
     from imagebuild.cli.line_progress import LineProgress
-    from imagebuild.cli.validate import parse_settings
     from imagebuild.host.cache import Cache
     from imagebuild.operations.publish import DryRun, PublishRequest, publish_image
+    from imagebuild.operations.recipes import parse_settings
     from imagebuild.publish.ec2.plan import Publication
 
     request = PublishRequest(

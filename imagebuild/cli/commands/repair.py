@@ -9,6 +9,7 @@ import typer
 
 from imagebuild.cli.options import AnyImage, Debug, ForLoader
 from imagebuild.errors import BAD_IMAGE, OK
+from imagebuild.vocabulary import DEFAULT_LOADER
 
 if TYPE_CHECKING:
     from imagebuild.cli.terminal import Segment
@@ -21,7 +22,7 @@ def repair(
     output: Annotated[
         Path, typer.Option("-o", "--output", metavar="NEW", help="The copy (raw, sparse).", show_default=False)
     ],
-    loader: ForLoader = "pv-grub",
+    loader: ForLoader = DEFAULT_LOADER,
     debug: Debug = False,
 ) -> int:
     """Make a bootable copy of an image, with as few changes as will do, and say what was changed. IMAGE itself is
@@ -42,8 +43,8 @@ def repair(
     import sys
 
     from imagebuild.cli.terminal import say, watching
-    from imagebuild.cli.verify import check_file
     from imagebuild.host.cache import Cache
+    from imagebuild.operations.input_file import check_file
     from imagebuild.operations.repair import RepairRequest, repair_image
 
     check_file(image, "image")

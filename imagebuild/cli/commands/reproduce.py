@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from imagebuild.cli.options import Debug, Settings
+
+if TYPE_CHECKING:
+    from imagebuild.operations.reproduce import ReproduceResult
+
+Line = Sequence[tuple[str, str]]
 
 
 def reproduce(
@@ -35,6 +41,44 @@ def reproduce(
       imagebuild reproduce /srv/images/web --recipe recipes/web.yaml
     """
 
-    from imagebuild.cli.reproduce import reproduce_folder
+    from imagebuild.cli.terminal import OnDemand, choose_display, say, showing
+    from imagebuild.errors import BAD_IMAGE, OK
+    from imagebuild.operations.recipes import parse_settings
+    from imagebuild.operations.reproduce import ReproduceRequest
+    from imagebuild.operations.reproduce import reproduce as build_again
 
-    return reproduce_folder(folder, recipe, settings or [], context.obj.hands())
+    request = ReproduceRequest(folder, recipe, parse_settings(settings or []))
+    with showing(OnDemand(choose_display)) as display:
+        result = build_again(request, context.obj.toolbox(), display)
+    say(_lines(result))
+    return OK if result.same else BAD_IMAGE
+
+
+def _lines(result: ReproduceResult) -> list[Line]:
+    from imagebuild import __version__
+    from imagebuild.formats.text import duration
+
+    report = result.report
+    if result.same:
+        words = f", built again in {duration(result.seconds)}: sha256 {result.sha256}"
+        return [[], [(f"{report.name}: ", "bold"), ("identical", "bold green"), (words, "")]]
+    lines: list[Line] = [[], [(f"{report.name}: ", "bold"), ("different", "bold red"), (", built again in ", ""),
+                              (duration(result.seconds), "")]]  # fmt: skip
+    lines += [[(f"  sha256 as built {report.image.sha256}", "")], [(f"  sha256 again    {result.sha256}", "")]]
+    if report.imagebuild_version != __version__:
+        note = f"imagebuild {report.imagebuild_version} built it, this is {__version__}"
+        lines.append([(f"  {note}", "yellow")])
+    return [*lines, *_difference(result)]
+
+
+def _difference(result: ReproduceResult) -> list[Line]:
+    from imagebuild.diff.text import lines
+
+    assert result.difference is not None  # the bytes differ
+    if not result.in_bytes:
+        missing = f"  {result.before} is not there: only packages can be compared"
+        return [[(missing, "yellow")], *lines(result.difference)]
+    head: Line = [(f"  {result.in_bytes}", "")]
+    if result.difference.same:
+        return [head, [("  no file, package or setting differs: only times, or where things lie in the image", "")]]
+    return [head, *lines(result.difference)]

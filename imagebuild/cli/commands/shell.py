@@ -26,8 +26,8 @@ def shell(
       echo 'cat /boot/grub/menu.lst' | imagebuild shell old-server.qcow2
     """
 
-    from imagebuild.cli.verify import check_file
     from imagebuild.host.cache import Cache
+    from imagebuild.operations.input_file import check_file
     from imagebuild.operations.shell import ShellRequest, open_shell
 
     check_file(image, "image")

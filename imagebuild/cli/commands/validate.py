@@ -20,6 +20,15 @@ def validate(
       imagebuild validate web.yaml --set release=bookworm
     """
 
-    from imagebuild.cli.validate import validate_recipes
+    from imagebuild.cli.ending import report, worst
+    from imagebuild.errors import OK
+    from imagebuild.operations.recipes import parse_settings
+    from imagebuild.operations.validate import ValidateRequest, validate_recipes
 
-    return validate_recipes(recipes, settings or [], locked=locked)
+    codes = []
+    request = ValidateRequest(tuple(recipes), parse_settings(settings or []), locked)
+    for path, error in validate_recipes(request):
+        if error is None:
+            print(f"{path}: valid")
+        codes.append(OK if error is None else report(error))
+    return worst(codes)

@@ -7,18 +7,31 @@ from typing import Annotated
 
 import typer
 
-from imagebuild.cli.options import Debug, Demand, Expect, ForLoader, Memory, NoFallback, PvGrub, Timeout, With
+from imagebuild.cli.options import (
+    Debug,
+    Demand,
+    Expect,
+    ForLoader,
+    Memory,
+    NoFallback,
+    PvGrub,
+    Timeout,
+    With,
+    boot_settings,
+    chosen_machines,
+)
+from imagebuild.vocabulary import DEFAULT_LOADER, MACHINES
 
 
 def verify(
     context: typer.Context,
-    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="A raw or qcow2 image.", show_default=False)],
+    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="A disk image of any format.", show_default=False)],
     machines: With = None,
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", metavar="DIR", help="Where the report goes (default: ./IMAGE.verify/)."),
     ] = None,
-    loader: ForLoader = "pv-grub",
+    loader: ForLoader = DEFAULT_LOADER,
     pv_grub: PvGrub = None,
     demand: Demand = None,
     timeout: Timeout = None,
@@ -43,10 +56,13 @@ def verify(
       imagebuild verify appliance.raw --expect "ready to serve" --timeout 10min --memory 1GiB
     """
 
-    from imagebuild.cli.verify import VerifyOptions, boot_settings, chosen_machines, verify_one
-    from imagebuild.vocabulary import MACHINES
+    from imagebuild.cli import summary
+    from imagebuild.cli.ending import report_failure
+    from imagebuild.cli.terminal import OnDemand, choose_display, say, showing
+    from imagebuild.operations.verify import VerifyRequest, verify_any_image
 
-    options = VerifyOptions(
+    request = VerifyRequest(
+        image=image,
         machines=chosen_machines(machines) or MACHINES,
         boot=boot_settings(timeout, memory, expect),
         output=output,
@@ -57,4 +73,9 @@ def verify(
         force=force,
         debug=debug,
     )
-    return verify_one(image, options, context.obj.hands().verify)
+    with showing(OnDemand(choose_display)) as display:
+        result = verify_any_image(request, context.obj.toolbox().verify, display)
+    if result.failure:
+        report_failure(result.failure, debug=debug)
+    say(summary.block(result.report, result.folder, result.seconds))
+    return result.code

@@ -30,6 +30,17 @@ def worker(
       imagebuild worker tcp://build0:8786           # on every machine that is to build
     """
 
-    from imagebuild.cli.nightly import work_for
+    from imagebuild.cli.terminal import say
+    from imagebuild.errors import OK, Interrupted
+    from imagebuild.host.cache import Cache
+    from imagebuild.nightly.worker import WorkerRequest, jobs_here, offered, probe, serve
 
-    return work_for(scheduler, jobs=jobs, name=name, folder=folder)
+    request = WorkerRequest(scheduler, jobs or jobs_here(), name, folder)
+    resources = offered(probe(Cache()), request.jobs)
+    offer = ", ".join(f"{word}={count:g}" for word, count in resources.items())
+    say([[(f"working for {scheduler}: {offer}", "")]])
+    try:
+        serve(request, resources)
+    except KeyboardInterrupt:
+        return Interrupted.exit_code
+    return OK

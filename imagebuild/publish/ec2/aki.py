@@ -20,6 +20,7 @@ from imagebuild.formats.first_sectors import TableKind
 from imagebuild.vocabulary import Architecture, Layout
 
 _NAME = re.compile(r"pv-grub-(?P<layout>hd00?)_(?P<version>\d+\.\d+)-(?P<architecture>i386|x86_64)\.gz")
+NAMES = "pv-grub-*.gz"
 FROM_AWS = "DescribeImages"
 
 
@@ -116,14 +117,14 @@ def choose(
 ) -> Choice:
     """The newest AKI that starts an image of this kind in `region`; hd0 before hd00 where both would.
 
-    Raises PublishError when there is none: an unknown region, or a wish (`version`, `layout`) that cannot be met.
+    Raises PublishError when there is none: an unknown region, or no AKI of that `version` and `layout` fits.
     """
     known = table() if rows is None else rows
     here = _in_region(known, region)
-    wished = listed(here, layout=layout, version=version)
-    fitting = [row for row in wished if reason_against(row, kind) is None]
+    candidates = listed(here, layout=layout, version=version)
+    fitting = [row for row in candidates if reason_against(row, kind) is None]
     if not fitting:
-        raise _no_aki(kind, region, here, wished)
+        raise _no_aki(kind, region, here, candidates)
     best = max(fitting, key=_preference)
     return Choice(best, _reason_for(best, kind))
 
@@ -215,8 +216,8 @@ def _right_id(kind: ImageKind, region: str, here: Sequence[Aki]) -> str:
     return f"use {best.id} ({best.name}) in {region}"
 
 
-def _no_aki(kind: ImageKind, region: str, here: Sequence[Aki], wished: Sequence[Aki]) -> PublishError:
-    reasons = [f"{row.id} ({row.name}): {reason_against(row, kind)}" for row in wished]
+def _no_aki(kind: ImageKind, region: str, here: Sequence[Aki], candidates: Sequence[Aki]) -> PublishError:
+    reasons = [f"{row.id} ({row.name}): {reason_against(row, kind)}" for row in candidates]
     if not reasons:
         found = sorted({f"{row.layout} {row.version} {row.architecture}" for row in here})
         reasons = [f"known in {region}: {', '.join(found)}"]

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from imagebuild.errors import PublishError
 from imagebuild.formats.first_sectors import NEEDED_BYTES, FirstSectors, read_first_sectors
-from imagebuild.formats.qcow2 import disk_format
+from imagebuild.formats.image_format import image_format
 from imagebuild.host.digest import image_sha256
 from imagebuild.publish.ec2.bundle import Meter
 from imagebuild.report import Report, Verdict
@@ -35,16 +35,17 @@ class RawImage:
 
 
 def look_at(path: Path) -> tuple[FirstSectors, int]:
-    """Partition table and size in bytes of a raw image. Raises PublishError when it cannot be read, or is a qcow2."""
+    """Partition table and size in bytes of a raw image. Raises PublishError when it cannot be read, or is none."""
     try:
         with path.open("rb") as file:
             head = file.read(NEEDED_BYTES)
             size = os.fstat(file.fileno()).st_size
     except OSError as error:
         raise PublishError(f"{path} cannot be read: {error.strerror}", resolution="check the path") from error
-    if disk_format(head) == "qcow2":
+    found = image_format(head, b"", size)
+    if found.driver != "raw":
         raise PublishError(
-            f"{path} is a qcow2 image: EC2 takes raw ones",
+            f"{path} is {found.shown}: EC2 takes raw ones",
             resolution=f"convert it (qemu-img convert -O raw {path} IMAGE.raw), verify and publish that one",
         )
     if size == 0:

@@ -1,4 +1,4 @@
-"""Which EC2 instances can start what (ec2.toml), in words for the user: PV is the legacy path."""
+"""Which EC2 instances can start what (ec2.toml), as lines for the user: PV is the legacy path."""
 
 from __future__ import annotations
 

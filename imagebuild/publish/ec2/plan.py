@@ -152,7 +152,7 @@ def _check(publication: Publication, size_bytes: int, sectors: FirstSectors) -> 
 
 def _check_hvm(publication: Publication, sectors: FirstSectors) -> None:
     if publication.kernel_id or publication.pv_grub or publication.loader:
-        raise PublishError("an HVM image has no AKI", resolution="leave --kernel, --pv-grub and --loader out")
+        raise PublishError("an HVM image has no AKI", resolution="leave --kernel and the options of the loader out")
     if reason := sectors.why_not_hvm():
         raise PublishError(
             f"the image cannot be registered as HVM: {reason}",

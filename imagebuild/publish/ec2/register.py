@@ -8,7 +8,7 @@ from typing import Any
 
 from imagebuild.errors import PublishError
 from imagebuild.events import Progress
-from imagebuild.publish.ec2.aki import Aki, from_description
+from imagebuild.publish.ec2.aki import NAMES, Aki, from_description
 from imagebuild.publish.ec2.aws import AGAIN, Clients, code_of, translated
 from imagebuild.publish.ec2.requests import SHA256_TAG, Registration, all_tags, register_request
 from imagebuild.publish.ec2.snapshot import Pause
@@ -103,7 +103,7 @@ def ask_for_akis(clients: Clients) -> list[Aki]:
     with translated(f"asking {clients.region} for its AKIs"):
         pages = clients.ec2.get_paginator("describe_images").paginate(
             Owners=["amazon"],
-            Filters=[{"Name": "image-type", "Values": ["kernel"]}, {"Name": "name", "Values": ["pv-grub-*.gz"]}],
+            Filters=[{"Name": "image-type", "Values": ["kernel"]}, {"Name": "name", "Values": [NAMES]}],
         )
         images: list[Any] = [image for page in pages for image in page["Images"]]
     rows = (from_description(image, clients.region) for image in images)
@@ -122,7 +122,7 @@ def _tags(image: Any) -> dict[str, str]:
 
 
 def _differences(image: Any, wanted: Registration) -> list[str]:
-    """What makes a registered image another one than the wanted, in words."""
+    """What makes a registered image another one than the wanted: a line for each difference."""
     pairs = [
         ("image sha256", _tags(image).get(SHA256_TAG), wanted.sha256),
         ("architecture", image.get("Architecture"), wanted.architecture),

@@ -1,7 +1,7 @@
 """What is asked of EC2, as data: built here for the real run and for --dry-run alike. Pure.
 
 Sources: Amazon EC2 API reference (RegisterImage, CopySnapshot, ModifyImageAttribute), EBS direct API (StartSnapshot,
-PutSnapshotBlock, CompleteSnapshot). Upstream pv-grub numbers its disks by device number: without a partition table the
+PutSnapshotBlock, CompleteSnapshot). Upstream PV-GRUB numbers its disks by device number: without a partition table the
 root must be registered as /dev/sda1, with one as /dev/sda, or another disk may become hd0.
 """
 
@@ -90,12 +90,12 @@ def check_tags(tags: Mapping[str, str]) -> Mapping[str, str]:
     return tags
 
 
-def parse_mapping(word: str) -> tuple[str, str]:
+def parse_mapping(text: str) -> tuple[str, str]:
     """`VIRTUAL=DEVICE`, such as ephemeral0=sdb or ami=sda1. Raises PublishError."""
-    virtual, _, device = word.partition("=")
+    virtual, _, device = text.partition("=")
     if not re.fullmatch(r"[a-z]+\d{0,2}", virtual) or not _DEVICE.fullmatch(device):
         raise PublishError(
-            f"{word!r} is no block device mapping",
+            f"{text!r} is no block device mapping",
             resolution="write VIRTUAL=DEVICE, such as ephemeral0=sdb, ami=sda1 or root=/dev/sda1",
         )
     return virtual, device
@@ -150,17 +150,17 @@ def copy_snapshot_request(wanted: Registration, source_region: str, snapshot_id:
     }
 
 
-def launch_permissions(words: tuple[str, ...]) -> list[dict[str, str]]:
+def launch_permissions(accounts: tuple[str, ...]) -> list[dict[str, str]]:
     """`all`, or account ids of 12 digits. Raises PublishError for anything else."""
     permissions: list[dict[str, str]] = []
-    for word in words:
-        if word == "all":
+    for account in accounts:
+        if account == "all":
             permissions.append({"Group": "all"})
-        elif re.fullmatch(r"\d{12}", word):
-            permissions.append({"UserId": word})
+        elif re.fullmatch(r"\d{12}", account):
+            permissions.append({"UserId": account})
         else:
             raise PublishError(
-                f"{word!r} is no launch permission", resolution="give account ids of 12 digits, or the word all"
+                f"{account!r} is no launch permission", resolution="give account ids of 12 digits, or the word all"
             )
     return permissions
 

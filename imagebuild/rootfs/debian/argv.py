@@ -1,7 +1,7 @@
-"""What mmdebstrap and apt are asked for, in words: the whole command, and what of it a layer shares.
+"""What mmdebstrap and apt are asked for, as argv: the whole command, and what of it a layer shares.
 
-The packages beside the essential ones are installed by a hook, in the words that mmdebstrap itself has for it, so that
-the same command does it on essential packages that were installed just now and on a layer that was kept.
+The packages beside the essential ones are installed by a hook, in the way that mmdebstrap itself has for it, so that
+the same command does it on essential packages that were installed just now and on a cached layer.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ from imagebuild.rootfs import quick_initrd
 ARCHITECTURES = {"x86_64": "amd64", "i386": "i386"}
 # apt gives up on a mirror that is silent for so long; without it a dead mirror holds a build for minutes.
 _APT_TIMEOUT_SECONDS = 30
+# Debian's mirrors for a suite that this machine's apt knows nothing of (another release, another distribution).
+_MIRROR = "http://deb.debian.org/debian"
+_SECURITY_MIRROR = "http://deb.debian.org/debian-security"
 _SNAPSHOT = re.compile(r"(?P<archive>\S+/archive/)debian/(?P<date>\d{8}T\d{6}Z)/?")
 # Releases whose security updates are called so (older ones: SUITE/updates), and those without any.
 _WITH_POCKETS = ("bullseye", "bookworm", "trixie")
@@ -32,8 +35,9 @@ _ADDED = {
 
 
 def apt_sources(step: BootstrapDebian) -> tuple[str, ...]:
-    """The one-line entries of apt's sources: the recipe's mirror, or this machine's own.
+    """The one-line entries of apt's sources: the recipe's mirror, or this machine's own, or Debian's.
 
+    Debian's are named here, too, not left to mmdebstrap: they tell the tree's moment, and they stand in its key.
     A snapshot of Debian's archive (https://snapshot.debian.org/) stays valid for ever, and its updates lie beside it.
     """
     if step.mirror is not None and (snapshot := _SNAPSHOT.fullmatch(step.mirror)):
@@ -41,7 +45,15 @@ def apt_sources(step: BootstrapDebian) -> tuple[str, ...]:
     if step.mirror is not None:
         return (f"deb {step.mirror} {step.suite} {' '.join(step.components)}",)
     more = " ".join(component for component in step.components if component != "main")
-    return tuple(f"{line} {more}".rstrip() for line in debian_mirrors(step.suite))
+    lines = debian_mirrors(step.suite) or list(_debian_sources(step.suite))
+    return tuple(f"{line} {more}".rstrip() for line in lines)
+
+
+def _debian_sources(suite: str) -> Iterator[str]:
+    yield f"deb {_MIRROR} {suite} main"
+    if suite in _WITH_POCKETS:
+        yield f"deb {_MIRROR} {suite}-updates main"
+        yield f"deb {_SECURITY_MIRROR} {suite}-security main"
 
 
 def _snapshot_sources(step: BootstrapDebian, snapshot: re.Match[str]) -> Iterator[str]:
@@ -53,12 +65,12 @@ def _snapshot_sources(step: BootstrapDebian, snapshot: re.Match[str]) -> Iterato
         yield f"deb [check-valid-until=no] {security} {step.suite}-security {components}"
 
 
-def words(
+def bootstrap_argv(
     step: BootstrapDebian, apt_sources: tuple[str, ...], index: Path, tree: Path, pins: Path | None = None
 ) -> list[str]:
     """The whole command. What is in it makes the tree, so it is part of the tree's cache key (rootfs.resolve).
 
-    `tree`: the new folder that the tree grows in. `pins`: a file of apt's preferences; it is read where it lies, and
+    `tree`: the new directory that the tree grows in. `pins`: a file of apt's preferences; it is read where it lies, and
     nothing of it is left in the tree.
     """
     ours = has_layer(step)
@@ -72,7 +84,7 @@ def words(
         *([f"--setup-hook={_take_preferences(pins)}"] if pins else []),
         f"--essential-hook={quick_initrd.HOOK_BEFORE}",
         *([f"--customize-hook={_install(added)}"] if ours and added else []),
-        f"--customize-hook={quick_initrd.HOOK_LEFT}",
+        f"--customize-hook={quick_initrd.HOOK_REMAINING}",
         f"--customize-hook={quick_initrd.HOOK_AFTER}",
         f"--customize-hook={_note_digests(index)}",
         # what was asked of apt and dpkg for the bootstrap is not meant for the machine that the image becomes
@@ -88,7 +100,7 @@ def pack(tree: Path, archive: Path) -> str:
     """Shell words that pack the tree as mmdebstrap packs one, but without its copying of the archive.
 
     No file is newer than SOURCE_DATE_EPOCH. Every kernel mounts devtmpfs over /dev, and an ordinary user's tree could
-    not hold device nodes: it is not packed, and stands in the archive already, as an empty folder.
+    not hold device nodes: it is not packed, and stands in the archive already, as an empty directory.
     """
     options = [
         "--sort=name", "--clamp-mtime", "--numeric-owner", "--one-file-system", "--format=pax",

@@ -13,9 +13,9 @@ from imagebuild.host import command, namespace
 from imagebuild.host.cache import Cache
 from imagebuild.plan.steps import BootstrapDebian
 from imagebuild.rootfs import quick_initrd
-from imagebuild.rootfs.debian.argv import ARCHITECTURES, pack, words
-from imagebuild.rootfs.debian.cached import Kept, kept_for
+from imagebuild.rootfs.debian.argv import ARCHITECTURES, bootstrap_argv, pack
 from imagebuild.rootfs.debian.release_date import newest_release
+from imagebuild.rootfs.debian.reuse import Reuse, reuse_for
 from imagebuild.rootfs.times import VARIABLE
 
 # What a bootstrap needs at the same time: the tree and the packages (Debian 12 with a kernel: 0.9 GiB).
@@ -60,20 +60,20 @@ def bootstrap(
 
     No file is newer than `epoch`, or (None) than the archive's own date. `pins`: apt's preferences meanwhile.
 
-    Raises BuildError with mmdebstrap's words, HostError when it is not installed.
+    Raises BuildError with mmdebstrap's message, HostError when it is not installed.
     """
     command.require("mmdebstrap", "mmdebstrap")
     moment = epoch if epoch is not None else newest_release(apt_sources)
     with namespace.workspace(cache.root / "work") as space:
-        index = space.folder / "index"
-        preferences = space.folder / "preferences"
+        index = space.directory / "index"
+        preferences = space.directory / "preferences"
         preferences.write_text(pins, encoding="utf-8")
 
-        def run(kept: Kept) -> command.Finished:
+        def run(reuse: Reuse) -> command.Finished:
             index.write_bytes(b"")
-            archive.write_bytes(_device_folder(moment or 0))
-            tree = space.folder / "scratch" / kept.notes.name
-            argv = kept.command(words(step, apt_sources, index, tree, preferences if pins else None))
+            archive.write_bytes(_device_member(moment or 0))
+            tree = space.directory / "scratch" / reuse.notes.name
+            argv = reuse.command(bootstrap_argv(step, apt_sources, index, tree, preferences if pins else None))
             return namespace.attempt_program(
                 ["sh", "-c", f"{shlex.join(argv)} && {pack(tree, archive)}"],
                 space,
@@ -82,23 +82,23 @@ def bootstrap(
                 log=progress.log,
             )
 
-        kept = kept_for(step, apt_sources, moment, cache, space.folder / "kept", layers=True)
-        finished = run(kept)
-        if finished.exit_code != 0 and kept.stale():
-            kept = kept_for(step, apt_sources, moment, cache, space.folder / "kept-anew", layers=False)
-            finished = run(kept)
+        reuse = reuse_for(step, apt_sources, moment, cache, space.directory / "reuse", layers=True)
+        finished = run(reuse)
+        if finished.exit_code != 0 and reuse.stale():
+            reuse = reuse_for(step, apt_sources, moment, cache, space.directory / "reuse-again", layers=False)
+            finished = run(reuse)
         if finished.exit_code != 0:
             raise _failed(step, finished)
-        kept.keep()
+        reuse.store()
         return index.read_text(encoding="utf-8", errors="replace")
 
 
-def _device_folder(moment: int) -> bytes:
-    """An archive's first member: without the folder /dev nothing can be mounted there."""
-    folder = tarfile.TarInfo("./dev")
-    folder.type, folder.mode, folder.mtime = tarfile.DIRTYPE, 0o755, moment
-    folder.uname = folder.gname = "root"
-    return folder.tobuf(tarfile.PAX_FORMAT)
+def _device_member(moment: int) -> bytes:
+    """An archive's first member: without the directory /dev nothing can be mounted there."""
+    directory = tarfile.TarInfo("./dev")
+    directory.type, directory.mode, directory.mtime = tarfile.DIRTYPE, 0o755, moment
+    directory.uname = directory.gname = "root"
+    return directory.tobuf(tarfile.PAX_FORMAT)
 
 
 def offered(
@@ -106,7 +106,7 @@ def offered(
 ) -> str:
     """The archive's records of all versions of the packages (apt-cache(8), show); empty when it does not answer."""
     with namespace.workspace(cache.root / "work") as space:
-        index, wanted = space.folder / "index", space.folder / "names"
+        index, wanted = space.directory / "index", space.directory / "names"
         index.touch()
         wanted.write_text("\n".join(names), encoding="utf-8")
         show = f"xargs apt-cache show <{shlex.quote(str(wanted))} >{shlex.quote(str(index))} 2>/dev/null"

@@ -1,7 +1,7 @@
-"""In the namespace, before a bootstrap: what earlier ones left is laid into the new tree, as far as it still is right.
+"""In the namespace, before a bootstrap: what earlier ones left is unpacked into the new tree where it is still right.
 
-A program of its own, for mmdebstrap's setup hook: `python -I debian_prepare.py JOB ROOT`. It gets apt's index of today
-(mmdebstrap then does not), asks apt which files it would download, and takes those that were kept, each only where its
+A program of its own, for mmdebstrap's setup hook: `python -I prepare.py JOB ROOT`. It gets apt's index of today
+(mmdebstrap then does not), asks apt which files it would download, and takes those that are cached, each only where its
 sha256 is the one that apt's signed index gives. A layer is taken when it was made of just the packages that apt would
 take now; otherwise the file `stale` is left beside the job, and the program ends with 1.
 """
@@ -45,7 +45,7 @@ def main(argv: list[str]) -> int:
         wanted = {name: sha256 for name, sha256 in wanted.items() if name not in files_of(layer)}
     used = seed(wanted, map(Path, job["packages"]), root / "var/cache/apt/archives", notes / SEEDED)
     if layer is not None:
-        lay(layer, root, job["moment"])
+        unpack_layer(layer, root, job["moment"])
         used.append(layer)
     (notes / USED).write_text("\n".join(map(str, used)), encoding="utf-8")
     return 0
@@ -53,13 +53,13 @@ def main(argv: list[str]) -> int:
 
 def wanted_files(packages: list[str], environment: dict[str, str]) -> dict[str, str]:
     """The files that apt would download into an empty tree, and their sha256; empty when it cannot tell."""
-    words = ["apt-get", "-qq", "--yes", "--print-uris", "-o", "Acquire::ForceHash=SHA256", "install", *packages]
-    told = subprocess.run(words, env=environment, check=False, capture_output=True, text=True)
+    argv = ["apt-get", "-qq", "--yes", "--print-uris", "-o", "Acquire::ForceHash=SHA256", "install", *packages]
+    told = subprocess.run(argv, env=environment, check=False, capture_output=True, text=True)
     return {match["name"]: match["sha256"] for match in _URI.finditer(told.stdout)} if told.returncode == 0 else {}
 
 
 def save_names(files: dict[str, str], path: Path) -> None:
-    """Write the files' names as sha256sum(1) does. (With kept files in apt's folder it holds others, too.)"""
+    """Write the files' names as sha256sum(1) does. (With cached files in apt's directory it holds others, too.)"""
     path.write_text("".join(f"{sha256}  {name}\n" for name, sha256 in sorted(files.items())), encoding="utf-8")
 
 
@@ -69,35 +69,35 @@ def files_of(layer: Path) -> dict[str, str]:
     return {name: sha256 for sha256, name in (line.split(maxsplit=1) for line in lines)}
 
 
-def find_layer(folders: Iterable[str], wanted: dict[str, str]) -> Path | None:
+def find_layer(directories: Iterable[str], wanted: dict[str, str]) -> Path | None:
     """The layer of just these files."""
-    for folder in map(Path, folders):
+    for directory in map(Path, directories):
         try:
-            if wanted and files_of(folder) == wanted:
-                return folder
+            if wanted and files_of(directory) == wanted:
+                return directory
         except (OSError, ValueError):
             continue  # removed by another process meanwhile
     return None
 
 
-def seed(wanted: dict[str, str], folders: Iterable[Path], archives: Path, marks: Path) -> list[Path]:
-    """Copy the kept files that are wanted, each of the right sha256, and return the folders they came from."""
+def seed(wanted: dict[str, str], directories: Iterable[Path], archives: Path, marks: Path) -> list[Path]:
+    """Copy the cached files that are wanted, each of the right sha256, and return the directories they came from."""
     marks.mkdir()
     archives.mkdir(parents=True, exist_ok=True)
     used = []
-    for folder in folders:
-        names = [name for name in _names(folder) if name in wanted and not (marks / name).exists()]
-        taken = [name for name in names if _copy(folder / name, archives / name, wanted[name])]
+    for directory in directories:
+        names = [name for name in _names(directory) if name in wanted and not (marks / name).exists()]
+        taken = [name for name in names if _copy(directory / name, archives / name, wanted[name])]
         for name in taken:
             (marks / name).touch()
         if taken:
-            used.append(folder)
+            used.append(directory)
     return used
 
 
-def _names(folder: Path) -> list[str]:
+def _names(directory: Path) -> list[str]:
     try:
-        return sorted(path.name for path in folder.iterdir())
+        return sorted(path.name for path in directory.iterdir())
     except OSError:
         return []
 
@@ -105,8 +105,8 @@ def _names(folder: Path) -> list[str]:
 def _copy(source: Path, target: Path, sha256: str) -> bool:
     digest = hashlib.sha256()
     try:
-        with source.open("rb") as kept, target.open("wb") as copy:
-            while chunk := kept.read(_CHUNK_BYTES):
+        with source.open("rb") as cached, target.open("wb") as copy:
+            while chunk := cached.read(_CHUNK_BYTES):
                 digest.update(chunk)
                 copy.write(chunk)
     except OSError:
@@ -117,11 +117,11 @@ def _copy(source: Path, target: Path, sha256: str) -> bool:
     return True
 
 
-def lay(layer: Path, root: Path, moment: int) -> None:
+def unpack_layer(layer: Path, root: Path, moment: int) -> None:
     """Unpack a layer, as a bootstrap that begins now and shows `moment` would have made it."""
     about = json.loads((layer / "about.json").read_text(encoding="utf-8"))
-    words = ["tar", "-C", str(root), "--numeric-owner", "--xattrs", "--xattrs-include=*", "-xpf"]
-    subprocess.run([*words, str(layer / "tree.tar")], check=True)
+    argv = ["tar", "-C", str(root), "--numeric-owner", "--xattrs", "--xattrs-include=*", "-xpf"]
+    subprocess.run([*argv, str(layer / "tree.tar")], check=True)
     # what was written while it was made is as old as what is written now: the tree's own moment in the end
     new = ["find", str(root), "-xdev", "-newermt", f"@{about['began'] - 1}", "-print0"]
     touch = ["xargs", "-0r", "touch", "--no-dereference", "-d", "now"]

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from imagebuild.assemble.image import Built, build_image
 from imagebuild.events import Quiet
 from imagebuild.host.cache import Cache
+from imagebuild.operations.image import Built, build_image
 from imagebuild.recipe.load import load_recipe
 
 ROOT = Path(__file__).parents[3]

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from imagebuild.assemble.image import Built, build_image
 from imagebuild.errors import BuildError
 from imagebuild.events import Quiet
 from imagebuild.host.cache import Cache
+from imagebuild.operations.image import Built, build_image
 from imagebuild.plan import planner
 from imagebuild.plan.disk_vocabulary import MakeExt
 from imagebuild.plan.finishing import SplitEdits

@@ -12,7 +12,7 @@ from imagebuild.host.cache import Cache
 from imagebuild.host.guest import Drive, appliance
 from imagebuild.plan.disk_vocabulary import MakeExt
 from imagebuild.recipe.load import load_recipe
-from imagebuild.rootfs.resolve import facts_in_cache
+from imagebuild.rootfs.tree import facts_in_cache
 from tests.integration.assemble.conftest import RECIPES, Image
 
 pytestmark = [pytest.mark.integration, pytest.mark.needs("mmdebstrap", "guestfs", "namespace")]

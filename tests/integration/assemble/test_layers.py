@@ -11,7 +11,7 @@ from imagebuild.host.cache import Cache
 from imagebuild.plan.steps import BootstrapDebian
 from imagebuild.rootfs.debian import argv as debian_words
 from imagebuild.rootfs.debian import bootstrap as debian
-from tests.integration.assemble.test_locked import sha256
+from tests.integration.assemble.test_lock import sha256
 
 pytestmark = [pytest.mark.integration, pytest.mark.needs("mmdebstrap", "namespace")]
 

@@ -15,7 +15,6 @@ from typing import Any
 
 import pytest
 
-from imagebuild.assemble.image import build_image
 from imagebuild.errors import HostError
 from imagebuild.events import Quiet
 from imagebuild.host import command
@@ -23,6 +22,7 @@ from imagebuild.host.cache import Cache
 from imagebuild.host.guest import Drive, Guest, appliance
 from imagebuild.host.mountable import check_mountable, mountable
 from imagebuild.host.sparse import data_extents
+from imagebuild.operations.image import build_image
 from imagebuild.plan.steps import Plan
 from imagebuild.recipe.load import load_recipe
 from tests.images import INITRD, KERNEL, RELEASE, initrd, kernel, noise

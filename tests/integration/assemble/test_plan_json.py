@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from imagebuild.assemble.executor import Inputs, assemble
-from imagebuild.assemble.image import build_image
 from imagebuild.errors import PlanError
 from imagebuild.events import Quiet
 from imagebuild.host.cache import Cache
+from imagebuild.operations.image import build_image
 from imagebuild.plan.planner import make_plan, tree_source
 from imagebuild.plan.steps import Plan
 from imagebuild.recipe.load import load_recipe

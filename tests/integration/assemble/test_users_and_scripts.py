@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from imagebuild.assemble.image import build_image
 from imagebuild.errors import BuildError
 from imagebuild.events import Quiet
 from imagebuild.host.cache import Cache
+from imagebuild.operations.image import build_image
 from imagebuild.recipe.load import load_recipe
 from tests.integration.assemble.sources import trees
 from tests.integration.assemble.sources.ext_reader import Entry, read_ext

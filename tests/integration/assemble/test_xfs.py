@@ -15,7 +15,7 @@ import pytest
 from imagebuild.assemble.inside.xfs_writer import XfsError, fill_xfs
 from imagebuild.bootloaders.table import LOADERS
 from imagebuild.errors import PlanError
-from imagebuild.filesystems.mkfs import making
+from imagebuild.filesystems.table import making
 from imagebuild.host import command
 from imagebuild.recipe.model import FilesystemSpec
 
@@ -143,7 +143,7 @@ def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_size_that_is_planned_is_enough(folder: Path, tmp_path: Path) -> None:
-    from imagebuild.filesystems.sizes import capacity_bytes
+    from imagebuild.filesystems.table import capacity_bytes
 
     used = [(Path(top) / name).lstat() for top, folders, files in os.walk(folder) for name in (*folders, *files)]
     content = sum(-(-status.st_size // 4096) * 4096 for status in used)

@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from imagebuild.cli.nightly import _summary_files
 from imagebuild.nightly.model import Limits, Night, Options
-from imagebuild.nightly.night import Wishes, run_night
+from imagebuild.nightly.night import NightRequest, run_night
 from tests.unit.cli.conftest import FAKE_PROGRAM, RECIPE
 
 PROGRAM = (sys.executable, str(FAKE_PROGRAM))
@@ -42,8 +41,8 @@ class Nights:
                 patch.setenv(name, value)
             machines = None if verify else ()
             options = Options(machines, program=program, limits=limits or Limits(pause_seconds=0.1))
-            wishes = Wishes(recipes, self.output, options, {}, 2, scheduler, lambda: self.now)
-            return run_night(wishes, lambda name, line: self.lines.append(f"{name}: {line}"), _summary_files)
+            request = NightRequest(recipes, self.output, options, 2, scheduler, lambda: self.now)
+            return run_night(request, lambda name, line: self.lines.append(f"{name}: {line}"))
 
     def states(self, night: Night) -> dict[str, str]:
         return {result.name: result.state.value for result in night.results}

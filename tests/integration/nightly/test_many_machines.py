@@ -16,9 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from imagebuild.cli.nightly import _summary_files
 from imagebuild.nightly.model import Night, Options, State
-from imagebuild.nightly.night import Wishes, run_night
+from imagebuild.nightly.night import NightRequest, run_night
 from imagebuild.nightly.store import CURRENT, Store, as_url
 from tests import images
 
@@ -33,9 +32,9 @@ disk: {{layout: hd0, filesystem: ext4, size: {size}MiB}}
 SERVE = """\
 import sys
 from pathlib import Path
-from imagebuild.nightly.worker import serve
+from imagebuild.nightly.worker import WorkerRequest, serve
 resources = {"build": 1, "qemu": 1, "xen": 1}
-serve(sys.argv[1], jobs=1, resources=resources, name=sys.argv[2], folder=Path(sys.argv[3]))
+serve(WorkerRequest(sys.argv[1], 1, sys.argv[2], Path(sys.argv[3])), resources)
 """
 SCHEDULER = "import sys; from distributed.cli.dask_scheduler import main; sys.exit(main())"
 LIMIT_SECONDS = 120
@@ -138,7 +137,7 @@ def run(
 ) -> Night:
     options = Options(machines=(), program=program)
     lines = say if callable(say) else lambda name, line: None
-    return run_night(Wishes(recipes, output, options, {}, 2, scheduler), lines, _summary_files)
+    return run_night(NightRequest(recipes, output, options, 2, scheduler), lines)
 
 
 def digests(night: Night) -> dict[str, str]:

@@ -14,7 +14,16 @@ from imagebuild.testhost import TestHost
 from imagebuild.verify.static import CHECKS, findings, run_static
 from imagebuild.verify.view import View
 from tests.images import Filesystem, changed, make_image, make_partitioned, root_only, run, separate_boot, tree
-from tests.sabotage import GOOD, SABOTAGES, SMALL_BLOCKS, Sabotage, holed_kernel
+from tests.sabotage import (
+    GOOD,
+    SABOTAGES,
+    SMALL_BLOCKS,
+    Make,
+    Sabotage,
+    holed_kernel,
+    odd_boot_sector,
+    slots_behind_the_end,
+)
 
 pytestmark = [pytest.mark.integration, pytest.mark.needs("testhost")]
 
@@ -46,6 +55,15 @@ def test_good_image_passes_every_check(name: str, tmp_path: Path, test_host: Tes
     assert {check.name for check in checks} == {check.name for check in CHECKS}
     assert hashlib.sha256(image.read_bytes()).hexdigest() == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["image.raw"]
+
+
+@pytest.mark.parametrize("make", [odd_boot_sector, slots_behind_the_end])
+def test_a_boot_sector_is_no_partition_table(make: Make, tmp_path: Path, test_host: TestHost) -> None:
+    """pygrub takes it for one; Linux and GRUB 0.97 do not."""
+    make(tmp_path / "image.raw")
+    checks = _all_checks(tmp_path / "image.raw", test_host, tmp_path)
+    assert {check.name for check in checks if check.outcome in (Outcome.FAILED, Outcome.WARNED)} == {"pygrub"}
+    assert next(check.detail for check in checks if check.name == "partition-table").startswith("none: ext4")
 
 
 def test_no_check_without_a_sabotaged_image() -> None:

@@ -1,4 +1,4 @@
-"""Ways to run the command line with other hands (fake_program.py): in this process (quick), or in one of its own."""
+"""Run the command line with another toolbox (fake_program.py): in this process (quick), or in one of its own."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Runner:
 
     def __call__(self, *words: str, **environment: str) -> Done:
         """Run in this process: all but the signals is the same, and it takes milliseconds."""
-        from tests.unit.cli.fake_program import HANDS
+        from tests.unit.cli.fake_program import TOOLBOX
 
         out, err = io.StringIO(), io.StringIO()
         with (
@@ -56,7 +56,7 @@ class Runner:
             patch.chdir(self.folder)
             for name, value in self.environment(environment).items():
                 patch.setenv(name, value)
-            code = run(words, HANDS)
+            code = run(words, TOOLBOX)
         return Done(code, out.getvalue(), err.getvalue())
 
     def process(self, *words: str, **environment: str) -> Done:

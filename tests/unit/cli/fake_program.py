@@ -1,4 +1,4 @@
-"""The real command line with other hands: builds and verifications that end as FAKE_BUILD and FAKE_VERIFY say.
+"""The real command line with another toolbox: builds and verifications that end as FAKE_BUILD and FAKE_VERIFY say.
 
     FAKE_BUILD   made (default) · slow · fails · network · fills · no-space · bug
     FAKE_VERIFY  passed (default) · failed · nothing · error · lacking · slow · notes
@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imagebuild.cli import main
-from imagebuild.cli.hands import Hands
 from imagebuild.errors import BuildError, HostError, VerifyError
 from imagebuild.events import Progress, stage
 from imagebuild.host.cache import Cache
+from imagebuild.operations.toolbox import Toolbox
 from imagebuild.plan.planner import make_plan
 from imagebuild.plan.steps import Plan
 from imagebuild.recipe.load import LoadedRecipe, load_recipe
@@ -87,7 +87,7 @@ def verify_image(request: Request, *, cache: Cache, progress: Progress) -> Verif
             outcome = Outcome.FAILED if wanted == "failed" and machine != "qemu" else Outcome.PASSED
             outcome = Outcome.SKIPPED if wanted == "nothing" else outcome
             checks.append(Check(machine=machine, name="works", outcome=outcome, detail=HOSTILE, seconds=0.5))
-            progress.note(f"{outcome} {machine}: works: {HOSTILE}")
+            progress.note(f"{outcome} {machine}: works: {HOSTILE}", outcome)
             if machine != "static":
                 (request.output / f"console-{machine}.log").write_text(HOSTILE)
                 boots.append(boot_of(machine, request))
@@ -113,7 +113,7 @@ def boot_of(machine: object, request: Request) -> Boot:
     )
 
 
-HANDS = Hands(load_recipe, build_image, verify_image, (sys.executable, __file__))
+TOOLBOX = Toolbox(load_recipe, build_image, verify_image, (sys.executable, __file__))
 
 if __name__ == "__main__":
-    sys.exit(main(hands=HANDS))
+    sys.exit(main(toolbox=TOOLBOX))

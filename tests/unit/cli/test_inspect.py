@@ -15,11 +15,11 @@ from imagebuild.verify.inspection import (
     Initrd,
     Inspection,
     Kernel,
-    LoaderChoice,
     Menu,
     Part,
     Stretch,
 )
+from imagebuild.verify.loader_runs import LoaderChoice
 
 MIB = 2**20
 HOSTILE = "\x1b[31m<b>\x9b&\n"

@@ -7,15 +7,16 @@ from xml.etree import ElementTree
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagebuild.pages.junit import NOT_ASKED_FOR, junit_text
+from imagebuild.pages.junit import junit_text
 from imagebuild.report import Boot, BootEnd, Check, ImageFacts, Loader, Milestone, Outcome, Report, Verdict
 
 IMAGE = ImageFacts(path="web.raw", sha256="0" * 64, size_bytes=1, real_bytes=1)
 
 
-def report(*checks: Check, because: str = "", boots: tuple[Boot, ...] = ()) -> Report:
+def report(*checks: Check, because: str = "", boots: tuple[Boot, ...] = (), asked: bool = True) -> Report:
     verdict = Verdict.UNVERIFIED if because else Verdict.PASSED
-    return Report(name="web", verdict=verdict, image=IMAGE, checks=checks, boots=boots, unverified_because=because)
+    return Report(name="web", verdict=verdict, image=IMAGE, checks=checks, boots=boots, unverified_because=because,
+                  verify_asked=asked)  # fmt: skip
 
 
 def parse(of: Report) -> ElementTree.Element:
@@ -70,7 +71,7 @@ def test_unverified_is_an_error() -> None:
 
 
 def test_unverified_as_asked_for_is_a_skip() -> None:
-    root = parse(report(because=NOT_ASKED_FOR))
+    root = parse(report(because="--no-verify", asked=False))
     assert (root.get("errors"), root.get("skipped")) == ("0", "1")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from imagebuild.cli.parallel import at_once
+from imagebuild.operations.side_by_side import at_once
 from tests.unit.cli.conftest import Runner
 
 NAMES = ("one", "two", "three")

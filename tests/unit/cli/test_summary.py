@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from imagebuild.cli.summary import Row, block, table
+from imagebuild.cli.summary import block, table
+from imagebuild.operations.build import BuildResult
 from imagebuild.report import Boot, BootEnd, Check, ImageFacts, Loader, Milestone, Outcome, Report, Verdict
 
 IMAGE = ImageFacts(path="web.raw", sha256="0" * 64, size_bytes=2**31, real_bytes=600 * 2**20)
@@ -62,7 +63,7 @@ def test_boots_name_their_loader_and_the_last_milestone() -> None:
 
 def test_the_table_of_several() -> None:
     report = Report(name="web", verdict=Verdict.PASSED, image=IMAGE)
-    rows = [Row("web", 0, report, 83), Row("database", 5, None, 2), Row("late", None)]
+    rows = [BuildResult("web", 0, report, 83), BuildResult("database", 5, None, 2), BuildResult("late", None)]
     assert text(table(rows)) == [  # type: ignore[arg-type]
         "",
         "web       passed                    1 min 23 s   600 MiB",

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from imagebuild.cli.terminal import LogFile, PlainDisplay, Watcher, choose_display, say, showing
+from imagebuild.cli.terminal import PlainDisplay, choose_display, say, showing
 from imagebuild.events import stage
-from imagebuild.report import Stage
+from imagebuild.operations.journal import Journal, LogFile
+from imagebuild.report import Outcome, Stage
 
 NOW = datetime(2024, 2, 3, 4, 5, 6, tzinfo=UTC)
 
@@ -29,7 +30,7 @@ class Broken:
     def stage_finished(self, stage: Stage) -> None:
         raise BrokenPipeError(errno.EPIPE, "Broken pipe")
 
-    def note(self, line: str) -> None:
+    def note(self, line: str, outcome: Outcome | None = None) -> None:
         raise BrokenPipeError(errno.EPIPE, "Broken pipe")
 
     def close(self) -> None:
@@ -39,21 +40,21 @@ class Broken:
 
 def test_plain_lines_have_a_time_and_no_escapes() -> None:
     stream = io.StringIO()
-    watcher = Watcher(PlainDisplay(stream, now=lambda: NOW))
-    with stage(watcher, "root tree"):
-        watcher.note("passed \x1b[2J")
-        watcher.log("only for the log")
+    journal = Journal(PlainDisplay(stream, now=lambda: NOW))
+    with stage(journal, "root tree"):
+        journal.note("passed \x1b[2J")
+        journal.log("only for the log")
     assert stream.getvalue().splitlines() == [
         "2024-02-03T04:05:06Z root tree …",
         "2024-02-03T04:05:06Z passed \N{REPLACEMENT CHARACTER}[2J",
         "2024-02-03T04:05:06Z root tree: 0.0 s",
     ]
-    assert [stage.name for stage in watcher.stages] == ["root tree"]
+    assert [stage.name for stage in journal.stages] == ["root tree"]
 
 
 def test_the_log_has_every_line(tmp_path: Path) -> None:
     log = LogFile(tmp_path / "build.log", now=lambda: NOW)
-    Watcher(PlainDisplay(io.StringIO()), log).log("two\nlines \udc80")
+    Journal(PlainDisplay(io.StringIO()), log).log("two\nlines \udc80")
     log.close()
     assert (tmp_path / "build.log").read_text().splitlines() == [
         "2024-02-03T04:05:06Z two", "2024-02-03T04:05:06Z lines ?",
@@ -61,13 +62,13 @@ def test_the_log_has_every_line(tmp_path: Path) -> None:
 
 
 def test_an_error_on_another_thread_reaches_the_main_one() -> None:
-    watcher = Watcher(Broken())
-    thread = threading.Thread(target=watcher.note, args=("from a console",))
+    journal = Journal(Broken())
+    thread = threading.Thread(target=journal.note, args=("from a console",))
     thread.start()
     thread.join()
     with pytest.raises(BrokenPipeError):
-        watcher.log("from the main thread")
-    watcher.log("said once")
+        journal.log("from the main thread")
+    journal.log("said once")
 
 
 def test_a_display_that_cannot_be_closed_hides_no_error() -> None:

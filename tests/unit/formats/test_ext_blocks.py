@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from imagebuild.formats.ext_blocks import BlockMap, read_stat, unreadable
+from imagebuild.filesystems.ext_blocks import BlockMap, read_stat, unreadable
 
 _STAT = """Inode: 15   Type: regular    Mode:  0644   Flags: 0x80000
 Generation: 0    Version: 0x00000000:00000000

@@ -7,8 +7,9 @@ import struct
 from hypothesis import given
 from hypothesis import strategies as st
 
+from imagebuild.filesystems.table import identify
 from imagebuild.formats.lvm import read_group
-from imagebuild.formats.superblocks import PROBE_BYTES, identify
+from imagebuild.formats.superblocks import PROBE_BYTES
 from tests.images import physical_volume
 
 

@@ -10,15 +10,17 @@ from xml.etree import ElementTree
 import pytest
 
 from imagebuild.errors import BuildError, HostError
+from imagebuild.events import StageFinished, StageStarted
 from imagebuild.host.capabilities import Capability
 from imagebuild.nightly.history import clock_note, jump_note
 from imagebuild.nightly.junit import junit_of_night
 from imagebuild.nightly.lock import hold_object
 from imagebuild.nightly.model import Night, Result, State
-from imagebuild.nightly.network import sign_of_the_network
 from imagebuild.nightly.page import summary_html
-from imagebuild.nightly.supervise import Stages
 from imagebuild.nightly.worker import jobs_that_fit, offered
+from imagebuild.operations.causes import sign_of_the_network
+from imagebuild.operations.child import Stages
+from imagebuild.report import Stage
 
 HOSTILE = "<script>alert(1)</script>\x1b[2J\x00 \"'> &amp; \u202e<svg onload=x>"
 NOW = datetime(2026, 11, 24, 2, tzinfo=UTC)
@@ -116,18 +118,18 @@ def test_signs_of_the_network(text: str, blamed: bool) -> None:
 def test_a_stage_is_measured_from_its_own_beginning() -> None:
     now = [0.0]
     stages = Stages(lambda: now[0])
-    stages.hear("2026-11-24T02:00:00Z root tree …")
+    stages.hear(StageStarted(name="root tree"))
     now[0] = 50
     assert stages.longer_than(60) == ""
-    stages.hear("2026-11-24T02:00:50Z root tree: 50.0 s")
-    stages.hear("2026-11-24T02:00:50Z qemu boot …")
-    stages.hear("2026-11-24T02:00:50Z xen boot …")
+    stages.hear(StageFinished(stage=Stage(name="root tree", seconds=50.0)))
+    stages.hear(StageStarted(name="qemu boot"))
+    stages.hear(StageStarted(name="xen boot"))
     now[0] = 100
-    stages.hear("2026-11-24T02:01:40Z qemu boot: 50.0 s")
+    stages.hear(StageFinished(stage=Stage(name="qemu boot", seconds=50.0)))
     assert stages.longer_than(60) == ""
     now[0] = 111
     assert stages.longer_than(60) == "xen boot"
-    stages.hear("2026-11-24T02:01:51Z xen boot: 61.0 s")
+    stages.hear(StageFinished(stage=Stage(name="xen boot", seconds=61.0)))
     now[0] = 180
     assert stages.longer_than(60) == "the time between two stages"
 

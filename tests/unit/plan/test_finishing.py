@@ -10,7 +10,7 @@ from imagebuild.plan.steps import (
     CopyFile,
     Edit,
     GenerateInitrd,
-    MakeFolder,
+    MakeDirectory,
     MakeLink,
     Remove,
     SetPassword,
@@ -27,7 +27,7 @@ XFS = MakeXfs(mountpoint="/", excluded=(), where=WHERE, uuid="u", label=None, op
 OLD = Remove(path="/old", reason="x")
 MOTD = WriteFile(path="/etc/motd", content="x")
 MENU = WriteFile(path="/boot/grub/menu.lst", content="x")
-SRV = MakeFolder(path="/srv/data")
+SRV = MakeDirectory(path="/srv/data")
 PASSWORD = SetPassword(user="root", secret="x")
 SECRET = CopyFile(source="key", path="/etc/key", mode=0o600)
 SCRIPT = RunScript(source="a", arguments=(), environment={}, network=False, timeout_seconds=1, hostname="x")
@@ -38,13 +38,13 @@ INITRD = GenerateInitrd(tool="initramfs-tools", kernel="k", kernel_version="1", 
 @pytest.mark.parametrize(
     ("edits", "split"),
     [
-        ([OLD, MOTD, SRV, MENU], SplitEdits((OLD, SRV), (MOTD, MENU), kept=True)),
-        ([MOTD, SCRIPT, MENU], SplitEdits((MOTD, SCRIPT), (MENU,), kept=True)),
-        ([MOTD, INITRD, MENU], SplitEdits((MOTD, INITRD), (MENU,), kept=True)),
-        ([PASSWORD, SECRET, MENU], SplitEdits((), (PASSWORD, SECRET, MENU), kept=True)),
-        ([PASSWORD, SCRIPT, MENU], SplitEdits((PASSWORD, SCRIPT), (MENU,), kept=False)),
-        ([DOWNLOAD, MENU], SplitEdits((DOWNLOAD,), (MENU,), kept=False)),
-        ([SECRET, INITRD, MENU], SplitEdits((SECRET, INITRD), (MENU,), kept=False)),
+        ([OLD, MOTD, SRV, MENU], SplitEdits((OLD, SRV), (MOTD, MENU), cacheable=True)),
+        ([MOTD, SCRIPT, MENU], SplitEdits((MOTD, SCRIPT), (MENU,), cacheable=True)),
+        ([MOTD, INITRD, MENU], SplitEdits((MOTD, INITRD), (MENU,), cacheable=True)),
+        ([PASSWORD, SECRET, MENU], SplitEdits((), (PASSWORD, SECRET, MENU), cacheable=True)),
+        ([PASSWORD, SCRIPT, MENU], SplitEdits((PASSWORD, SCRIPT), (MENU,), cacheable=False)),
+        ([DOWNLOAD, MENU], SplitEdits((DOWNLOAD,), (MENU,), cacheable=False)),
+        ([SECRET, INITRD, MENU], SplitEdits((SECRET, INITRD), (MENU,), cacheable=False)),
         # what a file or link puts in a mountpoint's way is found as before: nothing is parted
         (
             [MakeLink(path="/srv", target="/mnt"), SRV, MENU],

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imagebuild.errors import PlanError
-from imagebuild.filesystems import ext
-from imagebuild.filesystems.ext import MIB
+from imagebuild.filesystems.making import MIB
+from imagebuild.filesystems.table import capacity_bytes, size_for
 from imagebuild.plan.areas import disk_model
 from imagebuild.plan.layout import EXTENT_BYTES, arrange
 from imagebuild.recipe.model import Disk
@@ -55,6 +55,6 @@ def test_partitions_never_overlap(parts: list[str], volumes: list[str], total: i
 
 @given(st.integers(0, 50 * 2**30), st.integers(0, 500_000))
 def test_computed_size_holds_the_content(content_bytes: int, inodes: int) -> None:
-    size = ext.size_for(content_bytes, inodes)
+    size = size_for("ext4", content_bytes, inodes)
     assert size % MIB == 0
-    assert ext.capacity_bytes(size, inodes) >= content_bytes
+    assert capacity_bytes("ext4", size, inodes) >= content_bytes

@@ -7,7 +7,7 @@ import pytest
 from imagebuild.errors import PlanError
 from imagebuild.plan.planner import make_plan
 from imagebuild.recipe.model import Recipe
-from tests.matrix.combinations import COMBINATIONS, Combination
+from tools.matrix.combinations import COMBINATIONS, Combination
 
 
 @pytest.mark.parametrize("item", COMBINATIONS, ids=lambda item: item.name)

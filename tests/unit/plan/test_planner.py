@@ -311,6 +311,6 @@ def test_refusals() -> None:
     assert "written twice" in refused(recipe(files=[{"path": "/etc/fstab", "content": "x"}]))
     assert "the tree does not fit" in refused(recipe(), facts(content_bytes=3000 * MIB))
     assert "the sizes add up to" in refused(recipe(disk=lvm_disk(size="200MiB")))
-    assert "a percentage needs to know of what" in refused(
+    assert "a percentage needs a known total" in refused(
         recipe(disk=lvm_disk(size=None, partitions=[boot, {**group, "size": "50%"}])), facts()
     )

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from imagebuild.errors import PlanError
+from imagebuild.formats.machine_traces import TRACES
 from imagebuild.plan.facts import Account, Group, Noted, TreeFacts
 from imagebuild.plan.planner import make_plan
 from imagebuild.plan.steps import CopyFile, Edit, GenerateInitrd, Plan, SetPassword, WriteFile, sources_of
-from imagebuild.plan.system_vocabulary import AddUser, AuthorizeKeys, JoinGroups, RunScript
+from imagebuild.plan.system_vocabulary import AddUser, AuthorizeKeys, JoinGroups, RemoveTraces, RunScript
 from tests.unit.plan.test_planner import facts, lvm_disk, recipe
 
 TOOLS = ("systemd/systemd", "findmnt", "partx", "sfdisk", "resize2fs", "xfs_growfs", "btrfs", "lvm", "cloud-init")
@@ -94,11 +95,11 @@ def test_everything_has_its_order() -> None:
     order = [
         type(edit).__name__ if not isinstance(edit, WriteFile) else edit.path
         for edit in plan.all_edits
-        if isinstance(edit, (AddUser, SetPassword, RunScript, GenerateInitrd, WriteFile))
+        if isinstance(edit, (AddUser, SetPassword, RunScript, GenerateInitrd, RemoveTraces, WriteFile))
     ]
     assert order == [
-        "AddUser", "SetPassword", "SetPassword", "/etc/motd", "/etc/fstab", "RunScript", "RunScript",
-        "GenerateInitrd", "/boot/grub/menu.lst",
+        "AddUser", "SetPassword", "SetPassword", "/etc/motd", "/etc/fstab", "/etc/hosts", "RunScript",
+        "RunScript", "GenerateInitrd", *["RemoveTraces"] * len(TRACES), "/boot/grub/menu.lst",
     ]  # fmt: skip
     assert [(edit.user, edit.secret) for edit in kinds(plan, SetPassword)] == [
         ("root", "system.root_password"),
@@ -138,7 +139,7 @@ def test_growing_the_root(layout: str) -> None:
     subprocess.run(["sh", "-n"], input=script.content, text=True, check=True)
     with pytest.raises(PlanError) as caught:
         make_plan(wanted, tree(TOOLS[0]))
-    assert caught.value.brief == f"system.grow_root: the tree lacks {', '.join(tools)}, by which it is done"
+    assert caught.value.brief == f"system.grow_root: the tree lacks {', '.join(tools)}, which it needs"
     assert ("fdisk" in caught.value.resolution) == ("sfdisk" in tools)
     with pytest.raises(PlanError, match="the tree has no systemd"):
         make_plan(wanted, tree(*TOOLS[1:]))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from imagebuild.cli.validate import validate_recipes
+from imagebuild.cli.run import run
 from tests.cases import Case, read_cases, replace_out
 
 INVALID = Path(__file__).parents[2] / "recipes" / "invalid"
@@ -25,7 +25,7 @@ def test_whole_message(
 ) -> None:
     case.make_files(tmp_path)
     monkeypatch.chdir(tmp_path)
-    code = validate_recipes([Path("recipe.yaml")], [])
+    code = run(["validate", "recipe.yaml"])
     found = f"exit code {code}\n{capsys.readouterr().err}"
     if os.environ.get("UPDATE_GOLDEN"):
         replace_out(case, found)

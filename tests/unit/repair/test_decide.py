@@ -48,14 +48,14 @@ def test_features_are_taken_out_in_place_where_a_tool_can() -> None:
 def test_for_other_features_the_filesystem_is_made_anew() -> None:
     (step,) = decide_repair(replace(GOOD, refused=("64bit", "inline_data"))).steps
     assert isinstance(step, Remake)
-    assert step.words[step.words.index("-O") + 1] == "none,filetype,extent"
-    assert step.words[-4:] == ("-U", "u", "-L", "l")
+    assert step.argv[step.argv.index("-O") + 1] == "none,filetype,extent"
+    assert step.argv[-4:] == ("-U", "u", "-L", "l")
 
 
 def test_xfs_becomes_v4() -> None:
     (step,) = decide_repair(replace(GOOD, type="xfs", refused=("v5", "ftype"))).steps
     assert isinstance(step, Remake)
-    assert "crc=0,uuid=u" in step.words
+    assert "crc=0,uuid=u" in step.argv
 
 
 @pytest.mark.parametrize(("kind", "refused"), [("btrfs", "devices"), ("ext4", "journal_dev"), ("btrfs", "btrfs")])

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from imagebuild.errors import BuildError
-from imagebuild.rootfs.directory import folder_digest
+from imagebuild.rootfs.directory import directory_digest
 
 
 @pytest.fixture
@@ -55,19 +55,19 @@ CHANGES: list[Callable[[Path], object]] = [
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_it_changes(change: Callable[[Path], object], tree: Path) -> None:
-    before = folder_digest(tree)
+    before = directory_digest(tree)
     change(tree)
-    assert folder_digest(tree) != before
+    assert directory_digest(tree) != before
 
 
 def test_it_stays(tree: Path) -> None:
-    before = folder_digest(tree)
+    before = directory_digest(tree)
     os.utime(tree / "etc/a", ns=(5 * 10**18, 10**18))
-    assert folder_digest(tree) == before
+    assert directory_digest(tree) == before
     tree.rename(tree.parent / "elsewhere")
-    assert folder_digest(tree.parent / "elsewhere") == before
+    assert directory_digest(tree.parent / "elsewhere") == before
 
 
 def test_what_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(BuildError, match="cannot be read"):
-        folder_digest(tmp_path / "nothing")
+        directory_digest(tmp_path / "nothing")

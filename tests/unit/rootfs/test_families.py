@@ -15,8 +15,9 @@ from imagebuild.families.table import family_name
 from imagebuild.plan.facts import TreeFacts
 from imagebuild.plan.planner import make_plan
 from imagebuild.plan.steps import CopyInTree, GenerateInitrd, MakeLink, Plan, Remove, RepackKernel
+from imagebuild.plan.system_vocabulary import RemoveTraces
 from imagebuild.recipe.model import Recipe
-from imagebuild.rootfs.tree_facts import read_tree
+from imagebuild.rootfs.facts import read_tree
 from tests.unit.rootfs import family_trees
 from tests.unit.rootfs.family_trees import FAMILY_TREES, FamilyTree, write_tar
 
@@ -136,9 +137,9 @@ def test_the_tree_of_an_image_is_no_longer_that_machine(tmp_path: Path) -> None:
     tree = family_trees.debian()
     tree.files.update({"etc/machine-id": b"1\n", "etc/udev/rules.d/70-persistent-net.rules": b"x"})
     plan = make_plan(recipe(rootfs={"image": "old.qcow2"}), facts_of(tree, tmp_path))
-    written = {edit.path: edit.content for edit in plan.all_edits if edit.kind == "write-file"}
-    assert written["/etc/machine-id"] == ""
-    assert [edit.path for edit in edits(plan, Remove)] == ["/etc/udev/rules.d/70-persistent-net.rules"]
+    traces = {edit.name: edit for edit in edits(plan, RemoveTraces)}
+    assert traces["machine-id"].emptied == ("/etc/machine-id",)
+    assert "/etc/udev/rules.d/70-persistent-net.rules" in traces["network-names"].removed
     assert edits(plan, GenerateInitrd), "the old initrd waits for the old disk"
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from imagebuild.errors import BuildError
-from imagebuild.rootfs.tree_facts import read_tree
+from imagebuild.rootfs.facts import read_tree
 
 Member = tuple[str, bytes, str] | tuple[str, bytes, str, bytes]
 FILE, LINK, HARD, DIR, CHAR = tarfile.REGTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.DIRTYPE, tarfile.CHRTYPE
@@ -65,8 +65,8 @@ def with_pax(key: str, value: str, content: bytes = b"") -> bytes:
         ([("a", LINK, "b"), ("b", LINK, "a"), ("a/file", FILE, "")], "lies behind the symbolic link"),
         ([("a", LINK, "b"), ("b", LINK, "/etc"), ("a/file", FILE, "")], "the symbolic link b -> /etc"),
         ([("h", HARD, "../../etc/passwd")], "leads out of the tree by .."),
-        ([("h", HARD, "/etc/passwd")], "h is a hard link to /etc/passwd, which is no file before it"),
-        ([("d", DIR, ""), ("h", HARD, "d")], "h is a hard link to d, which is no file before it"),
+        ([("h", HARD, "/etc/passwd")], "h is a hard link to /etc/passwd, which is not a file before it"),
+        ([("d", DIR, ""), ("h", HARD, "d")], "h is a hard link to d, which is not a file before it"),
         ([("x", FILE, ""), ("x", CHAR, "")], "x is in the archive twice, as a file and as a device"),
         ([("n" * 256, FILE, "")], "is longer than Linux allows"),
         ([("bad\n\x1b[31mname/..", FILE, "")], "bad\\n\\x1b[31mname/.. leads out"),
@@ -92,13 +92,13 @@ def test_names(members: list[Member], words: str, tmp_path: Path) -> None:
         (lambda: archive(("a", FILE, "", b"x"))[:1024], "ends without the mark of its end"),
         (lambda: archive(("a", FILE, "", b"x"))[:700], "unexpected end of data"),
         (lambda: archive(("a", FILE, ""))[:512] + b"\1" * 512, "invalid header"),
-        (lambda: b"", "rootfs.tar is no tar archive"),
-        (lambda: b"PK\3\4" + bytes(1000), "rootfs.tar is no tar archive"),
+        (lambda: b"", "rootfs.tar is not a tar archive"),
+        (lambda: b"PK\3\4" + bytes(1000), "rootfs.tar is not a tar archive"),
         (lambda: gzip.compress(archive(("a", FILE, "", b"x" * 4000)))[:-20], "end-of-stream"),
         (lambda: gzip.compress(archive(("a", FILE, "", b"x" * 4000)))[:-8] + bytes(8), "CRC check failed"),
-        (lambda: b"\x28\xb5\x2f\xfd" + bytes(100), "rootfs.tar is no tar archive"),
-        (lambda: b"BZh91AY&SY" + bytes(100), "rootfs.tar is no tar archive"),
-        (lambda: b"\xfd7zXZ\0" + bytes(100), "rootfs.tar is no tar archive"),
+        (lambda: b"\x28\xb5\x2f\xfd" + bytes(100), "rootfs.tar is not a tar archive"),
+        (lambda: b"BZh91AY&SY" + bytes(100), "rootfs.tar is not a tar archive"),
+        (lambda: b"\xfd7zXZ\0" + bytes(100), "rootfs.tar is not a tar archive"),
     ],
 )
 def test_damage_and_lies(make: Callable[[], bytes], words: str, tmp_path: Path) -> None:
@@ -113,8 +113,8 @@ def test_a_sparse_map_without_an_end(tmp_path: Path) -> None:
         info.size = 512
         tar.addfile(info, io.BytesIO(b"999999\n".ljust(512, b"1")))
     data = buffer.getvalue().rstrip(b"\0")
-    assert "no tar archive that can be read" in refusal(data + bytes(-len(data) % 512), tmp_path)
-    assert "no tar archive that can be read" in refusal(gzip.compress(data + bytes(-len(data) % 512)), tmp_path)
+    assert "not a tar archive that can be read" in refusal(data + bytes(-len(data) % 512), tmp_path)
+    assert "not a tar archive that can be read" in refusal(gzip.compress(data + bytes(-len(data) % 512)), tmp_path)
 
 
 def test_harmless_oddities_are_taken(tmp_path: Path) -> None:

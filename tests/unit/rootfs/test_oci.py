@@ -140,9 +140,9 @@ def test_devices_attributes_and_odd_names_are_kept(tmp_path: Path) -> None:
         ([[file("../x")]], "leads out of the tree by .."),
         ([[file("a/../../x")]], "leads out of the tree by .."),
         ([[entry("h", HARD, linkname="../../etc/passwd")]], "leads out of the tree by .."),
-        ([[entry("h", HARD, linkname="nothing")]], "is a hard link to nothing, which is no file before it"),
+        ([[entry("h", HARD, linkname="nothing")]], "is a hard link to nothing, which is not a file before it"),
         ([[entry("a", LINK, linkname="b"), entry("b", LINK, linkname="a"), file("a/x")]], "loop of symbolic links"),
-        ([[file("a"), file("a/x")]], "which is no folder"),
+        ([[file("a"), file("a/x")]], "which is not a directory"),
     ],
 )
 def test_hostile_layers(layers: list[Members], words: str, tmp_path: Path) -> None:
@@ -177,7 +177,7 @@ def test_damage(tmp_path: Path) -> None:
     assert "cannot be read: No such file" in refused(tmp_path, step())
     for digest in ("sha256:../../../../etc/passwd", "md5:" + "0" * 32, None, 7):
         write_layout(tmp_path, [{**image, "digest": digest}])
-        assert "is no digest that is known" in refused(tmp_path, step())
+        assert "is not a known digest" in refused(tmp_path, step())
 
 
 def test_what_is_no_layout(tmp_path: Path) -> None:
@@ -186,8 +186,8 @@ def test_what_is_no_layout(tmp_path: Path) -> None:
     assert "names no version 1" in refused(tmp_path, step())
     write_layout(tmp_path, [])
     assert "holds no image" in refused(tmp_path, step())
-    for text, words in (("[]", "no JSON object"), ("{", "is no JSON"), ('{"manifests": 3}', "no list of manifests"),
-                        ("[" * 100_000, "is no JSON")):  # fmt: skip
+    for text, words in (("[]", "not a JSON object"), ("{", "is not JSON"), ('{"manifests": 3}', "no list of manifests"),
+                        ("[" * 100_000, "is not JSON")):  # fmt: skip
         (tmp_path / "index.json").write_text(text)
         assert words in refused(tmp_path, step())
     encrypted = {"layers": [put_blob(tmp_path, b"x", "application/vnd.oci.image.layer.v1.tar+gzip+encrypted")]}

@@ -13,8 +13,8 @@ from imagebuild.host.cache import Cache
 from imagebuild.plan.planner import make_plan
 from imagebuild.plan.steps import GenerateInitrd
 from imagebuild.recipe.load import load_recipe
-from imagebuild.rootfs.own_kernels import with_own_kernels
-from imagebuild.rootfs.tree_facts import read_tree
+from imagebuild.rootfs.facts import read_tree
+from imagebuild.rootfs.kernel_files import with_own_kernels
 from tests import images
 from tests.unit.rootfs.family_trees import opensuse_11, write_tar
 from tests.unit.rootfs.package_files import Files, rpm

@@ -12,9 +12,9 @@ import pytest
 
 from imagebuild.host.cache import Cache
 from imagebuild.plan.steps import BootstrapDebian
-from imagebuild.rootfs.debian import argv as debian_words
+from imagebuild.rootfs.debian import argv as debian_argv
 from imagebuild.rootfs.debian import prepare as debian_prepare
-from imagebuild.rootfs.debian.cached import kept_for
+from imagebuild.rootfs.debian.reuse import reuse_for
 
 SHA256 = hashlib.sha256(b"package").hexdigest()
 SOURCES = ("deb http://deb.example.org/debian bookworm main",)
@@ -69,7 +69,7 @@ def test_a_layer_is_laid_as_if_it_were_made_now(tmp_path: Path) -> None:
     os.utime(tree / "etc/shadow", (300 * day, 300 * day))
     subprocess.run(["tar", "-C", str(tree), "-cf", str(layer / "tree.tar"), "."], check=True)
     (layer / "about.json").write_text(json.dumps({"moment": 100 * day + 5, "began": 300 * day}))
-    debian_prepare.lay(layer, root, 200 * day + 9)
+    debian_prepare.unpack_layer(layer, root, 200 * day + 9)
     assert (root / "etc/shadow").read_text() == "root:*:200:0:99999:7:::\nkept:*:7:0:99999:7:::\n"
     assert (root / "etc/shadow").stat().st_mode & 0o7777 == 0o640
     assert (root / "etc/shadow").stat().st_mtime > 301 * day
@@ -77,19 +77,19 @@ def test_a_layer_is_laid_as_if_it_were_made_now(tmp_path: Path) -> None:
 
 
 def test_the_layer_changes_only_where_the_essential_packages_come_from(tmp_path: Path) -> None:
-    cache, words = Cache(tmp_path), debian_words.words(step(), SOURCES, Path("INDEX"), Path("ARCHIVE"))
-    first = kept_for(step(), SOURCES, 5, cache, tmp_path / "first", layers=True)
+    cache, words = Cache(tmp_path), debian_argv.bootstrap_argv(step(), SOURCES, Path("INDEX"), Path("ARCHIVE"))
+    first = reuse_for(step(), SOURCES, 5, cache, tmp_path / "first", layers=True)
     cold = first.command(words)
     added = [word for word in cold if word not in words]
     assert [word.split("=")[0] for word in added] == ["--essential-hook", "--skip", "--customize-hook"]
     (tmp_path / "first/layer/tree.tar").touch()
     (tmp_path / "first/layer/packages").write_text(f"{SHA256}  hello.deb\n")
-    first.keep()
-    second = kept_for(step("important"), SOURCES, 6, cache, tmp_path / "second", layers=True)
+    first.store()
+    second = reuse_for(step("important"), SOURCES, 6, cache, tmp_path / "second", layers=True)
     assert [folder.parent.name for folder in second.layers] == ["essentials"]
     laid = second.command(words)
     assert "--variant=custom" in laid
     assert [word for word in words if word not in laid] == ["--variant=essential"]
     for other, moment in ((step("apt"), 5), (step(), None)):
         notes = tmp_path / f"other-{moment}"
-        assert not kept_for(other, SOURCES, moment, cache, notes, layers=True).layers
+        assert not reuse_for(other, SOURCES, moment, cache, notes, layers=True).layers

@@ -91,7 +91,7 @@ def test_an_initrd_that_no_trigger_made_is_made_in_the_end(tmp_path: Path) -> No
     (tmp_path / "boot/initrd.img-2").write_text("made by the trigger")
     (tmp_path / "chroot").write_text('#!/bin/sh\necho "$*" >>"$1/calls"; [ ! -e "$1/bad" ]\n')
     (tmp_path / "chroot").chmod(0o755)
-    words = ["sh", "-c", quick_initrd.HOOK_LEFT, "sh", str(tmp_path)]
+    words = ["sh", "-c", quick_initrd.HOOK_REMAINING, "sh", str(tmp_path)]
     environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
     subprocess.run(words, env=environment, check=True)
     assert (tmp_path / "calls").read_text() == f"{tmp_path} update-initramfs -u -k 1\n"

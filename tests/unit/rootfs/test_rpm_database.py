@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from imagebuild.rootfs.facts import read_tree
 from imagebuild.rootfs.rpm_database import rpm_packages
-from imagebuild.rootfs.tree_facts import read_tree
 from tests.unit.rootfs.family_trees import fedora, rhel_6, write_tar
 from tests.unit.rootfs.package_files import TAGS, header
 

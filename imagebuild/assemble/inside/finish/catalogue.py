@@ -33,7 +33,7 @@ class Noted(NamedTuple):
         return stat.S_ISLNK(self.mode)
 
     @property
-    def is_folder(self) -> bool:
+    def is_directory(self) -> bool:
         return stat.S_ISDIR(self.mode)
 
     @property
@@ -60,9 +60,9 @@ def read(path: Path) -> Catalogue:
     return {name: Noted(*fields) for name, fields in json.loads(path.read_text(encoding="utf-8")).items()}
 
 
-def _walk(folder: str, name: str) -> Iterator[tuple[str, Noted]]:
-    yield name, _note(folder)
-    with os.scandir(folder) as entries:
+def _walk(directory: str, name: str) -> Iterator[tuple[str, Noted]]:
+    yield name, _note(directory)
+    with os.scandir(directory) as entries:
         for entry in sorted(entries, key=lambda entry: entry.name):
             below = f"{name}/{entry.name}"
             if entry.is_dir(follow_symlinks=False):
@@ -81,7 +81,7 @@ def _note(path: str) -> Noted:
 
 
 def attributes_of(path: str) -> dict[str, str]:
-    """The extended attributes of a file or folder, in base64; a link has none."""
+    """The extended attributes of a file or directory, in base64; a link has none."""
     if os.path.islink(path):  # noqa: PTH114
         return {}
     names = os.listxattr(path, follow_symlinks=False)

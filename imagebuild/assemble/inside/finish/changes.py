@@ -13,7 +13,7 @@ from imagebuild.host.digest import file_sha256
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """One name: `content` is a file's sha256, a link's target, or the sorted names in a folder."""
+    """One name: `content` is a file's sha256, a link's target, or the sorted names in a directory."""
 
     mode: int
     uid: int
@@ -30,7 +30,7 @@ class State:
 class Changes:
     """Names by what is to be done. A name that got another content in the same file is in `removed` and `made`, too.
 
-    `rewritten`: the same file with another content; it keeps its attributes. `touched`: folders with other names in
+    `rewritten`: the same file with another content; it keeps its attributes. `touched`: directories with other names in
     them, and what has another mode or owner.
     """
 
@@ -41,15 +41,15 @@ class Changes:
 
 
 class Listing:
-    """All names below a folder. Files stay open until `close`: no other file can get the number of one that is gone."""
+    """All names below a directory. Files stay open until `close`: no new file gets the number of a removed one."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, directory: Path) -> None:
         self.states: dict[str, State] = {}
         self._open: list[int] = []
-        for place, folders, files in os.walk(folder):
-            name = place.removeprefix(str(folder))
+        for place, directories, files in os.walk(directory):
+            name = place.removeprefix(str(directory))
             self._add(name, place)
-            for entry in files + [entry for entry in folders if Path(place, entry).is_symlink()]:
+            for entry in files + [entry for entry in directories if Path(place, entry).is_symlink()]:
                 self._add(f"{name}/{entry}", f"{place}/{entry}")
 
     def _add(self, name: str, path: str) -> None:

@@ -1,4 +1,4 @@
-"""A small tree of just the places that edits touch: folders and links on the way, and the files that they read.
+"""A small tree of just the places that edits touch: directories and links on the way, and the files that they read.
 
 The edits are done there by the same code, after chroot(2), as in a whole tree: what they find is what they would find.
 """
@@ -26,8 +26,8 @@ _MOST_LINKS = 40  # as Linux (path_resolution(7))
 Reader = Callable[[Sequence[tuple[str, Path]]], None]
 
 
-def make_frame(folder: Path, catalogue: Catalogue, edits: Iterable[FinishingEdit], read: Reader) -> None:
-    """Make the small tree that the edits need in the empty folder `folder`. Raises BuildError."""
+def make_frame(directory: Path, catalogue: Catalogue, edits: Iterable[FinishingEdit], read: Reader) -> None:
+    """Make the small tree that the edits need in the empty directory `directory`. Raises BuildError."""
     places: dict[str, bool] = {"": False}
     for edit in edits:
         for path, want in _wants(edit):
@@ -37,17 +37,17 @@ def make_frame(folder: Path, catalogue: Catalogue, edits: Iterable[FinishingEdit
                 places |= {other: True for other in catalogue if other.startswith(f"{names[-1]}/")}
     to_read = []
     for name, content in sorted(places.items()):
-        entry, place = catalogue[name], _in_frame(folder, name)
+        entry, place = catalogue[name], _in_frame(directory, name)
         _put(place, entry)
         if content and entry.is_file:
             to_read.append((name, place))
     read(to_read)
-    for name in sorted(places, reverse=True):  # a folder's own time comes after what is in it
-        _set_status(str(_in_frame(folder, name)), catalogue[name])
+    for name in sorted(places, reverse=True):  # a directory's own time comes after what is in it
+        _set_status(str(_in_frame(directory, name)), catalogue[name])
 
 
-def _in_frame(folder: Path, name: str) -> Path:
-    return Path(f"{folder}{name}")
+def _in_frame(directory: Path, name: str) -> Path:
+    return Path(f"{directory}{name}")
 
 
 def _wants(edit: FinishingEdit) -> Iterator[tuple[str, Want]]:
@@ -96,7 +96,7 @@ def _on_the_way(catalogue: Catalogue, path: str, *, to_the_end: bool) -> Iterato
 
 
 def _put(path: Path, entry: Noted) -> None:
-    if entry.is_folder:
+    if entry.is_directory:
         path.mkdir(exist_ok=True)
     elif entry.is_link:
         path.symlink_to(entry.target)

@@ -33,7 +33,7 @@ def _run(job: FinishJob) -> None:
     frame.mkdir()
     make_frame(frame, catalogue, job.edits, partial(_read, job))
     before = Listing(frame)
-    apply_edits(frame, job.edits, recipe_folder=job.recipe_folder, secrets=job.secrets, epoch=job.epoch)
+    apply_edits(frame, job.edits, recipe_directory=job.recipe_directory, secrets=job.secrets, epoch=job.epoch)
     after = Listing(frame)
     changes = between(before.states, after.states)
     before.close()
@@ -53,9 +53,9 @@ def _finish(
     job: FinishJob, step: MakeExt, populated: Path, frame: Path, changes: Changes, catalogue: noted.Catalogue
 ) -> None:
     """Bring one filesystem to its place, with its identity and its files."""
-    folder = frame / step.mountpoint.lstrip("/")
+    directory = frame / step.mountpoint.lstrip("/")
     changed = {os.path.realpath(f"{frame}{name}") for name in changes.made}
-    solid = {path: ext.inside(step.mountpoint, folder, path) for path in step.solid}
+    solid = {path: ext.inside(step.mountpoint, directory, path) for path in step.solid}
     marked = {
         path: ext.mark_zero_blocks(file, step.block_bytes) for path, file in solid.items() if str(file) in changed
     }
@@ -70,8 +70,8 @@ def _finish(
 
 def _name(step: MakeExt, target: Path, offset: int, epoch: int) -> None:
     """Laid filesystems have no identity of their own: several images are made of one."""
-    words = ["tune2fs", "-U", step.uuid, *(["-L", step.label] if step.label else []), f"{target}?offset={offset}"]
-    command.run(words, doing=f"naming the filesystem of {step.mountpoint}", environment=times.fake_time(epoch))
+    argv = ["tune2fs", "-U", step.uuid, *(["-L", step.label] if step.label else []), f"{target}?offset={offset}"]
+    command.run(argv, doing=f"naming the filesystem of {step.mountpoint}", environment=times.fake_time(epoch))
 
 
 if __name__ == "__main__":

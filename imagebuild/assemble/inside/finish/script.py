@@ -1,4 +1,4 @@
-"""The words that make debugfs write the changes of a small tree into a filesystem."""
+"""The commands that make debugfs write the changes of a small tree into a filesystem."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def commands_for(step: MakeExt, frame: Path, changes: Changes, catalogue: Catalo
     """
     for name in changes.removed:
         if belongs(step, name):
-            yield f"{'rmdir' if catalogue[name].is_folder else 'rm'} {quoted(within(step, name))}"
+            yield f"{'rmdir' if catalogue[name].is_directory else 'rm'} {quoted(within(step, name))}"
     made = [name for name in changes.made if belongs(step, name)]
     for name in made:
         yield from _make(step, Path(f"{frame}{name}"), within(step, name))
@@ -35,8 +35,8 @@ def commands_for(step: MakeExt, frame: Path, changes: Changes, catalogue: Catalo
 
 
 def _make(step: MakeExt, path: Path, name: str) -> Iterator[str]:
-    folder, _, last = name.rpartition("/")
-    yield f"cd {quoted(folder or '/')}"
+    directory, _, last = name.rpartition("/")
+    yield f"cd {quoted(directory or '/')}"
     if path.is_symlink():
         yield f"symlink {quoted(last)} {quoted(str(path.readlink()))}"
     elif path.is_dir():

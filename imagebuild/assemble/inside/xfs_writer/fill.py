@@ -42,7 +42,7 @@ def fill_xfs(file: IO[bytes], source: Path) -> None:
     root.number = geometry.root_inode
     for node in nodes[1:]:
         node.number = space.inode()
-    parents = {id(below): node.number for node in nodes for _name, below in node.entries if below.is_folder}
+    parents = {id(below): node.number for node in nodes for _name, below in node.entries if below.is_directory}
     filler = _Filler(file, geometry, space)
     for node in nodes:
         filler.write(node, parents.get(id(node), root.number))

@@ -33,7 +33,7 @@ class Node:
     number: int = 0
 
     @property
-    def is_folder(self) -> bool:
+    def is_directory(self) -> bool:
         return stat.S_ISDIR(self.mode)
 
     @property
@@ -56,14 +56,14 @@ def read_tree(folder: Path) -> Node:
             below = seen.get(key)
             if below is None:
                 below = _node(Path(entry.path), status)
-                if below.is_folder:
+                if below.is_directory:
                     waiting.append(below)
                 elif status.st_nlink > 1:
                     seen[key] = below
             else:
                 below.links += 1
             node.entries.append((os.fsencode(entry.name), below))
-        node.links = 2 + sum(below.is_folder for _name, below in node.entries)
+        node.links = 2 + sum(below.is_directory for _name, below in node.entries)
     return root
 
 

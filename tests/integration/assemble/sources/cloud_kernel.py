@@ -5,9 +5,9 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from imagebuild.assemble.image import build_image
 from imagebuild.events import Quiet
 from imagebuild.host.cache import Cache
+from imagebuild.operations.image import build_image
 from imagebuild.plan.steps import Plan
 from imagebuild.recipe.load import load_recipe
 

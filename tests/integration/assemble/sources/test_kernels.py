@@ -82,7 +82,7 @@ def test_a_kernel_file_with_its_initrd(tmp_path: Path) -> None:
         (images.kernel(flags=0), images.initrd(), "is a i386 kernel, the image is x86_64"),
         (images.kernel(payload=b"\x02\x21\x4c\x18" + bytes(40)), images.initrd(), "is compressed with lz4"),
         (images.kernel(protocol=(2, 7)), images.initrd(), "holds no Linux kernel"),
-        (images.kernel(), b"\x1f\x8b" + bytes(10), "initrd-own is no initrd that can be read"),
+        (images.kernel(), b"\x1f\x8b" + bytes(10), "initrd-own is not a readable initrd"),
     ],
 )
 def test_files_that_cannot_boot_are_refused_before_any_work(

@@ -23,7 +23,7 @@ verify: {{qemu: false}}
 _BUILD = """
 import sys
 from pathlib import Path
-from imagebuild.assemble.image import build_image
+from imagebuild.operations.image import build_image
 from imagebuild.errors import ImagebuildError
 from imagebuild.host.cache import Cache
 from imagebuild.recipe.load import load_recipe

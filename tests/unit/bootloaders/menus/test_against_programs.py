@@ -1,6 +1,6 @@
 """The interpreters of menus, held against the programs themselves: generated menus with a fixed seed, no disagreement.
 
-The long run is `python -m tests.proof.menus` (`make proof`).
+The long run is `python -m tools.proof.menus` (`make proof`).
 """
 
 from __future__ import annotations
