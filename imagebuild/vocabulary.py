@@ -11,6 +11,8 @@ BootLoader = Literal["pv-grub", "pygrub", "pvgrub2"]
 DEFAULT_LOADER: BootLoader = "pv-grub"
 Genuine = Literal["pv-grub"]
 GENUINE: Genuine = "pv-grub"
+# What `--require` asks for beside a sound image.
+Required = Literal["pv-grub", "fallback"]
 StarterKind = Literal["pv-grub", "stand-in", "direct"]
 """What starts a booted image: a genuine PV-GRUB, what stands in for one, or the machine itself."""
 ExtType = Literal["ext2", "ext3", "ext4"]

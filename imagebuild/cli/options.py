@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from imagebuild.errors import UsageError
-from imagebuild.vocabulary import GENUINE, MACHINES, BootLoader, Genuine, MachineName
+from imagebuild.vocabulary import GENUINE, MACHINES, BootLoader, MachineName, Required
 
 if TYPE_CHECKING:
     from imagebuild.verify.request import BootSettings
@@ -40,7 +40,7 @@ ForLoader = Annotated[
     typer.Option("--loader", help="The boot loader that the image is meant for: its rules are the judge's."),
 ]
 Demand = Annotated[
-    Genuine | Literal["fallback"] | None,
+    Required | None,
     typer.Option(
         "--require",
         metavar=f"{GENUINE}|fallback",

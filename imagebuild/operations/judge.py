@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from imagebuild.artifacts.output_directory import describe_image
 from imagebuild.errors import BAD_IMAGE, OK, HostError, ImagebuildError, VerifyError
@@ -11,12 +11,12 @@ from imagebuild.events import Progress
 from imagebuild.host.cache import Cache
 from imagebuild.operations.toolbox import VerifyImage
 from imagebuild.report import Boot, Check, ImageFacts, Verdict
-from imagebuild.vocabulary import GENUINE, Genuine
+from imagebuild.vocabulary import GENUINE, Required
 
 if TYPE_CHECKING:
     from imagebuild.verify.request import Request
 
-LoaderDemand = Genuine | Literal["fallback"] | None
+LoaderDemand = Required | None
 _EXIT_CODE = {Verdict.PASSED: OK, Verdict.FAILED: BAD_IMAGE, Verdict.UNVERIFIED: VerifyError.exit_code}
 
 
