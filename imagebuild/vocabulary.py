@@ -10,7 +10,7 @@ Layout = Literal["hd0", "hd00"]
 BootLoader = Literal["pv-grub", "pygrub", "pvgrub2"]
 DEFAULT_LOADER: BootLoader = "pv-grub"
 GENUINE: Literal["pv-grub"] = "pv-grub"
-Proof = Literal["pv-grub", "fallback"]
+Required = Literal["pv-grub", "fallback"]
 """What `--require` asks for beyond a verdict: a boot by the genuine loader, a fallback that boots."""
 StarterKind = Literal["pv-grub", "stand-in", "direct"]
 """What starts a booted image: a genuine PV-GRUB, what stands in for one, or the machine itself."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from imagebuild.errors import UsageError
-from imagebuild.vocabulary import GENUINE, MACHINES, BootLoader, MachineName, Proof
+from imagebuild.vocabulary import GENUINE, MACHINES, BootLoader, MachineName, Required
 
 if TYPE_CHECKING:
     from imagebuild.verify.request import BootSettings
@@ -40,7 +40,7 @@ ForLoader = Annotated[
     typer.Option("--loader", help="The boot loader that the image is meant for: its rules are the judge's."),
 ]
 Demand = Annotated[
-    Proof | None,
+    Required | None,
     typer.Option(
         "--require",
         metavar=f"{GENUINE}|fallback",
