@@ -11,19 +11,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from imagebuild.bootloaders.menu import Menu, MenuEntry, split_command
+from imagebuild.bootloaders.menus.grub_legacy.dialect import PV_GRUB
 
 LoaderName = Literal["grub-0.97", "pygrub", "grub2-legacy"]
 LOADERS: tuple[LoaderName, ...] = ("grub-0.97", "pygrub", "grub2-legacy")
-# The commands of the public PV-GRUB, which leaves out what needs a BIOS (stage2/builtins.c; looked for in the built
-# loader). Others are skipped, Debian's `quiet` and Ubuntu's `uuid` among them, and an entry of nothing else does not
-# count.
-_COMMANDS = frozenset((
-    "blocklist", "boot", "bootp", "cat", "chainloader", "cmp", "color", "configfile", "debug", "default", "device",
-    "dhcp", "embed", "fallback", "find", "fstest", "geometry", "halt", "help", "hiddenmenu", "hide", "ifconfig",
-    "initrd", "kernel", "lock", "makeactive", "map", "module", "modulenounzip", "pager", "partnew", "parttype",
-    "password", "pause", "quit", "rarp", "read", "reboot", "root", "rootnoverify", "savedefault", "serial", "setup",
-    "terminal", "terminfo", "tftpserver", "timeout", "title", "unhide",
-))  # fmt: skip
+# Other words are skipped, Debian's `quiet` and Ubuntu's `uuid` among them: an entry of nothing else does not count.
+_COMMANDS = frozenset(PV_GRUB.commands)
 _MOST_FALLBACKS = 8  # MAX_FALLBACK_ENTRIES
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from imagebuild.errors import UsageError
-from imagebuild.vocabulary import GENUINE, MACHINES, BootLoader, Genuine, MachineName
+from imagebuild.vocabulary import GENUINE, MACHINES, BootLoader, MachineName, Proof
 
 if TYPE_CHECKING:
     from imagebuild.verify.request import BootSettings
@@ -40,8 +40,12 @@ ForLoader = Annotated[
     typer.Option("--loader", help="The boot loader that the image is meant for: its rules are the judge's."),
 ]
 Demand = Annotated[
-    Genuine | None,
-    typer.Option("--require", metavar=GENUINE, help="Call nothing passed that only the stand-in has booted."),
+    Proof | None,
+    typer.Option(
+        "--require",
+        metavar=f"{GENUINE}|fallback",
+        help=f"{GENUINE}: fail unless a genuine PV-GRUB booted the image; fallback: fail where the fallback is dead.",
+    ),
 ]
 Timeout = Annotated[
     str | None,

@@ -164,7 +164,7 @@ def _verify_request(job: Job, folder: OutputFolder, request: BuildRequest) -> Re
         pv_grub=request.pv_grub,
         loader=job.loaded.recipe.boot.loader,
         fallback=verify.fallback,
-        strict_fallback=job.loaded.recipe.boot.fallback is not None,
+        strict_fallback=job.loaded.recipe.boot.fallback is not None or request.demand == "fallback",
         anew=request.force,
     )
 

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 
 from imagebuild.diff.take import mounts_of_subject
 from imagebuild.errors import VerifyError
+from imagebuild.image.menu_runs import started_entry, trace_of
 from imagebuild.recipe.starter import FoundFilesystem, FoundImage
 from imagebuild.vocabulary import USUAL_ROOT, FilesystemType
 
 if TYPE_CHECKING:
-    from imagebuild.bootloaders.menu import Menu
+    from imagebuild.bootloaders.menu import MenuEntry
     from imagebuild.image.places import Place
     from imagebuild.image.subject import Subject
 
@@ -34,7 +35,7 @@ def found_in(subject: Subject, image: str) -> FoundImage:
         partitions=(*partitions[:-1], replace(partitions[-1], size="rest")),
         groups=_groups(subject, mounts),
         timeout=min(menu.timeout, 3600) if menu and menu.timeout is not None else None,
-        command_line=_command_line(menu) if menu else None,
+        command_line=_command_line(subject),
     )
 
 
@@ -59,13 +60,20 @@ def _groups(subject: Subject, mounts: dict[str, str]) -> tuple[tuple[str, tuple[
     return tuple((name, tuple(_with_rest(parts))) for name, parts in groups.items())
 
 
-def _command_line(menu: Menu) -> str | None:
-    """The default entry's, without its root=; None: nothing else is in it."""
-    if not menu.entries:
-        return None
-    number = menu.default if isinstance(menu.default, int) and menu.default < len(menu.entries) else 0
-    arguments = [word for word in menu.entries[number].arguments.split() if not word.startswith("root=")]
+def _command_line(subject: Subject) -> str | None:
+    """That of the entry that starts, without its root=; None: nothing else is in it."""
+    entry = _started(subject)
+    arguments = [word for word in (entry.arguments if entry else "").split() if not word.startswith("root=")]
     return " ".join(arguments) or None
+
+
+def _started(subject: Subject) -> MenuEntry | None:
+    """The entry that GRUB 0.97 starts by itself, or else the one that it tries first."""
+    menu, trace = subject.menu, trace_of(subject, "grub-0.97")
+    if menu is None or trace is None or trace.default is None or not menu.entries:
+        return None
+    started = started_entry(trace)
+    return menu.entries[trace.entries[trace.default].ordinal if started is None else started]
 
 
 def _with_rest(parts: list[FoundFilesystem]) -> list[FoundFilesystem]:

@@ -8,6 +8,10 @@ from dataclasses import dataclass
 
 from imagebuild.bootloaders.menu import parse_menu, split_command
 from imagebuild.bootloaders.menu_choice import choice
+from imagebuild.bootloaders.menus.facts import EverythingThere
+from imagebuild.bootloaders.menus.grub_legacy import interpret
+from imagebuild.bootloaders.menus.trace import End
+from imagebuild.repair.menu_lines import mend_lines
 
 _TIMEOUT_SECONDS = 3
 _DEVICE = re.compile(r"\(hd\d+(?:,\d+)?\)")
@@ -27,9 +31,32 @@ class Edited:
 def edit_menu(
     text: str, place: str, devices: Set[str], steady_names: Mapping[int, str], *, can_save: bool = True
 ) -> Edited:
-    """A menu that starts by itself. `place`: the boot volume's name for GRUB 0.97; for the others see BootVolume."""
-    lines = text.replace("\r\n", "\n").split("\n")
+    """A menu that starts by itself. `place`: the boot volume's name for GRUB 0.97; for the others see BootVolume.
+
+    A menu that starts something is never changed into one that does not, by the interpreter's word.
+    """
+    for mend in (True, False):
+        edited = _edited(text, place, devices, steady_names, can_save=can_save, mend=mend)
+        if not (_starts(text, place) and not _starts(edited.text, place)):
+            return edited
+    return Edited(text, ())
+
+
+def _starts(text: str, place: str) -> bool:
+    """Whether 0.97 starts a kernel by itself, were every file there."""
+    files = EverythingThere(partitioned="," in place)
+    trace = interpret(text.encode("utf-8", "surrogateescape"), f"{place}/boot/grub/menu.lst", files)
+    return trace.end is End.STARTS
+
+
+def _edited(
+    text: str, place: str, devices: Set[str], steady_names: Mapping[int, str], *, can_save: bool, mend: bool
+) -> Edited:
     changes: list[str] = []
+    lines = text.replace("\r\n", "\n").split("\n")
+    if mend:
+        lines = mend_lines(lines, changes)
+        text = "\n".join(lines)
     _set_timeout(lines, text, changes)
     _set_default(lines, text, changes)
     _set_roots(lines, place, changes)

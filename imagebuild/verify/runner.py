@@ -15,11 +15,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from imagebuild.bootloaders.menus.trace import End
 from imagebuild.bootloaders.table import LOADERS
 from imagebuild.errors import VerifyError
 from imagebuild.events import Progress, stage
-from imagebuild.formats.text import excerpt
 from imagebuild.host import command
 from imagebuild.host.acceleration import PACKAGE, PROGRAM, accelerator
 from imagebuild.host.cache import Cache
@@ -27,13 +25,14 @@ from imagebuild.host.digest import image_sha256
 from imagebuild.host.memory import available_bytes
 from imagebuild.host.scratch import scratch_folder
 from imagebuild.image.boot_files import NoEntry, default_entry_files
-from imagebuild.image.menu_runs import is_unknown, trace_of
+from imagebuild.image.menu_runs import trace_of
 from imagebuild.image.subject import Subject, open_subject
 from imagebuild.report import Boot, BootEnd, Check, ImageFacts, Outcome, Stage, Verdict, verdict_of
 from imagebuild.testhost import TestHost, prepare
 from imagebuild.verify import fallback, xen
 from imagebuild.verify.boot import Pace, outcome_of
 from imagebuild.verify.console import Ending
+from imagebuild.verify.evidence import entry_stops, stops_grub_097, unknown_menu
 from imagebuild.verify.guest_start import loader_for
 from imagebuild.verify.qemu import QemuBoot, boot_under_qemu, why_not
 from imagebuild.verify.request import BootSettings, Request, Verification
@@ -144,37 +143,23 @@ def _static(run: _Run) -> None:
     with stage(_Recorder(run.progress, run.stages), "static checks"):
         checks = run_static(run.subject, run.progress, run.request.loader, strict=run.request.strict_fallback)
         run.checks["static"] = checks
-        _note_unknown_menu(run)
+        if LOADERS[run.request.loader].is_grub_097 and (reason := unknown_menu(run.subject)):
+            run.undecided["static"] = reason
     for check in checks:
         if check.outcome in (Outcome.FAILED, Outcome.WARNED):
             run.progress.note(f"{check.outcome} static {check.name}: {check.detail}", check.outcome)
 
 
-def _stops_grub_097(run: _Run) -> str:
-    """Why GRUB 0.97 starts nothing, where that is known and the image is meant for it; else empty."""
-    trace = run.subject.traces.get("grub-0.97")
-    if trace is None or not LOADERS[run.request.loader].is_grub_097:
-        return ""
-    return "" if trace.end in (End.STARTS, End.UNKNOWN) else excerpt(trace.reason)
-
-
-def _note_unknown_menu(run: _Run) -> None:
-    """A menu that cannot be judged from outside leaves the image unverified, and never makes it bad."""
-    trace = trace_of(run.subject, "grub-0.97")
-    if trace is not None and is_unknown(trace) and LOADERS[run.request.loader].is_grub_097:
-        run.undecided["static"] = f"the menu cannot be judged from outside: {excerpt(trace.reason)}"
-
-
 def _qemu_task(run: _Run) -> QemuBoot | None:
     """The boot to do, or None, with a check that says why there is none."""
     settings = run.request.qemu
-    trace = trace_of(run.subject, "grub-0.97")
-    if trace is not None and is_unknown(trace):
-        _undecided(run, "qemu", f"the menu cannot be judged from outside: {excerpt(trace.reason)}")
+    if reason := unknown_menu(run.subject):
+        _undecided(run, "qemu", reason)
         return None
     files = default_entry_files(run.subject)
-    if isinstance(files, NoEntry):
-        reason = f"the image's menu names nothing that can be started: {files.reason}"
+    stops = files.reason if isinstance(files, NoEntry) else entry_stops(run.subject, run.request.loader)
+    if isinstance(files, NoEntry) or stops:
+        reason = f"the image's menu names nothing that can be started: {stops}"
         _judged(run, Check(machine="qemu", name=BOOT_CHECK, outcome=Outcome.FAILED, detail=reason))
         return None
     task = QemuBoot(
@@ -262,7 +247,11 @@ def _judge_boot(run: _Run, boot: Boot, ending: Ending) -> None:
     run.boots.append(boot)
     name = BOOT_CHECK if boot.proves == "default" else FALLBACK_CHECK
     verdict = outcome_of(boot, ending)
-    if verdict is Outcome.PASSED and boot.loader.kind == "stand-in" and (stops := _stops_grub_097(run)):
+    if (
+        verdict is Outcome.PASSED
+        and boot.loader.kind == "stand-in"
+        and (stops := stops_grub_097(run.subject, run.request.loader))
+    ):
         reason = f"the stand-in boots it, which is no evidence: it forgives what GRUB 0.97 does not ({stops})"
         _undecided(run, boot.machine, reason, name, boot.seconds)
         return

@@ -173,6 +173,7 @@ class Grammar:
     def _stray(self) -> str:
         """Lines that stand in entries, and should not, or seldom do."""
         path = self._file(TEXT)
+        kind = self.random.choice(("0x83", "131", "x", "256", ""))
         color = self.random.choice(
             ("cyan/blue", "x", "7", "blink-red/black white/blue", "red/yellow", "red/blue x/y", "")
         )
@@ -183,7 +184,9 @@ class Grammar:
             f"find {self._file(KERNEL)}", f"cmp {path} {self._file(TEXT)}", f"map {self._device()} {self._device()}",
             f"color {color}",
             f"pager {self.random.choice(('on', 'off', 'x', ''))}", f"geometry {self._device()}", "fstest",
-            f"unhide {self._device()}", f"blocklist {path}", "pause go on", "print hello", "help boot", "clear",
+            f"unhide {self._device()}",
+            f"parttype {self._device()} {kind}",
+            f"blocklist {path}", "pause go on", "print hello", "help boot", "clear",
             f"chainloader {self._file(TEXT)}", f"configfile {self._file('/m/other')}", "halt", "reboot", "quit",
             self._root(), self._kernel(), self._initrd(), "title", "kernel", "initrd", "=", "\\", "root",
         ))  # fmt: skip

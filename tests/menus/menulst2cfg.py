@@ -11,7 +11,7 @@ import shlex
 import subprocess
 from dataclasses import dataclass, field
 
-from imagebuild.bootloaders.menus.grub2_legacy import read_config
+from imagebuild.bootloaders.menus.grub2_head import read_config
 from imagebuild.bootloaders.menus.grub2_words import COMMANDS, adjust, kernel_words, rest_words, split_line
 from imagebuild.bootloaders.menus.trace import Line
 from imagebuild.testhost.tools import Tools
@@ -115,7 +115,7 @@ def is_odd(menu: bytes) -> bool:
     """Where the program itself is at a loss: a partition that is no number (it reads what was never set), a quote in a
     device's file, and `lock`, behind which it forgets the end of the line.
     """
-    for line in re.split(rb"[\r\n]+", menu):
+    for line in menu.replace(b"\r", b"").split(b"\n"):
         if re.search(rb"\([^),\s]*,(?!\d)|\([^\s]*['\\]|,0x(?![0-9a-fA-F])|^\s*lock\b", line):
             return True
     return False

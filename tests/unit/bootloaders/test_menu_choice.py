@@ -84,7 +84,9 @@ def test_paths_lead_to_devices(text: str, root: str | None, expected: tuple[str 
     assert (found.device, found.partition, found.path) == expected
 
 
-_word = st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="#=()"), min_size=1, max_size=12)
+_word = st.text(
+    st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="#=()\\"), min_size=1, max_size=12
+)
 _path = _word.map(lambda word: f"/{word}")
 _entry = st.builds(
     MenuEntry,
@@ -98,7 +100,7 @@ _menu = st.builds(
     Menu,
     default=st.none() | st.just("saved") | st.integers(0, 9),
     timeout=st.none() | st.integers(0, 99),
-    fallback=st.lists(st.integers(0, 9), max_size=3).map(tuple),
+    fallback=st.lists(st.integers(0, 9), max_size=3, unique=True).map(tuple),
     entries=st.lists(_entry, max_size=4).map(tuple),
 )
 

@@ -1,196 +1,28 @@
-"""What GRUB 0.97's builtins do in an entry, one function each: they return words of what was done.
+"""What GRUB 0.97's other builtins do in an entry, one function each: they return words of what was done.
 
-Source: stage2/builtins.c and stage2/disk_io.c with Xen's patches; stubdom/grub/mini-os.c (load_image, load_initrd,
-load_module, pv_boot). Only errnum ends an entry: what a builtin returns does not (run_script).
+Source: stage2/builtins.c and stage2/disk_io.c with Xen's patches. Only errnum ends an entry: what a builtin returns
+does not (run_script).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 
+from imagebuild.bootloaders.menus.grub_legacy import loading
 from imagebuild.bootloaders.menus.grub_legacy.colors import check_colors
 from imagebuild.bootloaders.menus.grub_legacy.device import WHOLE, Device
-from imagebuild.bootloaders.menus.grub_legacy.devices import Disks, Opened, file_name, parse_device
+from imagebuild.bootloaders.menus.grub_legacy.devices import parse_device
 from imagebuild.bootloaders.menus.grub_legacy.errors import BuiltinError, CannotJudgeError
 from imagebuild.bootloaders.menus.grub_legacy.head import Config
 from imagebuild.bootloaders.menus.grub_legacy.lines import BadNumber, first_word, parse_number, skip_to
-from imagebuild.bootloaders.menus.trace import End, FileName, Loaded
+from imagebuild.bootloaders.menus.grub_legacy.machine import Done, Halts, LoadsMenu, Machine, Waits
+from imagebuild.bootloaders.menus.trace import End
 
-LONGEST_PV_COMMAND_LINE_BYTES = 1023  # MAX_GUEST_CMDLINE of Xen's libxc, less the zero byte
-_LONGEST_MULTIBOOT_BYTES = 0x6000  # MB_CMDLINE_BUFLEN
-_LONGEST_MODULE_BYTES = 4096
 _LONGEST_SPLASH_BYTES = 256
 _PRETENDED_MEMORY_BYTES = 2**20  # what cmp and blocklist may read into
-_TYPES = ("netbsd", "freebsd", "openbsd", "linux", "biglinux", "multiboot")
 _EXTENDED = frozenset((0x05, 0x0F, 0x85))
 _HIDDEN_FLAG = 0x10
-
-
-@dataclass(frozen=True, slots=True)
-class Boots:
-    words: str
-
-
-@dataclass(frozen=True, slots=True)
-class Halts:
-    words: str
-    end: End
-
-
-@dataclass(frozen=True, slots=True)
-class Waits:
-    """For any key, or (`asks`) for an answer that nobody gives."""
-
-    words: str
-    asks: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class LoadsMenu:
-    """`configfile`: another menu is read, from `name`, relative to the root device `saved`."""
-
-    words: str
-    name: str
-    opened: Opened
-    saved: Device
-
-
-Done = str | Boots | Halts | Waits | LoadsMenu
-
-
-@dataclass(slots=True)
-class Machine:
-    """What an entry's lines change: the root device, and what is loaded. `kind` is kernel_type."""
-
-    disks: Disks
-    config: Config
-    entry: int
-    menu_name: str
-    saved: Device
-    kind: str | None = None  # pv, linux, multiboot, chainloader
-    kernel: Opened | None = None
-    loaded: Loaded = field(default_factory=Loaded)
-    named: FileName | None = None
-
-    @property
-    def has_kernel(self) -> bool:
-        return self.kind is not None
-
-    def open(self, name: str) -> tuple[Opened, FileName]:
-        asked = self.named = file_name(name, self.saved)
-        opened = self.disks.open(name, self.saved)
-        assert asked is not None
-        return opened, asked
-
-
-def _root(machine: Machine, argument: str) -> Done:
-    if not argument:
-        return "prints the root device"
-    device, _ = parse_device(argument, machine.saved)
-    machine.disks.open_partition(device)
-    # A filesystem that it cannot mount is no error yet: `kernel` will say Error 17.
-    mounted = machine.disks.mounts(device)
-    machine.saved = device
-    return f"{device} is the root device" if mounted else f"{device} is the root device; no filesystem is read there"
-
-
-def _rootnoverify(machine: Machine, argument: str) -> Done:
-    if not argument:
-        return "prints the root device"
-    # Whether it is there is not asked: the error of open_partition is forgotten.
-    machine.saved, _ = parse_device(argument, machine.saved)
-    return f"{machine.saved} is the root device (not looked at)"
-
-
-def _kernel(machine: Machine, argument: str) -> Done:
-    suggested = None
-    while True:
-        if argument.startswith("--type="):
-            suggested = next((name for name in _TYPES if argument[7:].startswith(name)), None)
-            if suggested is None:
-                raise BuiltinError(30)
-        elif not argument.startswith("--no-mem-option"):
-            break
-        argument = skip_to(argument, after_equal=False)
-    if _size(argument) + 1 > _LONGEST_MULTIBOOT_BYTES:
-        raise BuiltinError(28)
-    machine.kind, machine.kernel = None, None
-    opened, asked = machine.open(argument)
-    command_line = skip_to(argument, after_equal=False)
-    machine.kind = "pv" if machine.disks.dialect.any_kernel else _linux(machine, opened, suggested)
-    machine.kernel = opened
-    machine.loaded = replace(machine.loaded, kernel=asked, command_line=_cut(command_line))
-    lost = _size(command_line) - LONGEST_PV_COMMAND_LINE_BYTES
-    return "loads the kernel" + (f"; the last {lost} bytes of its command line are lost" if lost > 0 else "")
-
-
-def _size(text: str) -> int:
-    return len(text.encode("utf-8", "surrogateescape"))
-
-
-def _cut(text: str) -> str:
-    kept = text.encode("utf-8", "surrogateescape")[:LONGEST_PV_COMMAND_LINE_BYTES]
-    return kept.decode("utf-8", "surrogateescape")
-
-
-def _linux(machine: Machine, opened: Opened, suggested: str | None) -> str:
-    """The shell looks at the kernel at once (boot.c, load_image)."""
-    number = _boots(machine, opened)
-    if number:
-        raise BuiltinError(number)
-    if suggested not in (None, "biglinux"):
-        raise BuiltinError(13)
-    return "linux"
-
-
-def _boots(machine: Machine, opened: Opened) -> int:
-    number = machine.disks.files.boots(opened.device.disk, opened.device.number, opened.path)
-    if number is None:
-        raise CannotJudgeError(f"whether {opened.device}{opened.path} is a kernel that it starts")
-    return number
-
-
-def _initrd(machine: Machine, argument: str) -> Done:
-    if machine.kind not in ("pv", "linux"):
-        raise BuiltinError(19)
-    _, asked = machine.open(argument)
-    machine.loaded = replace(machine.loaded, initrd=asked, modules=())
-    return "loads the initrd"
-
-
-def _module(machine: Machine, argument: str) -> Done:
-    if machine.kind == "linux":
-        return _initrd(machine, argument)
-    if machine.kind != "pv":
-        raise BuiltinError(20)
-    _, asked = machine.open(argument)
-    if _size(argument) >= _LONGEST_MODULE_BYTES:
-        raise BuiltinError(28)
-    # An initrd that was loaded before is dropped (mini-os.c, load_module).
-    machine.loaded = replace(machine.loaded, initrd=None, modules=(*machine.loaded.modules, asked))
-    return "loads the module"
-
-
-def _boot(machine: Machine, argument: str) -> Done:
-    if machine.kind is None or machine.kernel is None:
-        raise BuiltinError(8)
-    if machine.kind == "pv" and (number := _boots(machine, machine.kernel)):
-        raise BuiltinError(number)
-    return Boots(f"starts {machine.loaded.kernel}")
-
-
-def _chainloader(machine: Machine, argument: str) -> Done:
-    word = first_word(argument)
-    if (word and "--force".startswith(word)) or argument.startswith("--force"):
-        raise CannotJudgeError("a boot sector is loaded")
-    machine.kind, machine.kernel = None, None
-    opened, _ = machine.open(argument)
-    sector = machine.disks.read(opened, 512)
-    if len(sector) < 512 or sector[510:512] != b"\x55\xaa":
-        raise BuiltinError(13)
-    machine.kind = "chainloader"
-    return "loads a boot sector, which a PV guest cannot start"
+_MOST_TYPE = 0xFF
 
 
 def _configfile(machine: Machine, argument: str) -> Done:
@@ -276,22 +108,33 @@ def _unhide(machine: Machine, argument: str) -> Done:
 def _hidden_flag(machine: Machine, argument: str, *, hide: bool) -> Done:
     """set_partition_hidden_flag: on a partition that is what it shall be, nothing changes."""
     kind = _partition_type(machine, argument)
-    if bool(kind & _HIDDEN_FLAG) != hide:
+    if kind is not None and bool(kind & _HIDDEN_FLAG) != hide:
         raise CannotJudgeError("it changes the partition table")
     return "changes nothing"
 
 
-def _partition_type(machine: Machine, argument: str) -> int:
+def _partition_type(machine: Machine, argument: str) -> int | None:
+    """None for a partition that is not there: looked for among all, it is no error (next_partition; tried)."""
     device, _ = parse_device(argument, machine.saved)
     if not device.is_hard_disk or device.partition == WHOLE:
         raise BuiltinError(30)
-    machine.disks.open_partition(device)
-    return (machine.disks.files.partitions(device.disk) or {})[device.partition]
+    machine.disks.open_partition(Device(device.drive))
+    table = machine.disks.files.partitions(device.disk)
+    if table is None:
+        raise BuiltinError(5)
+    return table.get(device.partition)
 
 
 def _parttype(machine: Machine, argument: str) -> Done:
-    parse_device(argument, machine.saved)
-    raise CannotJudgeError("it changes the partition table")
+    kind = _partition_type(machine, argument)
+    found = parse_number(skip_to(argument, after_equal=False))
+    if isinstance(found, BadNumber):
+        raise BuiltinError(found.error)
+    if found[0] > _MOST_TYPE:
+        raise BuiltinError(30)
+    if kind not in (None, found[0]):
+        raise CannotJudgeError("it changes the partition table")
+    return "changes nothing"
 
 
 def _geometry(machine: Machine, argument: str) -> Done:
@@ -342,7 +185,7 @@ def default_file(menu_name: str) -> str:
 
 
 def _splashimage(machine: Machine, argument: str) -> Done:
-    if _size(argument) > _LONGEST_SPLASH_BYTES:
+    if loading.size_of(argument) > _LONGEST_SPLASH_BYTES:
         return Waits("the name is too long: waits for a key")
     return "names a picture"
 
@@ -407,15 +250,64 @@ BUILTINS: dict[str, Callable[[Machine, str], Done]] = {
     **dict.fromkeys(("background", "border", "clear", "debug", "foreground", "fstest", "help", "print"), _nothing),
     # What these do depends on the network, on memory, or on a machine that a PV guest has not.
     **dict.fromkeys(
-        ("bootp", "dhcp", "ifconfig", "partnew", "rarp", "read", "terminfo", "tftpserver", "device",
-         "displayapm", "displaymem", "dump", "embed", "impsprobe", "install", "ioprobe", "md5crypt", "serial", "setkey",
-         "setup", "testload", "testvbe", "uppermem", "vbeprobe"),
+        (
+            "bootp",
+            "dhcp",
+            "ifconfig",
+            "partnew",
+            "rarp",
+            "read",
+            "terminfo",
+            "tftpserver",
+            "device",
+            "displayapm",
+            "displaymem",
+            "dump",
+            "embed",
+            "impsprobe",
+            "install",
+            "ioprobe",
+            "md5crypt",
+            "serial",
+            "setkey",
+            "setup",
+            "testload",
+            "testvbe",
+            "uppermem",
+            "vbeprobe",
+        ),
         _unknown,
     ),
-    "blocklist": _blocklist, "boot": _boot, "cat": _cat, "chainloader": _chainloader, "cmp": _cmp, "color": _color,
-    "configfile": _configfile, "find": _find, "geometry": _geometry, "halt": _halt, "hide": _hide, "initrd": _initrd,
-    "kernel": _kernel, "lock": _lock, "makeactive": _makeactive, "map": _map, "module": _module,
-    "modulenounzip": _module, "pager": _pager, "parttype": _parttype, "password": _password, "pause": _pause,
-    "quit": _halt, "reboot": _reboot, "root": _root, "rootnoverify": _rootnoverify, "savedefault": _savedefault,
-    "shade": _number, "splashimage": _splashimage, "terminal": _terminal, "unhide": _unhide, "viewport": _viewport,
-}  # fmt: skip
+    "blocklist": _blocklist,
+    "boot": loading.boot,
+    "cat": _cat,
+    "chainloader": loading.chainloader,
+    "cmp": _cmp,
+    "color": _color,
+    "configfile": _configfile,
+    "find": _find,
+    "geometry": _geometry,
+    "halt": _halt,
+    "hide": _hide,
+    "initrd": loading.initrd,
+    "kernel": loading.kernel,
+    "lock": _lock,
+    "makeactive": _makeactive,
+    "map": _map,
+    "module": loading.module,
+    "modulenounzip": loading.module,
+    "pager": _pager,
+    "parttype": _parttype,
+    "password": _password,
+    "pause": _pause,
+    "quit": _halt,
+    "reboot": _reboot,
+    "root": loading.root,
+    "rootnoverify": loading.rootnoverify,
+    "savedefault": _savedefault,
+    "shade": _number,
+    "splashimage": _splashimage,
+    "terminal": _terminal,
+    "unhide": _unhide,
+    "viewport": _viewport,
+}

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from imagebuild.bootloaders.menus.grub_legacy.builtins import BUILTINS, Boots, Halts, LoadsMenu, Machine, Waits
+from imagebuild.bootloaders.menus.grub_legacy.builtins import BUILTINS
 from imagebuild.bootloaders.menus.grub_legacy.devices import Disks
 from imagebuild.bootloaders.menus.grub_legacy.dialect import Place
 from imagebuild.bootloaders.menus.grub_legacy.errors import BuiltinError, CannotJudgeError, error
 from imagebuild.bootloaders.menus.grub_legacy.head import Config
 from imagebuild.bootloaders.menus.grub_legacy.lines import command_word, skip_to
+from imagebuild.bootloaders.menus.grub_legacy.machine import Boots, Halts, LoadsMenu, Machine, Waits
 from imagebuild.bootloaders.menus.trace import End, Line, Run, Step
 
 

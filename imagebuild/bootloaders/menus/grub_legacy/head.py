@@ -197,8 +197,8 @@ def _drop_missing_fallbacks(config: Config, count: int) -> None:
     while at < _MOST_FALLBACKS and entries[at] >= 0:
         if entries[at] < count:
             at += 1
-        elif at == _MOST_FALLBACKS - 1:
-            # Nothing stands behind it that could be moved to its place, and it is looked at again, for ever.
+        elif all(entry >= count for entry in entries[at:]):
+            # What is moved to its place does not exist either, and is looked at again, for ever.
             config.hangs = "the last of eight fallbacks does not exist: 0.97 never comes to an end with it"
             return
         else:
