@@ -388,7 +388,11 @@ SABOTAGES: tuple[Sabotage, ...] = (
         more={"conf/conf.d/root": b"ROOT=LABEL=other\n"})), "root-device", "nothing in the image has it"),
     Sabotage("dracut-waits-for-another-volume", lambda target: logical_root(target, more_initrd=_DRACUT, boot_menu=menu(
         root="(hd0,0)", folder="", device="/dev/mapper/vg0-root rd.lvm.lv=vg0/swap")), "root-device", "waits for it"),
-    warning("root-sda1", _menu(device="/dev/sda1"), "root-device", "device names shift"),
+    Sabotage("root-sda1", _menu(device="/dev/sda1"), "root-device", "calls the first one xvda"),
+    warning("root-sda1-of-a-xen-kernel", _files(
+        menu=menu(device="/dev/sda1").encode(), kernel=kernel(release="2.6.18-398.el5xen"),
+        initrd=initrd(release="2.6.18-398.el5xen")), "root-device", "device names shift"),
+    warning("root-xvda1", _menu(device="/dev/xvda1"), "root-device", "device names shift"),
     warning("no-console", _files(menu=menu().replace("console=hvc0", "console=tty0").encode()), "console", "tty0"),
     Sabotage("fstab", _files(fstab=b"UUID=dead-beef /data ext4 defaults 0 2\n"), "fstab", "nowhere in the image"),
     Sabotage("fstab-three-fields", _files(fstab=b"UUID=dead-beef /data ext4\n"), "fstab", "nowhere in the image"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from imagebuild.formats.device_name import DeviceName
@@ -11,7 +12,11 @@ from imagebuild.image.boot_files import FileAt
 from imagebuild.image.device_names import NO_FILESYSTEM
 from imagebuild.image.places import Place
 from imagebuild.report import Outcome
+from imagebuild.verify.kernel_checks import release_numbers
 from imagebuild.verify.view import Finding, ReachedEntry, View, failed, passed, skipped, warned
+
+_XEN_TREE = re.compile(r"xen|ec2")
+_FIRST_XEN_IN_LINUX = (2, 6, 24)
 
 
 def root_device(view: View) -> Iterator[Finding]:
@@ -32,7 +37,24 @@ def _judge_root(view: View, reached: ReachedEntry) -> Finding:
     shown = f"{reached.shown}: {argument.word}={excerpt(argument.device.written)}"
     if problem := _not_activated(view, reached, argument):
         return failed(f"{shown}: {problem}")
+    if _is_another_drivers_name(view, reached, argument.device):
+        return failed(
+            f"{shown}: no disk of this kernel has such a name: Linux' own Xen driver calls the first one xvda"
+        )
     return _judge_device(view, shown, argument.device)
+
+
+def _is_another_drivers_name(view: View, reached: ReachedEntry, device: DeviceName) -> bool:
+    """sda1 or hda1 for a kernel of Linux' own tree (xen-blkfront names all disks xvd; seen on the genuine loader). The
+    kernels of Xen's own tree take the name from the guest's configuration: `-xen` and `-ec2`, before 2.6.24."""
+    facts = view.kernel_of(reached.kernel) if isinstance(reached.kernel, FileAt) else None
+    initrd = view.initrd_of(reached.initrd) if isinstance(reached.initrd, FileAt) else None
+    if device.kind != "disk" or device.value not in ("sd", "hd") or facts is None or not facts.release:
+        return False
+    if _XEN_TREE.search(facts.release) or release_numbers(facts.release) < _FIRST_XEN_IN_LINUX:
+        return False
+    # Amazon's rule gives the disks links of the names in the configuration.
+    return initrd is None or not any("ec2udev" in name for name in initrd.names)
 
 
 def _judge_without_root(view: View, reached: ReachedEntry) -> Finding:
