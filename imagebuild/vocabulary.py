@@ -9,10 +9,9 @@ Layout = Literal["hd0", "hd00"]
 """What PV-GRUB sees: `hd0` is one filesystem without a partition table, `hd00` a partitioned disk."""
 BootLoader = Literal["pv-grub", "pygrub", "pvgrub2"]
 DEFAULT_LOADER: BootLoader = "pv-grub"
-Genuine = Literal["pv-grub"]
-GENUINE: Genuine = "pv-grub"
-# What `--require` asks for beside a sound image.
-Required = Literal["pv-grub", "fallback"]
+GENUINE: Literal["pv-grub"] = "pv-grub"
+Proof = Literal["pv-grub", "fallback"]
+"""What `--require` asks for beyond a verdict: a boot by the genuine loader, a fallback that boots."""
 StarterKind = Literal["pv-grub", "stand-in", "direct"]
 """What starts a booted image: a genuine PV-GRUB, what stands in for one, or the machine itself."""
 ExtType = Literal["ext2", "ext3", "ext4"]

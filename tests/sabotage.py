@@ -81,6 +81,12 @@ def _also_without_init(files: Tree, executable: tuple[str, ...] = ()) -> Make:
     return make
 
 
+def _with_sysv(fstab: bytes, *programs: str) -> Make:
+    """An init that is not systemd."""
+    files = {**tree(fstab=fstab), "etc/inittab": b"id:2:initdefault:\n", **dict.fromkeys(programs, program())}
+    return lambda target: make_image(target, Filesystem(files))
+
+
 def _menu(**changes: str) -> Make:
     return _files(menu=menu(**changes).encode())
 
@@ -399,6 +405,9 @@ SABOTAGES: tuple[Sabotage, ...] = (
             "a disk beside the image"),
     warning("fstab-root", _files(fstab=b"UUID=dead-beef / ext4 defaults 0 1\n"), "fstab", "mounted already"),
     warning("fstab-crash", _files(fstab=b"LABEL=x /data ext4 x-systemd.device-timeout\n"), "fstab", "crashes"),
+    Sabotage("fstab-sysv", _with_sysv(b"UUID=dead-beef /data ext3 defaults 0 2\n"), "fstab", "emergency mode"),
+    warning("fstab-sysv-unchecked", _with_sysv(b"UUID=dead-beef /data ext3\n"), "fstab", "goes on without"),
+    warning("fstab-mountall", _with_sysv(b"LABEL=x /data ext3 nobootwait 0 2\n", "sbin/mountall"), "fstab", "goes on"),
     warning("fstab-nofail", _files(fstab=b"LABEL=data /data ext4 nofail 0 2\n"), "fstab", "LABEL=data"),
     Sabotage("no-init", _also_without_init({"usr/bin/true": program()}), "init", "none of /sbin/init"),
     Sabotage("only-a-shell", _also_without_init({"bin/sh": program()}), "init", "the boot ends in /bin/sh"),

@@ -54,7 +54,7 @@ def get_populated(
 
     What may hold a secret is made in the workspace. Raises BuildError, HostError.
     """
-    bare = tuple(_bare(step, plan) for step in plan.disk if isinstance(step, MakeExt))
+    bare = tuple(_bare(step, plan) for step in _filesystems(plan))
     if not plan.kept:
         directory = space.directory / KIND
         directory.mkdir()
@@ -73,6 +73,13 @@ def get_populated(
     if not cached:
         cache.prune(MOST_LAID_BYTES, kind=KIND, wanted=populated)
     return populated, cached
+
+
+def _filesystems(plan: Plan) -> tuple[MakeExt, ...]:
+    """All that the plan populates: a plan with something to finish has ext filesystems only, and refuses others."""
+    steps = tuple(step for step in plan.phases.populate if isinstance(step, MakeExt))
+    assert len(steps) == len(plan.phases.populate)
+    return steps
 
 
 def _bare(step: MakeExt, plan: Plan) -> MakeExt:
@@ -106,7 +113,7 @@ def finish_populated(
         recipe_directory=recipe_directory,
         secrets=secrets,
         populated=populated,
-        filesystems=tuple(step for step in plan.disk if isinstance(step, MakeExt)),
+        filesystems=_filesystems(plan),
         edits=plan.finishing,
         image=image,
     )

@@ -48,6 +48,9 @@ MENU_PLACES: tuple[MenuPlace, ...] = (
     ),
 )
 
+# What it reads first of either disk, in its own words.
+BOOT_DEVICES: dict[Layout, str] = {at.layout: at.place for at in MENU_PLACES if at.is_first}
+
 # So it is with the other loaders.
 SUBVOLUMES = PlanRule(("btrfs",), "subvolumes", "refused", "it looks for its files in the top-level volume, not in one",
                       LEAVE_OUT, "code: Xen's fsys_btrfs.c; GRUB 2.06, btrfs.c (find_path)")  # fmt: skip

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from imagebuild.errors import UsageError
-from imagebuild.vocabulary import GENUINE, MACHINES, BootLoader, MachineName, Required
+from imagebuild.vocabulary import GENUINE, MACHINES, BootLoader, MachineName, Proof
 
 if TYPE_CHECKING:
     from imagebuild.verify.request import BootSettings
@@ -40,11 +40,11 @@ ForLoader = Annotated[
     typer.Option("--loader", help="The boot loader that the image is meant for: its rules are the judge's."),
 ]
 Demand = Annotated[
-    Required | None,
+    Proof | None,
     typer.Option(
         "--require",
         metavar=f"{GENUINE}|fallback",
-        help="pv-grub: call nothing passed that only the stand-in has booted; fallback: a dead fallback is a failure.",
+        help=f"{GENUINE}: fail unless a genuine PV-GRUB booted the image; fallback: fail where the fallback is dead.",
     ),
 ]
 Timeout = Annotated[

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, cast
 import typer
 
 from imagebuild.cli.app import app
-from imagebuild.cli.ending import report
 from imagebuild.errors import OK
 
 if TYPE_CHECKING:
@@ -43,6 +42,8 @@ def run(argv: Sequence[str] | None = None, toolbox: Toolbox | None = None) -> in
     except BrokenPipeError:
         return _BROKEN_PIPE
     except BaseException as error:
+        from imagebuild.cli.ending import report  # not for --help
+
         return report(error, debug=invocation.debug)
     finally:
         _settle_stdout()

@@ -1,82 +1,36 @@
-"""What the families of distributions do differently: the names of kernels and initrds, the tools, grub.conf. All data.
-
-Sources: initramfs-tools' mkinitramfs(8) and Debian's kernel packages; dracut(8); the mkinitrd of Red Hat Enterprise
-Linux 5 and of SUSE (mkinitrd(8) each); grubby(8); the file layout of the kernel packages of each release.
-"""
+"""The families of distributions by their names, the tools that make initrds, and which of them a tree is of."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from imagebuild.families import debian, red_hat, suse
+from imagebuild.families.model import Family, Tool
 from imagebuild.vocabulary import InitrdTool
 
-
-@dataclass(frozen=True, slots=True)
-class Family:
-    """`ids`: what os-release calls its members (ID, ID_LIKE). `initrd`: the name of an initrd, by the tool's.
-
-    `grub_conf`: its tools write kernels into /boot/grub/grub.conf, with menu.lst a link to it: imagebuild makes
-    grub.conf the link, so that both names lead to the one menu. `advice`: what gives the tree a tool for initrds.
-    """
-
-    name: str
-    ids: tuple[str, ...]
-    initrd: Mapping[InitrdTool, str]
-    grub_conf: bool
-    advice: str
-
-
-_DEBIAN = {"initramfs-tools": "/boot/initrd.img-{}", "dracut": "/boot/initrd.img-{}"}
-_RED_HAT = {"dracut": "/boot/initramfs-{}.img", "mkinitrd-redhat": "/boot/initrd-{}.img"}
-_SUSE = {"dracut": "/boot/initrd-{}", "mkinitrd-suse": "/boot/initrd-{}"}
-
-
-def _family(name: str, ids: str, initrd: Mapping[str, str], *, grub_conf: bool, advice: str) -> Family:
-    return Family(name, tuple(ids.split()), initrd, grub_conf, advice)  # type: ignore[arg-type]  # keys are InitrdTools
-
-
+# In the order in which a release file from before os-release is looked through for their words.
 FAMILIES = (
-    _family("debian", "debian", _DEBIAN, grub_conf=False, advice="initramfs-tools, and lvm2 for a root on LVM"),
-    _family("ubuntu", "ubuntu", _DEBIAN, grub_conf=False, advice="initramfs-tools, and lvm2 for a root on LVM"),
-    _family("fedora", "fedora", _RED_HAT, grub_conf=True, advice="dracut, and lvm2 for a root on LVM"),
-    _family("centos", "centos", _RED_HAT, grub_conf=True, advice="dracut (release 5: mkinitrd), and lvm2 for LVM"),
-    _family("oracle", "ol", _RED_HAT, grub_conf=True, advice="dracut (release 5: mkinitrd), and lvm2 for LVM"),
-    _family("rhel", "rhel", _RED_HAT, grub_conf=True, advice="dracut (release 5: mkinitrd), and lvm2 for LVM"),
-    _family("opensuse", "opensuse opensuse-leap opensuse-tumbleweed", _SUSE, grub_conf=False,
-            advice="dracut (before 13.2: mkinitrd), and lvm2 for LVM"),
-    _family("suse", "sles sled sle_hpc suse", _SUSE, grub_conf=False,
-            advice="dracut (before 12: mkinitrd), and lvm2 for LVM"),
+    debian.DEBIAN, debian.UBUNTU, red_hat.ORACLE, red_hat.FEDORA, red_hat.CENTOS, red_hat.RHEL, suse.OPENSUSE,
+    suse.SUSE,
 )  # fmt: skip
-UNKNOWN = _family("unknown", "", {**_DEBIAN, "dracut": "/boot/initramfs-{}.img"}, grub_conf=False,
-                  advice="initramfs-tools, dracut or mkinitrd")  # fmt: skip
-
-# Which tool a tree has, by its program: the first that is there. SUSE and RHEL 6 keep a program called mkinitrd that
-# only calls dracut, so dracut comes first.
-TOOLS: tuple[tuple[str, InitrdTool], ...] = (
-    ("usr/sbin/mkinitramfs", "initramfs-tools"),
-    ("usr/bin/dracut", "dracut"),
-    ("usr/sbin/dracut", "dracut"),
-    ("sbin/dracut", "dracut"),
-    ("lib/mkinitrd/scripts", "mkinitrd-suse"),
-    ("sbin/mkinitrd", "mkinitrd-redhat"),
+UNKNOWN = Family(
+    "unknown", (), {**debian.DEBIAN.initrd, "dracut": "/boot/initramfs-{}.img"}, "initramfs-tools, dracut or mkinitrd"
+)
+# The first that a tree has makes its initrds. SUSE and RHEL 6 keep a program called mkinitrd that only calls dracut, so
+# dracut comes first.
+INITRD_TOOLS: Mapping[InitrdTool, Tool] = {
+    tool.name: tool for tool in (debian.INITRAMFS_TOOLS, red_hat.DRACUT, suse.MKINITRD, red_hat.MKINITRD)
+}
+TOOLS: tuple[tuple[str, InitrdTool], ...] = tuple(
+    (program, tool.name) for tool in INITRD_TOOLS.values() for program in tool.programs
 )
 
-# Files that name the release, for trees from before os-release (2012), most specific first; and words in them.
+# Files that name the release, most specific first: os-release, and those of trees from before it (2012).
 RELEASE_FILES = (
     "etc/os-release", "usr/lib/os-release", "etc/lsb-release", "etc/oracle-release", "etc/enterprise-release",
     "etc/fedora-release", "etc/centos-release", "etc/SuSE-release", "etc/redhat-release", "etc/debian_version",
 )  # fmt: skip
-_WORDS = (
-    (r"DISTRIB_ID=Ubuntu", "ubuntu"),
-    (r"Oracle Linux|Enterprise Linux Enterprise Linux", "oracle"),
-    (r"Fedora", "fedora"),
-    (r"CentOS", "centos"),
-    (r"Red Hat", "rhel"),
-    (r"openSUSE", "opensuse"),
-    (r"SUSE Linux", "suse"),
-)
 
 
 def family_name(texts: Mapping[str, str]) -> str:
@@ -85,12 +39,12 @@ def family_name(texts: Mapping[str, str]) -> str:
         if path in texts:
             words = [word for key in ("ID", "ID_LIKE") for word in _value(texts[path], key).split()]
             known = (family.name for word in words for family in FAMILIES if word in family.ids)
-            return next(known, "unknown")
+            return next(known, UNKNOWN.name)
     for path in RELEASE_FILES[2:]:
-        for pattern, name in _WORDS:
-            if re.search(pattern, texts.get(path, "")):
-                return name
-    return "debian" if "etc/debian_version" in texts else "unknown"
+        for family in FAMILIES:
+            if family.release_words and re.search(family.release_words, texts.get(path, "")):
+                return family.name
+    return debian.DEBIAN.name if "etc/debian_version" in texts else UNKNOWN.name
 
 
 def _value(os_release: str, key: str) -> str:

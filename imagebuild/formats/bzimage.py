@@ -10,19 +10,10 @@ import struct
 from dataclasses import dataclass
 from typing import Literal
 
+from imagebuild.formats.compression import compression_of
 from imagebuild.formats.xen_notes import guest_os
 
-Compression = Literal["gzip", "bzip2", "xz", "lzma", "lzo", "lz4", "zstd", "none", "unknown"]
-_MAGIC: tuple[tuple[bytes, Compression], ...] = (
-    (b"\x1f\x8b", "gzip"),
-    (b"BZh", "bzip2"),
-    (b"\xfd7zXZ\x00", "xz"),
-    (b"\x5d\x00\x00", "lzma"),
-    (b"\x89LZO", "lzo"),
-    (b"\x02\x21\x4c\x18", "lz4"),
-    (b"\x28\xb5\x2f\xfd", "zstd"),
-    (b"\x7fELF", "none"),
-)
+Payload = Literal["gzip", "bzip2", "xz", "lzma", "lzo", "lz4", "zstd", "none", "unknown"]
 _XLF_KERNEL_64 = 1
 _EM_386, _EM_X86_64 = 3, 62
 
@@ -38,7 +29,7 @@ class KernelFacts:
     format: Literal["bzImage", "ELF"]
     protocol: tuple[int, int]
     architecture: Literal["x86_64", "i386"]
-    compression: Compression
+    compression: Payload
     release: str
     complete: bool
     guest_os: str = ""
@@ -68,15 +59,23 @@ def read_kernel(data: bytes) -> KernelFacts | None:
         format="bzImage",
         protocol=(major, minor),
         architecture="x86_64" if wide else "i386",
-        compression=compression_of(payload) if has_payload else "unknown",
+        compression=payload_compression(payload) if has_payload else "unknown",
         release=_release(data),
         complete=has_payload and start + length <= len(data),
     )
 
 
-def compression_of(payload: bytes) -> Compression:
-    """By the payload's first bytes."""
-    return next((name for magic, name in _MAGIC if payload.startswith(magic)), "unknown")
+def payload_compression(payload: bytes) -> Payload:
+    """By the payload's first bytes. The kernel's lz4 is the legacy one."""
+    if payload.startswith(b"\x7fELF"):
+        return "none"
+    match compression_of(payload):
+        case "lz4-legacy":
+            return "lz4"
+        case None | "lz4":
+            return "unknown"
+        case known:
+            return known
 
 
 def _release(data: bytes) -> str:

@@ -11,12 +11,10 @@ import struct
 from dataclasses import dataclass
 from typing import Literal
 
+from imagebuild.formats.compression import compression_of
+
 FRONT_BYTES, BACK_BYTES = 128 * 1024, 512
 Packing = Literal["gzip", "xz", "zstd", "bzip2", "lz4", "lzma"]
-_PACKED: tuple[tuple[bytes, Packing], ...] = (
-    (b"\x1f\x8b\x08", "gzip"), (b"\xfd7zXZ\x00", "xz"), (b"\x28\xb5\x2f\xfd", "zstd"), (b"BZh", "bzip2"),
-    (b"\x04\x22\x4d\x18", "lz4"), (b"\x5d\x00\x00", "lzma"),
-)  # fmt: skip
 # What is known and cannot be read here: magic, where it is, what it is, what would help.
 _STRANGERS: tuple[tuple[int, bytes, str, str], ...] = (
     (0, b"PK\x03\x04", "a zip archive", "unpack it"),
@@ -59,11 +57,20 @@ class ImageFormat:
         return self.refused or (f"compressed with {self.packing}" if self.packing else f"a {self.name} image")
 
 
+def _packing(front: bytes) -> Packing | None:
+    match compression_of(front):
+        case "gzip" if front[2:3] != b"\x08":  # a disk may begin with two bytes by chance; gzip knows one method
+            return None
+        case None | "lzo" | "lz4-legacy":
+            return None
+        case known:
+            return known
+
+
 def image_format(front: bytes, back: bytes, size_bytes: int) -> ImageFormat:
     """By the first FRONT_BYTES and the last BACK_BYTES of a file of `size_bytes`. Total."""
-    for magic, packing in _PACKED:
-        if front.startswith(magic):
-            return ImageFormat("", packing)
+    if packing := _packing(front):
+        return ImageFormat("", packing)
     for offset, magic, what, help_ in _STRANGERS:
         if front[offset : offset + len(magic)] == magic:
             return ImageFormat("", refused=what, resolution=help_)

@@ -17,6 +17,7 @@ from typing import Any
 import lz4.block
 import zstandard
 
+from imagebuild.formats.compression import Compression, compression_of
 from imagebuild.formats.root_argument import NOTED
 
 _MAGIC = (b"070701", b"070702")
@@ -26,7 +27,6 @@ _NOT_ZERO = re.compile(rb"[^\0]")
 _MOST_UNPACKED = 2 * 2**30
 # Real ones have two or three (microcode, the system, what a boot loader appends).
 _MOST_SEGMENTS = 64
-_LZ4_LEGACY = b"\x02\x21\x4c\x18"
 _LZ4_LEGACY_BLOCK = 8 * 2**20
 _ZSTD_BITE = 4096
 _GZIP_BITE = 16 * 2**20
@@ -76,7 +76,7 @@ def behind_gzip(data: bytes) -> int:
     GRUB 0.97 unpacks a gzip initrd itself and takes its length from the file's last four bytes (stage2/gunzip.c): a
     second member cuts the first, padding makes the initrd empty (both seen in its shell). The kernel minds neither.
     """
-    if data[:2] != b"\x1f\x8b":
+    if compression_of(data) != "gzip":
         return 0
     decompressor = zlib.decompressobj(wbits=31)
     pending = data
@@ -118,12 +118,12 @@ def _segments(data: bytes) -> Iterator[tuple[bytes, str]]:
             yield rest[:end], "none"
             rest = rest[end:]
             continue
-        unpack = next((unpack for magic, unpack in _UNPACKERS.items() if rest.startswith(magic)), None)
-        if unpack is None:
+        compression = compression_of(rest)
+        if compression is None or compression not in _UNPACKERS:
             raise InitrdError(f"byte {len(data) - len(rest)}: neither a cpio archive nor a known compression")
-        name, function = unpack
+        name = compression.removesuffix("-legacy")
         try:
-            content, rest = function(rest)
+            content, rest = _UNPACKERS[compression](rest)
         except (zlib.error, lzma.LZMAError, OSError, ValueError, EOFError, RuntimeError, zstandard.ZstdError) as error:
             raise InitrdError(f"byte {len(data) - len(rest)}: damaged {name} data: {error}") from error
         yield content, name
@@ -214,11 +214,11 @@ def _lz4_legacy(data: bytes) -> tuple[bytes, bytes]:
     return b"".join(blocks), data[offset:]
 
 
-_UNPACKERS: dict[bytes, tuple[str, Callable[[bytes], tuple[bytes, bytes]]]] = {
-    b"\x1f\x8b": ("gzip", _stream(lambda: zlib.decompressobj(wbits=31))),
-    b"BZh": ("bzip2", _stream(bz2.BZ2Decompressor)),
-    b"\xfd7zXZ\x00": ("xz", _stream(lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ))),
-    b"\x5d\x00\x00": ("lzma", _stream(lambda: lzma.LZMADecompressor(lzma.FORMAT_ALONE))),
-    b"\x28\xb5\x2f\xfd": ("zstd", _zstd),
-    _LZ4_LEGACY: ("lz4", _lz4_legacy),
+_UNPACKERS: dict[Compression, Callable[[bytes], tuple[bytes, bytes]]] = {
+    "gzip": _stream(lambda: zlib.decompressobj(wbits=31)),
+    "bzip2": _stream(bz2.BZ2Decompressor),
+    "xz": _stream(lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ)),
+    "lzma": _stream(lambda: lzma.LZMADecompressor(lzma.FORMAT_ALONE)),
+    "zstd": _zstd,
+    "lz4-legacy": _lz4_legacy,
 }

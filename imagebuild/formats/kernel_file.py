@@ -6,13 +6,14 @@ import dataclasses
 import zlib
 
 from imagebuild.formats.bzimage import KernelFacts, read_kernel
+from imagebuild.formats.compression import compression_of
 
 _MOST_UNPACKED = 256 * 2**20
 
 
 def unwrap(data: bytes) -> KernelFacts | None:
     """The facts of a kernel; None when it is none. Never raises on bad bytes."""
-    if data[:2] != b"\x1f\x8b":
+    if compression_of(data) != "gzip":
         return read_kernel(data)
     decompressor = zlib.decompressobj(wbits=31)
     try:

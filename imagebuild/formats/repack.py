@@ -20,7 +20,7 @@ import zlib
 import lz4.block
 import zstandard
 
-from imagebuild.formats.bzimage import Compression, compression_of
+from imagebuild.formats.bzimage import Payload, payload_compression
 
 # The largest kernel that Xen's domain builder unpacks is 1 GiB (XC_DOM_DECOMPRESS_MAX); real ones stay below 128 MiB.
 _MOST_UNPACKED = 512 * 2**20
@@ -63,14 +63,14 @@ def unpack_payload(payload: bytes) -> bytes:
 
     Raises RepackError for damaged data and for a compression that cannot be undone here (lzo).
     """
-    name = compression_of(payload)
+    name = payload_compression(payload)
     try:
         return _unpack(name, payload)
     except (zlib.error, lzma.LZMAError, OSError, ValueError, EOFError, RuntimeError, zstandard.ZstdError) as error:
         raise RepackError(f"its payload ({name}) cannot be unpacked: {error}") from error
 
 
-def _unpack(name: Compression, payload: bytes) -> bytes:
+def _unpack(name: Payload, payload: bytes) -> bytes:
     match name:
         case "none":
             return payload

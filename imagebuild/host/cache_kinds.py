@@ -58,7 +58,7 @@ KINDS: Mapping[Kind | FileKind, CacheKind] = {
     "publish": CacheKind("what an interrupted upload has sent", "the snapshot's id"),
     "pv-grub": CacheKind("genuine PV-GRUB", "none, you put it there"),
     "stamps": CacheKind("sha256 of images by their times", "the image's path", limit=f"{MOST_STAMPS} files"),
-    "testhost": CacheKind("the Xen test host", "its packages with their sha256, and how it is made"),
+    "testhost": CacheKind("the Xen test host", "the names of its packages, their suite, and how it is made"),
     "trees": CacheKind("root trees", "where the tree comes from: packages, archive, image, folder"),
     "verdicts": CacheKind("verdicts of images", "the image's sha256, machines, settings, loader, the judge's own code"),
 }  # fmt: skip

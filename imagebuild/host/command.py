@@ -36,7 +36,7 @@ Sink = Callable[[str], None]
 
 
 def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The environment that every child gets: an allow-list, a fixed locale, and PATH with the sbin folders."""
+    """The environment that every child gets: an allow-list, a fixed locale, and PATH with the sbin directories."""
     environment = {key: os.environ[key] for key in _ALLOWED if key in os.environ}
     folders = environment.get("PATH", "/usr/bin:/bin").split(":")
     environment["PATH"] = ":".join([*folders, *(folder for folder in _SBIN if folder not in folders)])

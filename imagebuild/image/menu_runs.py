@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from imagebuild.bootloaders.menus import grub2_legacy, grub_legacy, pygrub
 from imagebuild.bootloaders.menus.facts import Found, Missing, Partition
 from imagebuild.bootloaders.menus.trace import End, LoaderName, Trace
-from imagebuild.bootloaders.table import LOADERS
+from imagebuild.bootloaders.pv_grub import PV_GRUB
 from imagebuild.formats.kernel_file import unwrap
 from imagebuild.image.places import Place
 from imagebuild.image.readers import ReadError
@@ -62,7 +62,7 @@ class ImageFiles:
         if content is None:
             return None
         facts = unwrap(content)
-        if facts is None or not facts.complete or not LOADERS["pv-grub"].can_unpack(facts.compression):
+        if facts is None or not facts.complete or not PV_GRUB.can_unpack(facts.compression):
             return _BOOT_FAILURE
         return _BOOT_FAILURE if facts.format == "bzImage" and facts.protocol < _OLDEST_PROTOCOL else 0
 

@@ -29,7 +29,7 @@ _LOOK_TIMEOUT_SECONDS = 120
 _BITE = 2**20
 _ZSTD_BITE = 4096
 _LEAST_BYTES = 4096
-# Disks that pretend to be larger are no disks that anybody boots; files end there, too (ext4).
+# Disks that pretend to be larger are no disks that anybody boots; files end there, too (on ext).
 _MOST_BYTES = 15 * 2**40
 # What an unpacked image must leave free in the scratch directory.
 _SPARE_BYTES = 256 * 2**20

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from imagebuild.bootloaders.menu import Menu, parse_menu
 from imagebuild.bootloaders.menus.trace import LoaderName, Trace
-from imagebuild.bootloaders.pv_grub import MENU_PLACES, MenuPlace
+from imagebuild.bootloaders.pv_grub import BOOT_DEVICES, MENU_PLACES, MenuPlace
 from imagebuild.errors import VerifyError
 from imagebuild.image.places import Place, Table, look_at_disk
 from imagebuild.image.raw_view import raw_view
@@ -72,7 +72,7 @@ class Subject:
     @property
     def boot_place(self) -> Place | None:
         """The place that the loader reads: where the menu was found, or else where it should be."""
-        return self.place(self.menu_at.place if self.menu_at else "(hd0)" if self.table is None else "(hd0,0)")
+        return self.place(self.menu_at.place if self.menu_at else BOOT_DEVICES[self.layout])
 
     def reader(self, place: Place) -> Reader | None:
         """A reader for the place that is not GRUB 0.97's; None where no filesystem is known."""

@@ -7,9 +7,8 @@ from typing import Literal
 from pydantic import ByteSize
 
 from imagebuild.operations.recipes import preliminary_plan
-from imagebuild.plan.disk_vocabulary import CreateLogicalVolume, CreateVolumeGroup, MakeAndFill
 from imagebuild.plan.planner import make_plan, tree_source
-from imagebuild.plan.steps import Plan, TakeImage
+from imagebuild.plan.steps import TakeImage
 from imagebuild.recipe.load import LoadedRecipe
 from imagebuild.recipe.model import Recipe
 from imagebuild.vocabulary import MachineName
@@ -24,14 +23,10 @@ def needs_of(loaded: LoadedRecipe, machines: tuple[MachineName, ...]) -> tuple[N
     plan = preliminary_plan(loaded)
     if not plan.disk:  # its size is computed from the tree; which steps make it does not depend on that
         plan = make_plan(_with_size(loaded.recipe), None)
-    if _has_appliance_steps(plan) or isinstance(tree_source(loaded.recipe), TakeImage):
+    if plan.phases.appliance or isinstance(tree_source(loaded.recipe), TakeImage):
         needs.append("guestfs")
     return tuple(needs)
 
 
 def _with_size(recipe: Recipe) -> Recipe:
     return recipe.model_copy(update={"disk": recipe.disk.model_copy(update={"size": _LARGE_BYTES})})
-
-
-def _has_appliance_steps(plan: Plan) -> bool:
-    return any(isinstance(step, (CreateVolumeGroup, CreateLogicalVolume, MakeAndFill)) for step in plan.disk)

@@ -23,6 +23,7 @@ from imagebuild.host import command
 from imagebuild.operations.jobs import BuildRequest
 from imagebuild.operations.journal import event_lines
 from imagebuild.report import Report
+from imagebuild.vocabulary import GENUINE
 
 OWN_PROGRAM = (sys.executable, "-m", "imagebuild")
 _LOOK_SECONDS = 0.2
@@ -36,7 +37,7 @@ def build_argv(request: BuildRequest) -> list[str]:
     options: dict[str, object] = {
         "--output": request.output,
         "--with": ",".join(request.machines) if request.machines and request.verify else None,
-        "--pv-grub": request.pv_grub,
+        f"--{GENUINE}": request.pv_grub,
         "--require": request.demand,
         "--sign-key": request.sign_key,
         "--jobs": request.jobs or None,

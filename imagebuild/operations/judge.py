@@ -11,12 +11,12 @@ from imagebuild.events import Progress
 from imagebuild.host.cache import Cache
 from imagebuild.operations.toolbox import VerifyImage
 from imagebuild.report import Boot, Check, ImageFacts, Verdict
-from imagebuild.vocabulary import GENUINE, Required
+from imagebuild.vocabulary import GENUINE, Proof
 
 if TYPE_CHECKING:
     from imagebuild.verify.request import Request
 
-LoaderDemand = Required | None
+LoaderDemand = Proof | None
 _EXIT_CODE = {Verdict.PASSED: OK, Verdict.FAILED: BAD_IMAGE, Verdict.UNVERIFIED: VerifyError.exit_code}
 
 
@@ -52,6 +52,8 @@ def judge(
     verdict, reason = result.verdict, result.unverified_because
     if verdict is Verdict.UNVERIFIED:
         reason = reason or "no check could be carried out"
-    elif verdict is Verdict.PASSED and demand == GENUINE and all(boot.loader.kind != demand for boot in result.boots):
+    elif (
+        verdict is Verdict.PASSED and demand == GENUINE and not any(boot.loader.kind == demand for boot in result.boots)
+    ):
         verdict, reason = Verdict.UNVERIFIED, f"--require {demand}: no genuine PV-GRUB has booted it"
     return Judgement(result.image, verdict, reason, result.checks, result.boots, kept_at=result.kept_at)

@@ -13,7 +13,7 @@ from imagebuild.recipe.starter import FoundFilesystem, FoundImage
 from imagebuild.vocabulary import USUAL_ROOT, FilesystemType
 
 if TYPE_CHECKING:
-    from imagebuild.bootloaders.menu import Menu
+    from imagebuild.bootloaders.menu import MenuEntry
     from imagebuild.image.places import Place
     from imagebuild.image.subject import Subject
 
@@ -35,7 +35,7 @@ def found_in(subject: Subject, image: str) -> FoundImage:
         partitions=(*partitions[:-1], replace(partitions[-1], size="rest")),
         groups=_groups(subject, mounts),
         timeout=min(menu.timeout, 3600) if menu and menu.timeout is not None else None,
-        command_line=_command_line(subject, menu) if menu else None,
+        command_line=_command_line(subject),
     )
 
 
@@ -60,15 +60,20 @@ def _groups(subject: Subject, mounts: dict[str, str]) -> tuple[tuple[str, tuple[
     return tuple((name, tuple(_with_rest(parts))) for name, parts in groups.items())
 
 
-def _command_line(subject: Subject, menu: Menu) -> str | None:
-    """The entry's that GRUB 0.97 starts, or tries first, without its root=; None: nothing else is in it."""
-    trace = trace_of(subject, "grub-0.97")
-    if trace is None or trace.default is None or not menu.entries:
+def _command_line(subject: Subject) -> str | None:
+    """That of the entry that starts, without its root=; None: nothing else is in it."""
+    entry = _started(subject)
+    arguments = [word for word in (entry.arguments if entry else "").split() if not word.startswith("root=")]
+    return " ".join(arguments) or None
+
+
+def _started(subject: Subject) -> MenuEntry | None:
+    """The entry that GRUB 0.97 starts by itself, or else the one that it tries first."""
+    menu, trace = subject.menu, trace_of(subject, "grub-0.97")
+    if menu is None or trace is None or trace.default is None or not menu.entries:
         return None
     started = started_entry(trace)
-    number = trace.entries[trace.default].ordinal if started is None else started
-    arguments = [word for word in menu.entries[number].arguments.split() if not word.startswith("root=")]
-    return " ".join(arguments) or None
+    return menu.entries[trace.entries[trace.default].ordinal if started is None else started]
 
 
 def _with_rest(parts: list[FoundFilesystem]) -> list[FoundFilesystem]:

@@ -18,7 +18,7 @@ from imagebuild.operations.judge import Judgement, LoaderDemand, exit_code, judg
 from imagebuild.operations.toolbox import VerifyImage
 from imagebuild.pages.junit import junit_text
 from imagebuild.report import Report
-from imagebuild.vocabulary import BootLoader, MachineName
+from imagebuild.vocabulary import DEFAULT_LOADER, BootLoader, MachineName
 
 if TYPE_CHECKING:
     from imagebuild.verify.request import BootSettings, Request
@@ -36,7 +36,7 @@ class VerifyRequest:
     machines: tuple[MachineName, ...]
     boot: BootSettings
     output: Path | None = None
-    loader: BootLoader = "pv-grub"
+    loader: BootLoader = DEFAULT_LOADER
     pv_grub: Path | None = None
     demand: LoaderDemand = None
     fallback: bool = True

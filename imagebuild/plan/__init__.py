@@ -11,6 +11,8 @@ kernel_rules.py       which kernels can start, each rule with its source
 initrds.py            which initrds must be made, and with which modules
 accounts.py           users, as edits of the tree
 system.py             what `system` and `scripts` ask for, as edits of the tree
+hosts.py              /etc/hosts with what it lacks
+traces.py             the edits that take out what each machine makes for itself
 grow.py               the root that fills a larger disk at the first boot
 volume_groups.py      volume groups that the root is not in
 tools.py              programs that the image itself needs for that

@@ -110,7 +110,7 @@ def disk_model(disk: Disk) -> DiskModel:
 
 
 def _partition_areas(disk: Disk) -> tuple[Area, ...]:
-    if disk.layout == "hd0":
+    if not disk.is_partitioned:
         return (Area("hd0", "disk", "rest", disk.filesystem, _mounts(disk.filesystem, "/")),)
     return tuple(
         Area(

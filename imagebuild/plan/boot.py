@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 
 from imagebuild.bootloaders.menu import Menu, MenuEntry, write_menu
 from imagebuild.bootloaders.menus.written import misread
+from imagebuild.bootloaders.pv_grub import BOOT_DEVICES
 from imagebuild.errors import PlanError
 from imagebuild.plan.facts import KernelInTree, OwnKernel, TreeFacts
 from imagebuild.plan.initrds import Needed, initrd_for
@@ -158,7 +159,7 @@ def menu_text(recipe: Recipe, entries: tuple[PlannedEntry, ...], *, separate_boo
 
     Raises PlanError for a menu that GRUB 0.97 would read otherwise.
     """
-    device = "(hd0)" if recipe.disk.layout == "hd0" else "(hd0,0)"
+    device = BOOT_DEVICES[recipe.disk.layout]
     menu = Menu(
         default=recipe.boot.default,
         timeout=recipe.boot.timeout,

@@ -63,14 +63,14 @@ def plan_disk(
     facts: TreeFacts | None,
     *,
     read: LoaderFilesystem,
-    solid: tuple[str, ...],
+    loader_files: tuple[str, ...],
 ) -> DiskPlan:
-    """`solid`: the files that the loader reads in the filesystem `read`, as paths in the tree."""
+    """`loader_files`: those that the loader reads in the filesystem `read`, as paths in the tree."""
     if arrangement is None:
         return DiskPlan((), tuple(_planned(recipe, area, 0) for area in disk.areas if area.filesystem))
-    maker = _Maker(recipe, disk.mountpoints, facts, read, solid)
+    maker = _Maker(recipe, disk.mountpoints, facts, read, loader_files)
     steps: list[DiskStep] = [CreateDisk(size_bytes=arrangement.size_bytes)]
-    if recipe.disk.layout == "hd00":
+    if recipe.disk.is_partitioned:
         steps.append(_partition_table(recipe, arrangement, read.area))
     appliance: list[ApplianceStep] = [_group(recipe, arrangement, group) for group in recipe.disk.volume_groups]
     appliance += [_volume(placed, arrangement) for placed in arrangement.volumes]
@@ -179,11 +179,11 @@ class _Maker:
         mountpoints: tuple[str, ...],
         facts: TreeFacts | None,
         read: LoaderFilesystem,
-        solid: tuple[str, ...],
+        loader_files: tuple[str, ...],
     ) -> None:
         self._recipe = recipe
         self._facts = facts
-        self._solid = solid
+        self._loader_files = loader_files
         self._mounts = mountpoints
         self._read = read
 
@@ -225,7 +225,7 @@ class _Maker:
             options=made.options,
             uuid=uuid_of(self._recipe, placed.area),
             label=spec.label,
-            solid=self._solid if placed.area == self._read.area else (),
+            solid=self._loader_files if placed.area == self._read.area else (),
         )
 
     def _by_its_maker(self, placed: Placed, spec: FilesystemSpec, made: Making) -> MakeBtrfs:
@@ -250,7 +250,7 @@ class _Maker:
             options=made.options,
             uuid=uuid_of(self._recipe, placed.area),
             label=spec.label,
-            solid=self._solid if placed.area == self._read.area else (),
+            solid=self._loader_files if placed.area == self._read.area else (),
         )
 
     def _by_a_kernel(
@@ -261,9 +261,9 @@ class _Maker:
         fills = []
         for number, item in enumerate(placed.area.mounts):
             archive = f"{placed.area.place.replace('/', '-').replace(',', '-')}-{number}.tar"
-            solid = self._solid if placed.area == self._read.area else ()
+            without_holes = self._loader_files if placed.area == self._read.area else ()
             packs.append(
-                PackTree(mountpoint=item.path, excluded=self._excluded(item.path), archive=archive, solid=solid)
+                PackTree(mountpoint=item.path, excluded=self._excluded(item.path), archive=archive, solid=without_holes)
             )
             fills.append(Fill(archive=archive, subvolume=item.subvolume))
         fill = MakeAndFill(

@@ -241,6 +241,8 @@ DiskStep = Annotated[
 class Phases:
     """The disk's steps by where they are carried out; each phase is a closed union, carried out by one `match`.
 
+    A view: in the plan's JSON the steps are one list, in their order, because its digest is the key of caches.
+
     `blank`: in our own process, on the file alone: the disk, its table, swap areas. `populate`: as root in the
     namespace, from the tree. `appliance`: with a kernel. `identities`: in our own process again, when all is written.
     """

@@ -1,4 +1,4 @@
-"""What only the finished root tree can tell the planner. Found by build/, kept beside the tree in the cache."""
+"""What only the finished root tree can tell the planner. Found by rootfs/, cached beside the tree."""
 
 from __future__ import annotations
 

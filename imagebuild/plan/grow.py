@@ -101,7 +101,7 @@ def grow_edits(disk: DiskModel, facts: TreeFacts | None) -> list[Edit]:
 
 def _before_filesystem(disk: DiskModel, root: Area) -> tuple[str, tuple[Tool, ...]]:
     """The script until the root's device has grown, and the tools that it needs."""
-    if disk.spec.layout == "hd0":
+    if not disk.spec.is_partitioned:
         return _MOUNTED_FROM, (FINDMNT,)
     last = disk.partitions[-1]
     if root.volume is None:

@@ -28,7 +28,7 @@ def arrange(disk: DiskModel, facts: TreeFacts | None) -> Arrangement | None:
     total = int(disk.spec.size) if disk.spec.size is not None else _computed_total(disk, needs)
     if total is None:
         return None
-    if disk.spec.layout == "hd0":
+    if not disk.spec.is_partitioned:
         total = _down(total, BLOCK_BYTES)
         arrangement = Arrangement(total, (Placed(disk.partitions[0], (Run(0, 0, total),)),), ())
     else:
@@ -207,7 +207,7 @@ def _computed_total(disk: DiskModel, needs: _Needs) -> int | None:
         if size is None:
             return None
         parts.append(_up(size, MIB))
-    return sum(parts) + (MIB + _tail_bytes(disk.spec) if disk.spec.layout == "hd00" else 0)
+    return sum(parts) + (MIB + _tail_bytes(disk.spec) if disk.spec.is_partitioned else 0)
 
 
 def _needed(area: Area, disk: DiskModel, needs: _Needs) -> int | None:

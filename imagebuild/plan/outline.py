@@ -131,7 +131,7 @@ def _edit(edit: Edit) -> str:
         case MakeLink():
             return f"link {edit.path} -> {edit.target}"
         case MakeDirectory():
-            return f"folder {edit.path}"
+            return f"directory {edit.path}"
         case UnpackPackage():
             return f"unpack {edit.source} (sha256 {edit.sha256})"
         case IndexModules():

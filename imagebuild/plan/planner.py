@@ -65,7 +65,7 @@ def make_plan(recipe: Recipe, facts: TreeFacts | None) -> Plan:
     separate_boot = read.area.mount == "/boot"
     menu = menu_text(recipe, choice.entries, separate_boot=separate_boot, root=_root_argument(recipe, root))
     table = fstab(_fstab_lines(recipe, model))
-    disk = plan_disk(recipe, model, arrangement, facts, read=read, solid=_read_by_loader(choice.entries))
+    disk = plan_disk(recipe, model, arrangement, facts, read=read, loader_files=_read_by_loader(choice.entries))
     edits = _in_order(
         recipe,
         [*tidying(facts, separate_boot=separate_boot), *choice.packages],

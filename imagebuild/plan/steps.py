@@ -2,7 +2,7 @@
 
     tree      BootstrapDebian | UnpackTar | TakeDirectory | TakeImage | TakeOci
                                                               where the file tree comes from (cached by digest)
-    edits     Remove | WriteFile | CopyFile | MakeLink | MakeFolder
+    edits     Remove | WriteFile | CopyFile | MakeLink | MakeDirectory
               AddUser | JoinGroups | AuthorizeKeys | SetPassword | RunScript
               UnpackPackage | IndexModules | CopyInTree | RepackKernel | GenerateInitrd
                                                               changes to a copy of the tree, or (finishing) to the
@@ -23,9 +23,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Annotated, Literal, assert_never
+from typing import Annotated, Literal, Self, assert_never
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 from imagebuild.plan.disk_vocabulary import DiskStep, Phases, Step, phases_of
 from imagebuild.plan.system_vocabulary import AddUser, AuthorizeKeys, JoinGroups, RemoveTraces, RunScript
@@ -262,6 +262,12 @@ class Plan(Step):
     checks: tuple[PlannedCheck, ...]
     notes: tuple[str, ...] = ()
     pending: tuple[str, ...]
+
+    @model_validator(mode="after")
+    def _only_ext_is_finished(self) -> Self:
+        if self.finishing and any(step.kind != "make-ext" for step in self.phases.populate):
+            raise ValueError("finishing: only ext filesystems can be finished")
+        return self
 
     @property
     def digest(self) -> str:

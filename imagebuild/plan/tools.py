@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from imagebuild.families.table import conventions
 from imagebuild.filesystems.table import FILESYSTEMS
 from imagebuild.plan.facts import TreeFacts
 
@@ -46,4 +47,4 @@ def place_of(tool: Tool, facts: TreeFacts) -> str | None:
 
 
 def package_of(tool: Tool, facts: TreeFacts) -> str:
-    return tool.debian if tool.debian and facts.family in ("debian", "ubuntu") else tool.package
+    return tool.debian if tool.debian and conventions(facts.family).debian_packages else tool.package

@@ -161,9 +161,14 @@ class Disk(Model):
     volume_groups: dict[LvmName, tuple[LogicalVolume, ...]] = Field(default_factory=dict)
     """hd00 only: the logical volumes of each volume group."""
 
+    @property
+    def is_partitioned(self) -> bool:
+        """Whether it has a partition table."""
+        return self.layout == "hd00"
+
     @model_validator(mode="after")
     def _layout_keys(self) -> Disk:
-        if self.layout == "hd0":
+        if not self.is_partitioned:
             if self.filesystem is None:
                 raise ValueError("layout hd0 needs filesystem: the one that fills the disk")
             if self.table or self.partitions or self.volume_groups:

@@ -20,18 +20,12 @@ from typing import IO, Any, BinaryIO, Literal, cast
 import zstandard
 
 from imagebuild.errors import BuildError
+from imagebuild.formats.compression import compression_of
 from imagebuild.formats.text import escaped
 
-Compression = Literal["none", "gzip", "bzip2", "xz", "lzma", "zstd"]
-_MAGIC: tuple[tuple[bytes, Compression], ...] = (
-    (b"\x1f\x8b", "gzip"),
-    (b"BZh", "bzip2"),
-    (b"\xfd7zXZ\x00", "xz"),
-    (b"\x5d\x00\x00", "lzma"),
-    (b"\x28\xb5\x2f\xfd", "zstd"),
-)
+Packing = Literal["none", "gzip", "bzip2", "xz", "lzma", "zstd"]
 # GNU tar runs these itself; the Debian package of each.
-PROGRAMS: dict[Compression, tuple[str, str]] = {
+PROGRAMS: dict[Packing, tuple[str, str]] = {
     "gzip": ("gzip", "gzip"), "bzip2": ("bzip2", "bzip2"), "xz": ("xz", "xz-utils"), "lzma": ("xz", "xz-utils"),
     "zstd": ("zstd", "zstd"),
 }  # fmt: skip
@@ -51,14 +45,18 @@ class _DamagedError(Exception):
     """The archive cannot be believed; deliberately none of tarfile's own exceptions, some of which it swallows."""
 
 
-def compression_of(start: bytes) -> Compression:
-    """By the first bytes of a file; what is not known counts as plain."""
-    return next((name for magic, name in _MAGIC if start.startswith(magic)), "none")
+def packing_of(start: bytes) -> Packing:
+    """By the first bytes of a file; what tar does not unpack counts as plain."""
+    match compression_of(start):
+        case None | "lzo" | "lz4" | "lz4-legacy":
+            return "none"
+        case known:
+            return known
 
 
 def unpacked(file: BinaryIO) -> IO[bytes]:
     """The decompressed content of a file opened at its start, all streams and frames of it."""
-    compression = compression_of(file.read(8))
+    compression = packing_of(file.read(8))
     file.seek(0)
     match compression:
         case "gzip":
@@ -89,13 +87,16 @@ class _Header(tarfile.TarInfo):
         except ValueError as error:  # a number of a sparse file's map
             raise _DamagedError(str(error)) from error
 
-    @classmethod
-    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> _Header:
-        header = super().frombuf(buf, encoding, errors)
-        most = _MOST_HEADER_BYTES if header.type in _IN_MEMORY else _MOST_FILE_BYTES
-        if not 0 <= header.size <= most:
-            raise _DamagedError(f"{escaped(header.name)} claims to have {header.size} bytes")
-        return header
+    def _proc_member(self, tarfile: tarfile.TarFile) -> _Header:
+        """Called for each header before what is behind it is read ("The entry point is _proc_member()", tarfile.py).
+
+        Not `frombuf`, although that is public: Python 3.13.5 reads headers without it.
+        """
+        most = _MOST_HEADER_BYTES if self.type in _IN_MEMORY else _MOST_FILE_BYTES
+        if not 0 <= self.size <= most:
+            raise _DamagedError(f"{escaped(self.name)} claims to have {self.size} bytes")
+        member: _Header = super()._proc_member(tarfile)  # type: ignore[misc]
+        return member
 
 
 class _Source:

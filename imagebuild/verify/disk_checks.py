@@ -98,8 +98,8 @@ def _check_place(view: View, place: Place) -> Iterator[Finding]:
 def _too_large(view: View, place: Place) -> str:
     """Whether the filesystem is larger than its place, or than what the file has of it: then Linux refuses it.
 
-    Sources: fs/ext4/super.c ("bad geometry"), fs/xfs/xfs_mount.c (xfs_check_sizes), fs/btrfs/volumes.c
-    (read_one_dev), fs/reiserfs/super.c ("bigger than the device"). Checkers only warn (e2fsck ends with 0).
+    Sources: what the kernel's fs/ does when it mounts: ext ("bad geometry"), XFS (check_sizes), Btrfs (read_one_dev),
+    ReiserFS ("bigger than the device"). Checkers only warn (e2fsck ends with 0).
     """
     assert place.contents is not None
     there = sum(max(0, min(run.size_bytes, view.subject.size_bytes - run.offset_bytes)) for run in place.runs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from imagebuild.filesystems.table import KNOWN, known
 from imagebuild.formats.device_name import read_device_name
@@ -12,6 +13,7 @@ from imagebuild.formats.text import excerpt
 from imagebuild.image.device_names import NotThere
 from imagebuild.image.places import Place
 from imagebuild.image.readers import Reader, ReadError
+from imagebuild.image.root_tree import RootTree
 from imagebuild.verify.view import Finding, View, failed, passed, skipped, warned
 
 _MOST_FSTAB_BYTES = 2**20
@@ -20,6 +22,8 @@ _DISK_TYPES = (*KNOWN, "iso9660", "squashfs", "auto")
 _SYSTEMD_LIBRARY = re.compile(r"libsystemd-shared-(\d{3})")
 _SYSTEMD_FOLDERS = ("/usr/lib/systemd", "/lib/systemd", "/usr/lib/x86_64-linux-gnu/systemd", "/usr/lib64/systemd")
 _USUAL_SYSTEMD = 252
+_SYSTEMD = ("/usr/lib/systemd/systemd", "/lib/systemd/systemd")
+_OLDER_INITS = ("/etc/inittab", "/sbin/mountall", "/etc/rc.d/rc.sysinit")
 
 
 def fstab(view: View) -> Iterator[Finding]:
@@ -33,9 +37,31 @@ def fstab(view: View) -> Iterator[Finding]:
     except ReadError as error:
         yield (warned if error.kind == "missing" else skipped)(f"{root.name}: {error}")
         return
-    version = systemd_version(view.subject.reader(root))
-    found = needs(read_fstab(content.decode("utf-8", "surrogateescape")), systemd=version or _USUAL_SYSTEMD)
+    found = _needs(view, root, content.decode("utf-8", "surrogateescape"))
     yield _verdict(f"{root.name}/etc/fstab", [(need, _problem(view, root, need, found)) for need in found])
+
+
+def _needs(view: View, root: Place, text: str) -> tuple[FstabNeed, ...]:
+    """As systemd reads it, or an older init where the root has one."""
+    version = systemd_version(view.subject.reader(root))
+    found = needs(read_fstab(text), systemd=version or _USUAL_SYSTEMD)
+    tree = RootTree(view.subject, root)
+    if version is not None or any(map(tree.find, _SYSTEMD)) or not any(map(tree.find, _OLDER_INITS)):
+        return found
+    waits = tree.find("/sbin/mountall") is not None
+    return tuple(_without_systemd(need, waits=waits) for need in found)
+
+
+def _without_systemd(need: FstabNeed, *, waits: bool) -> FstabNeed:
+    """SysV's init scripts end in a shell where `fsck -A` finds no device (fsck(8): what has a sixth field, and no
+    `nofail`), and go on where only `mount -a` fails; Ubuntu's mountall waits (`waits`) for all but `nobootwait`
+    (fstab(5) of Ubuntu 10.04 to 14.04)."""
+    line = need.line
+    if line.is_swap or need.need == "none" or line.has("nofail") or line.is_network:
+        return need
+    if line.has("nobootwait", "optional") or not (line.check_pass or waits):
+        return replace(need, need="wanted", why="this init goes on without it")
+    return replace(need, need="required", why="this init checks it first")
 
 
 def _verdict(shown: str, judged: list[tuple[FstabNeed, tuple[bool, str]]]) -> Finding:

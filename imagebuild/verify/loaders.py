@@ -13,7 +13,9 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from imagebuild.bootloaders.pv_grub import BOOT_DEVICES
 from imagebuild.errors import HostError
+from imagebuild.formats.compression import compression_of
 from imagebuild.host.cache import Cache
 from imagebuild.host.cache_kinds import Kind
 from imagebuild.host.digest import file_sha256
@@ -30,7 +32,6 @@ _FIRMWARE_FOLDERS = (
     "/usr/lib/xen/boot", "/usr/lib/xen-*/boot", "/usr/libexec/xen/boot", "/usr/lib/xen/share/boot",
     "/usr/local/lib/xen/boot", "/usr/local/libexec/xen/boot",
 )  # fmt: skip
-_DEVICES: dict[Layout, str] = {"hd0": "(hd0)", "hd00": "(hd0,0)"}
 DEFAULT_MENU = "/boot/grub/menu.lst"
 # A PV-GRUB unpacks to some 2 MB; what claims more is not looked at.
 _MOST_UNPACKED_BYTES = 64 * 2**20
@@ -71,7 +72,7 @@ def choose_loader(
     found = find_pv_grub(asked, cache) if genuine else None
     if found is not None:
         path, facts = found
-        return GuestLoader(path, _DEVICES[layout] + (menu_path or DEFAULT_MENU), facts)
+        return GuestLoader(path, BOOT_DEVICES[layout] + (menu_path or DEFAULT_MENU), facts)
     path = host.stand_in(layout)
     version = f"GRUB {host.facts().get('loader_version', '2')}"
     return GuestLoader(path, "", Loader(kind="stand-in", version=version, sha256=file_sha256(path)))
@@ -120,7 +121,7 @@ def pv_grub_facts(path: Path) -> Loader | None:
 
 
 def _unpacked(data: bytes) -> bytes | None:
-    if not data.startswith(b"\x1f\x8b"):
+    if compression_of(data) != "gzip":
         return data
     try:
         return zlib.decompressobj(wbits=31).decompress(data, _MOST_UNPACKED_BYTES)

@@ -26,3 +26,14 @@ def test_light_verbs_import_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_help_imports_nothing_of_the_work() -> None:
+    """The verbs are listed and parsed with the options, the closed words and the exit codes alone."""
+    code = (
+        "import sys; from imagebuild.cli import main; code = main(['--help'])\n"
+        "rooms = {name.split('.')[1] for name in sys.modules if name.startswith('imagebuild.')}\n"
+        "print(sorted(rooms - {'cli', 'errors', 'vocabulary'}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"

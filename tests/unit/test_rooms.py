@@ -12,8 +12,9 @@ from typing import get_args
 import pytest
 
 from imagebuild.bootloaders.table import LOADERS
+from imagebuild.families.table import INITRD_TOOLS
 from imagebuild.filesystems.table import FILESYSTEMS, KNOWN, identify
-from imagebuild.vocabulary import BootLoader, FilesystemType
+from imagebuild.vocabulary import BootLoader, FilesystemType, InitrdTool
 
 CODE = Path(__file__).parents[2] / "imagebuild"
 # Files that may spell a variant's name beside its room, the user's language (recipe/) and modules that bear its name.
@@ -21,16 +22,19 @@ MOST_FILES = 6
 ROOMS = {
     **dict.fromkeys(("reiserfs", "xfs", "btrfs", "ext2", "ext3", "ext4"), "filesystems"),
     **dict.fromkeys(("pv-grub", "pygrub", "pvgrub2"), "bootloaders"),
+    **dict.fromkeys(("ubuntu", "fedora", "centos", "rhel", "opensuse", "mkinitramfs", "mkinitrd"), "families"),
 }
 # The three of the ext family share their modules.
 MODULES = {name: name.rstrip("234") if name.startswith("ext") else name for name in ROOMS}
 
 
 def is_at_home(path: Path, name: str) -> bool:
-    """Whether the file lies in the variant's room, or in a module or package that is called after it."""
+    """Whether the file lies in the variant's room or in a module that is called after it, or is a package's map."""
     parts = [part.removesuffix(".py") for part in path.relative_to(CODE).parts]
+    if parts[-1] == "__init__" or parts[0] in (ROOMS[name], "recipe"):
+        return True
     own = MODULES[name].replace("-", "_")
-    return parts[0] in (ROOMS[name], "recipe") or any(part == own or part.startswith(f"{own}_") for part in parts)
+    return any(part == own or part.startswith(f"{own}_") for part in parts)
 
 
 @pytest.mark.parametrize("name", ROOMS)
@@ -46,7 +50,8 @@ def test_a_variant_has_a_home(name: str) -> None:
 def test_the_tables_hold_every_word() -> None:
     assert set(FILESYSTEMS) == set(get_args(FilesystemType))
     assert set(LOADERS) == set(get_args(BootLoader))
-    assert set(ROOMS) == (set(FILESYSTEMS) | set(LOADERS)) - {"swap"}
+    assert set(INITRD_TOOLS) == set(get_args(InitrdTool))
+    assert set(ROOMS) >= (set(FILESYSTEMS) | set(LOADERS)) - {"swap"}
 
 
 def test_only_what_a_filesystem_writes_is_taken_for_it() -> None:

@@ -1,83 +1,32 @@
 """Generates initrds inside the tree with the distribution's own tool.
 
 Its choice of modules is extended, never replaced, and where the tool has a file for that, the file is written: so the
-initrd of the next kernel, installed when the image runs, holds the modules as well.
+initrd of the next kernel, installed when the image runs, holds the modules as well. How each tool is told and called
+stands in families/.
 
 Run here so far: initramfs-tools and dracut of Debian 12. The mkinitrds of RHEL 5 and SUSE are driven by their manuals.
 """
 
 from __future__ import annotations
 
-import re
-from pathlib import Path, PurePosixPath
-from typing import assert_never
+from pathlib import Path
 
 from imagebuild.errors import BuildError
+from imagebuild.families.table import INITRD_TOOLS
 from imagebuild.host import command
 from imagebuild.plan.steps import GenerateInitrd, WriteFile
 from imagebuild.rootfs import quick_initrd
 
-INITRAMFS_MODULES = "/etc/initramfs-tools/modules"
-DRACUT_CONF = "/etc/dracut.conf.d/99-imagebuild.conf"
-MODPROBE_CONF = "/etc/modprobe.conf"
-SYSCONFIG_KERNEL = "/etc/sysconfig/kernel"
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 # Without network, even where the job has it for a script.
 _INSIDE = ("unshare", "--net", "chroot")
-# RHEL 5's mkinitrd loads these before it looks for disks.
-_DISK_DRIVERS = ("xenblk", "xen-blkfront", "virtio_blk", "virtio_pci")
 
 
 def tool_configuration(step: GenerateInitrd, tree: Path) -> WriteFile:
     """The file that tells the tool, for good, which modules the image needs."""
-    match step.tool:
-        case "initramfs-tools":
-            before = _text(tree, INITRAMFS_MODULES)
-            more = [name for name in step.modules if name not in before.split()]
-            lines = "".join(f"{name}\n" for name in more)
-            return WriteFile(
-                path=INITRAMFS_MODULES,
-                content=before + (f"# what the image's root needs (imagebuild)\n{lines}" if more else ""),
-            )
-        case "dracut":
-            lvm = 'add_dracutmodules+=" lvm "\n' if step.lvm else ""
-            return WriteFile(
-                path=DRACUT_CONF,
-                content="# what the image's root needs (imagebuild)\n"
-                f'hostonly="no"\nadd_drivers+=" {" ".join(step.modules)} "\n{lvm}',
-            )
-        case "mkinitrd-redhat":
-            before = _text(tree, MODPROBE_CONF)
-            drivers = [name for name in step.modules if name in _DISK_DRIVERS]
-            aliases = [f"alias scsi_hostadapter{number or ''} {name}" for number, name in enumerate(drivers)]
-            others = [line for line in before.splitlines() if not line.startswith("alias scsi_hostadapter")]
-            return WriteFile(path=MODPROBE_CONF, content="\n".join([*others, *aliases]) + "\n")
-        case "mkinitrd-suse":
-            return WriteFile(
-                path=SYSCONFIG_KERNEL, content=_with_initrd_modules(_text(tree, SYSCONFIG_KERNEL), step.modules)
-            )
-        case _:
-            assert_never(step.tool)
-
-
-def tool_command(step: GenerateInitrd) -> list[str]:
-    """The tool's argv, to be run in the tree."""
-    match step.tool:
-        case "initramfs-tools":
-            return ["mkinitramfs", "-o", step.path, step.kernel_version]
-        case "dracut":
-            # The rest is in its configuration: dracut 004 (RHEL 6) knows fewer options than today's.
-            return ["dracut", "--force", step.path, step.kernel_version]
-        case "mkinitrd-redhat":
-            argv = ["mkinitrd", "-f", *(["--force-lvm-probe"] if step.lvm else [])]
-            argv += [f"--{'preload' if name in _DISK_DRIVERS else 'with'}={name}" for name in step.modules]
-            return [*argv, step.path, step.kernel_version]
-        case "mkinitrd-suse":
-            names = [PurePosixPath(path).name for path in (step.kernel, step.path)]
-            argv = ["mkinitrd", "-k", names[0], "-i", names[1], "-m", " ".join(step.modules), "-B"]
-            return [*argv, *(["-f", "lvm2"] if step.lvm else [])]
-        case _:
-            assert_never(step.tool)
+    tool = INITRD_TOOLS[step.tool]
+    before = _text(tree, tool.configuration_path)
+    return WriteFile(path=tool.configuration_path, content=tool.configure(step, before))
 
 
 def generate_initrd(tree: Path, step: GenerateInitrd) -> None:
@@ -85,7 +34,7 @@ def generate_initrd(tree: Path, step: GenerateInitrd) -> None:
     mount_for_tools(tree)
     with quick_initrd.fewer_processes(tree):
         command.run(
-            [*_INSIDE, str(tree), *tool_command(step)],
+            [*_INSIDE, str(tree), *INITRD_TOOLS[step.tool].argv(step)],
             doing=f"generating {step.path}", environment=quick_initrd.environment(), log=print,
         )  # fmt: skip
     if not (tree / step.path.lstrip("/")).is_file():
@@ -110,14 +59,6 @@ def _text(tree: Path, path: str) -> str:
     if any(part.is_symlink() for part in (file, *parents)) or not file.is_file():
         return ""
     return file.read_text(encoding="utf-8", errors="replace")
-
-
-def _with_initrd_modules(text: str, modules: tuple[str, ...]) -> str:
-    """SUSE's INITRD_MODULES="…", with these added."""
-    found = re.search(r'^INITRD_MODULES="([^"]*)"', text, re.M)
-    names = found[1].split() if found else []
-    line = f'INITRD_MODULES="{" ".join([*names, *(name for name in modules if name not in names)])}"'
-    return text[: found.start()] + line + text[found.end() :] if found else f"{text}{line}\n"
 
 
 def mount_for_tools(tree: Path) -> None:

@@ -93,7 +93,7 @@ def check_owners(
 def unpack(path: Path, tree: Path, exclusions: Sequence[str] = ()) -> None:
     """Everything that tar keeps: owners by number, modes, times, hard links, xattrs, ACLs, sparse files."""
     with path.open("rb") as file:
-        compression = archive.compression_of(file.read(8))
+        compression = archive.packing_of(file.read(8))
     if compression != "none":
         command.require(*archive.PROGRAMS[compression])
     argv = ["tar", "--extract", f"--file={path}", f"--directory={tree}", "--numeric-owner", "--same-owner"]

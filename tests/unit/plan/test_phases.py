@@ -7,12 +7,13 @@ from collections import Counter
 from types import FrameType
 from typing import Any, get_args
 
+import pydantic
 import pytest
 
 from imagebuild.plan import disk_vocabulary as vocabulary
 from imagebuild.plan.disk_vocabulary import DiskStep, phases_of
 from imagebuild.plan.planner import make_plan
-from imagebuild.plan.steps import Edit, FinishingEdit, TreeEdit
+from imagebuild.plan.steps import Edit, FinishingEdit, Plan, TreeEdit, WriteFile
 from imagebuild.recipe.model import Recipe
 from tests.unit.plan.test_any_recipe import plan_or_refusal, tree
 from tests.unit.plan.test_volume_groups import DATA, ROOT
@@ -75,3 +76,11 @@ def test_model_kernels_and_arrangement_are_made_once() -> None:
         sys.setprofile(before)
     once = ("disk_model", "loader_filesystem", "choose_kernels", "arrange", "user_edits", "setup_edits", "tree_source")
     assert {name: called[name] for name in once} == dict.fromkeys(once, 1)
+
+
+def test_only_ext_is_finished() -> None:
+    """A plan that would have the other filesystems left out is no plan, whoever wrote it."""
+    plan = make_plan(RECIPE, tree(300))
+    content = plan.model_dump() | {"finishing": [WriteFile(path="/etc/motd", content="x").model_dump()]}
+    with pytest.raises(pydantic.ValidationError, match="only ext filesystems can be finished"):
+        Plan.model_validate(content)

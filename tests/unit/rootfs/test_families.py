@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from imagebuild.assemble.inside.initrd_tools import tool_command, tool_configuration
+from imagebuild.assemble.inside.initrd_tools import tool_configuration
 from imagebuild.bootloaders.menu import parse_menu
 from imagebuild.errors import PlanError
-from imagebuild.families.table import family_name
+from imagebuild.families.table import INITRD_TOOLS, family_name
 from imagebuild.plan.facts import TreeFacts
 from imagebuild.plan.planner import make_plan
 from imagebuild.plan.steps import CopyInTree, GenerateInitrd, MakeLink, Plan, Remove, RepackKernel
@@ -155,7 +155,7 @@ def test_the_initrd_tools_words(make: Callable[[], FamilyTree], tmp_path: Path) 
     (tmp_path / "etc/sysconfig/kernel").write_text('# before\nINITRD_MODULES="ahci ext4"\nMORE="x"\n')
     (tmp_path / "etc/modprobe.conf").write_text("alias eth0 xennet\nalias scsi_hostadapter ahci\n")
     text = tool_configuration(step, tmp_path).content
-    words = tool_command(step)
+    words = INITRD_TOOLS[step.tool].argv(step)
     match tree.tool:
         case "initramfs-tools":
             assert text.endswith("xen-blkfront\next4\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import sys
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -77,6 +78,10 @@ def test_names(members: list[Member], words: str, tmp_path: Path) -> None:
     assert words in refusal(archive(*members), tmp_path)
 
 
+# In the words of Python 3.13's tarfile, or (3.11) ours.
+NEGATIVE = "invalid offset" if sys.version_info >= (3, 13) else "claims to have -1048576 bytes"
+
+
 @pytest.mark.parametrize(
     ("make", "words"),
     [
@@ -86,7 +91,7 @@ def test_names(members: list[Member], words: str, tmp_path: Path) -> None:
         (lambda: header(2**40, tarfile.XHDTYPE), "claims to have 1099511627776 bytes"),
         (lambda: header(2**40, tarfile.GNUTYPE_LONGNAME), "claims to have 1099511627776 bytes"),
         (lambda: header(2**20), "unexpected end of data"),
-        (lambda: with_pax("size", "-1048576", b"x"), "claims to have -1048576 bytes"),
+        (lambda: with_pax("size", "-1048576", b"x"), NEGATIVE),
         (lambda: with_pax("size", str(2**63), b"x"), "claims to have 9223372036854775808 bytes"),
         (lambda: with_pax("GNU.sparse.map", "1,x", b"x"), "invalid literal"),
         (lambda: archive(("a", FILE, "", b"x"))[:1024], "ends without the mark of its end"),

@@ -55,9 +55,11 @@ def _finish(
     """Bring one filesystem to its place, with its identity and its files."""
     directory = frame / step.mountpoint.lstrip("/")
     changed = {os.path.realpath(f"{frame}{name}") for name in changes.made}
-    solid = {path: ext.inside(step.mountpoint, directory, path) for path in step.solid}
+    without_holes = {path: ext.inside(step.mountpoint, directory, path) for path in step.solid}
     marked = {
-        path: ext.mark_zero_blocks(file, step.block_bytes) for path, file in solid.items() if str(file) in changed
+        path: ext.mark_zero_blocks(file, step.block_bytes)
+        for path, file in without_holes.items()
+        if str(file) in changed
     }
     with placement.copied(populated, step.where, job.image, job.workspace) as (target, offset):
         script = list(commands_for(step, frame, changes, catalogue, job.workspace))
