@@ -10,11 +10,14 @@ import fcntl
 import os
 import pwd
 import re
+import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+ROOT = Path(__file__).parents[1]
 _NAME = "imagebuild-test-"
 _LOCK = Path(tempfile.gettempdir()) / "imagebuild-test-users.lock"
 # Beyond what useradd(8) gives away itself (login.defs, SUB_UID_MAX), for machines where it gives none.
@@ -46,6 +49,20 @@ def remove_left_behind() -> None:
 
 def home(name: str) -> Path:
     return Path(pwd.getpwnam(name).pw_dir)
+
+
+def give_imagebuild(name: str) -> None:
+    """A copy of imagebuild and its packages for the user, to whom the checkout may be closed (one in /root, say).
+
+    It lies in Python's own place for a user's packages, so the processes that imagebuild starts find it, too (site,
+    USER_SITE): /usr/bin/python3 runs it, from which .venv/ is made.
+    """
+    packages = home(name) / f".local/lib/python3.{sys.version_info.minor}/site-packages"
+    if packages.exists():
+        return
+    for folder in (path for path in sys.path if path.endswith("site-packages") and ".venv" in path):
+        shutil.copytree(folder, packages, symlinks=True)
+    shutil.copytree(ROOT / "imagebuild", packages / "imagebuild")
 
 
 def _remove(name: str) -> None:

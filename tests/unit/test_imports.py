@@ -37,3 +37,14 @@ def test_help_imports_nothing_of_the_work() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_no_circles() -> None:
+    """Every module, and every import, also one inside a function or for types alone."""
+    import grimp
+
+    graph = grimp.build_graph("imagebuild", cache_dir=None)
+    arrows = {name: graph.find_modules_directly_imported_by(name) for name in graph.modules}
+    while leaves := {name for name, imported in arrows.items() if not imported & arrows.keys()}:
+        arrows = {name: imported for name, imported in arrows.items() if name not in leaves}
+    assert sorted(arrows) == [], "these import one another, or stand on the way between such"

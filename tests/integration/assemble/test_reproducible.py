@@ -6,15 +6,15 @@ import hashlib
 import os
 import shutil
 import subprocess
-import sys
 import tarfile
 from pathlib import Path
 
 import pytest
 
 from imagebuild.host.cache import Cache
-from tests.integration.assemble.conftest import RECIPES, ROOT, Image, build_recipe
+from tests.integration.assemble.conftest import RECIPES, Image, build_recipe
 from tests.integration.assemble.sources import trees
+from tests.ordinary_user import give_imagebuild
 from tests.ordinary_user import home as home_of
 
 pytestmark = [pytest.mark.integration, pytest.mark.needs("mmdebstrap", "namespace")]
@@ -34,12 +34,8 @@ def home(ordinary_user: str) -> Path:
 
 def as_user(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """Run imagebuild as that user on one processor, in another time zone, with another umask."""
-    # Python's own place for a user's packages: the processes that imagebuild starts find it, too (site, USER_SITE)
-    packages = home / f".local/lib/python3.{sys.version_info.minor}/site-packages"
-    if not packages.exists():
-        for folder in (path for path in sys.path if path.endswith("site-packages") and ".venv" in path):
-            shutil.copytree(folder, packages, symlinks=True)
-        shutil.copytree(ROOT / "imagebuild", packages / "imagebuild")
+    give_imagebuild(home.owner())
+    if not (home / "recipes").exists():
         shutil.copytree(RECIPES, home / "recipes")
     script = f"umask 077; cd {home}; exec /usr/bin/python3 -m imagebuild " + " ".join(words)
     environment = {

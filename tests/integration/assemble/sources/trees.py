@@ -10,6 +10,7 @@ import tarfile
 from pathlib import Path
 
 from tests import images
+from tests.ordinary_user import give_imagebuild
 
 MODULES = ("xen-blkfront", "ext4", "xfs", "btrfs", "virtio_blk", "virtio_pci")
 EPOCH = 1_600_000_000
@@ -81,8 +82,11 @@ def build(recipe: Path, target: Path, cache: Path, user: str | None = None) -> s
     """Build in a process of its own, as `user` if given; returns what the build complained of, or nothing."""
     words = [sys.executable, "-c", _BUILD, str(recipe), str(target), str(cache)]
     if user is not None:
-        words = ["setpriv", "--reuid", user, "--regid", user, "--init-groups", "--reset-env", *words]
+        give_imagebuild(user)
+        become = ["setpriv", "--reuid", user, "--regid", user, "--init-groups", "--reset-env"]
+        words = [*become, "/usr/bin/python3", *words[1:]]
     environment = os.environ | {"SOURCE_DATE_EPOCH": str(EPOCH)}
-    done = subprocess.run(words, capture_output=True, text=True, env=environment, timeout=300, check=False)
+    folder = recipe.parent if user else None  # where the tests run may be closed to the user
+    done = subprocess.run(words, capture_output=True, text=True, env=environment, timeout=300, check=False, cwd=folder)
     assert done.returncode in (0, 1), done.stderr
     return done.stderr if done.returncode else ""
