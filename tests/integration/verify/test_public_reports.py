@@ -155,7 +155,8 @@ REPORTS = (
     Report("boot-before-initrd", "failed", "initrd", "no initrd", _entry(_ROOT, _LINUX, "boot", _INITRD)),
     Report("find-fails", "failed", "menu-default", "Error 15", _entry(_ROOT, "find /nothing/here", _LINUX, _INITRD)),
     Report("other-menu", "unverified", "menu-default", "cannot be judged from outside: (hd0,0)/boot/second.lst",
-           _entry("configfile (hd0,0)/boot/second.lst"), outcome="skipped", more=(("boot/second.lst", menu(root="(hd0,0)").encode()),)),
+           _entry("configfile (hd0,0)/boot/second.lst"), outcome="skipped",
+           more=(("boot/second.lst", menu(root="(hd0,0)").encode()),)),
     # fstab: what the boot requires, and what it only wants
     Report("swap-label-missing", "passed", "fstab", "90 s", outcome="warned", fstab=(
         f"UUID={ROOT_UUID} / ext3 noatime 1 1\nnone /dev/pts devpts gid=5 0 0\nnone /run tmpfs defaults 0 0\n"
