@@ -239,6 +239,7 @@ SMALL_BLOCKS = changed(Filesystem(), block_bytes=1024)
 V5 = "-m crc=1 -b size=4096"
 V4 = "-m crc=0 -n ftype=0"
 _FALLBACK = f"title Second\nroot (hd0)\nkernel /boot/nothing root=UUID={ROOT_UUID}\n"
+_OTHER = f"title Second\nroot (hd0)\nkernel /boot/vmlinuz-other root=UUID={ROOT_UUID}\n"
 _SECOND = f"\ntitle Second\nroot (hd0)\nkernel /{KERNEL} root=UUID={ROOT_UUID}\ninitrd /{INITRD}\n"
 _TWO_ENTRIES = menu(more=_SECOND)
 _STRAY = b"set default=0\nmenuentry 'Stray' {\n linux /boot/stray root=/dev/xvda\n}\n"
@@ -354,6 +355,9 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage("old-protocol", _files(kernel=kernel(protocol=(2, 6), release="2.6.18")), "kernel", "older than 2.08"),
     Sabotage("i386-new", _files(kernel=kernel(flags=0, release="6.1.0")), "kernel", "cannot be a 32-bit Xen PV guest"),
     warning("i386-old", _files(kernel=kernel(flags=0, release="4.9.0")), "kernel", "needs the i386 PV-GRUB"),
+    warning("two-architectures", lambda target: make_image(target, Filesystem({
+        **tree(menu=menu(head="fallback 1\ntimeout 3\n", more=_OTHER).encode()),
+        "boot/vmlinuz-other": kernel(flags=0, release="4.9.0")})), "kernel", "of different architectures"),
     warning("xsave", _files(kernel=kernel(release="2.6.35.14")), "kernel", "XSAVE"),
     Sabotage("no-xen-pv", _also(f"boot/config-{RELEASE}", b"CONFIG_XEN=y\n# CONFIG_XEN_PV is not set\n"), "kernel",
              "CONFIG_XEN_PV"),

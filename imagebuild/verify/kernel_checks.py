@@ -50,7 +50,8 @@ def kernel(view: View) -> Iterator[Finding]:
             yield failed(f"{file.shown}: no Linux kernel for x86 (neither bzImage nor ELF)")
         else:
             yield _judge(view, file, facts)
-    if len({facts.architecture for file in kernels if (facts := view.kernel_of(file.at))}) > 1:
+    all_kernels = [file.at for file in view.all_files if file.role == "kernel"]
+    if len({facts.architecture for at in all_kernels if (facts := view.kernel_of(at))}) > 1:
         yield failed("the kernels are of different architectures: one PV-GRUB cannot start them both")
 
 

@@ -180,6 +180,11 @@ class View:
         known = {(file.role, file.at) for file in self._main.files} if self._main else set()
         return tuple(file for file in self.files if (file.role, file.at) not in known)
 
+    @property
+    def all_files(self) -> tuple[BootFile, ...]:
+        """These files, and in the view beside also those of the entry that starts."""
+        return (*(self._main.files if self._main else ()), *self.own_files)
+
     def content(self, at: FileAt, most_bytes: int) -> bytes:
         """A file's content by the independent reader. Raises ReadError."""
         key = (at.place.name, at.path)

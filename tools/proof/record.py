@@ -50,8 +50,8 @@ refuses it with 2.6 s of processor time in all (2026-11-24), and `imagebuild rep
 the shell reads for a few seconds, and what it reads must be right; the extent map is checked completely |
 | a journal that waits for a replay | failed | boots | a caution: no check replays it, so all checks see what the \
 loader reads |
-| the default's kernel is missing, the fallback's is there | failed | boots the fallback | a caution, as long as a \
-working fallback exists |
+| the default's kernel is missing, the fallback's is there | failed | boots the fallback | passed, with a warning that \
+names the entry that boots; a dead fallback behind a good default is a warning, too |
 | an entry without a `root` line, or with `uuid` in its place | passed with a caution | Error 21 | failed |
 | `savedefault` without /boot/grub/default | passed with a caution, and the stand-in boots it | Error 15 | failed |
 | ext4 with bigalloc, or with meta_bg | failed (inferred from the sources) | boots | a caution |
@@ -63,6 +63,27 @@ guest reads them, and finds the block behind the hole; Debian's build of the she
 | ext4 with inline_data, where directories lie inside their inodes | failed | searches the directory for ever, \
 silently | failed; in the image above only menu.lst is such a file, and the loader ends at its prompt |
 | GPT | passed with a caution | ends at its prompt | as before: the public loader cannot judge GPT |
+
+## Menus and fstabs, held against the programs that read them
+
+No list of images is long enough for a menu, which is a program, and for fstab. Both are generated, by a grammar with
+mutations, and each text is read by imagebuild and by the program itself: for menus `python -m tools.proof.menus` (line
+by line: what each line did, which error it was, what is started in the end), for fstabs `python -m tools.proof.fstabs`.
+`make proof` runs them both, and the ordinary tests run shorter ones with a fixed seed.
+
+| reader | held against | texts | seed | disagreements |
+|---|---|---|---|---|
+| GRUB 0.97's menu | GRUB 0.97's own shell (Debian's grub-legacy) | 3000 menus | 1601 | none |
+| pygrub's menu | pygrub of Xen 4.17 | 3000 menus | 1601 | none |
+| GRUB 2's reader of menu.lst | grub-menulst2cfg | 2805 menus | 1601 | none |
+| fstab | systemd-fstab-generator 252 | 2500 fstabs, 9571 lines | 20260 | none |
+
+195 more menus were not compared with grub-menulst2cfg, because that program's own behaviour is undefined there: a
+partition that is no number (it reads what was never set), a quote in a device's file, and `lock`, behind which it
+forgets the end of the line.
+
+Found on the way, and mended: `hide`, `unhide` and `parttype` of a partition that is not in the table are no error in
+0.97, which we took for Error 22. The four of fstab are in [What "verified" means](explanation/verified.md).
 """
 
 
