@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from imagebuild.bootloaders.menu import MenuEntry, loader_path
 from imagebuild.bootloaders.menu_choice import choice
 from imagebuild.formats.text import excerpt
-from imagebuild.image.menu_runs import is_unknown, started_entry, trace_of
+from imagebuild.image.menu_runs import is_unknown, started_entry, trace_of, why_unknown
 from imagebuild.image.places import Place
 from imagebuild.image.readers import ReadError
 from imagebuild.image.subject import Subject
@@ -51,7 +51,7 @@ def default_entry_files(subject: Subject) -> EntryFiles | NoEntry:
         return NoEntry(taken.reason)
     trace = trace_of(subject, "grub-0.97")
     if trace is not None and is_unknown(trace):
-        return NoEntry(f"the menu cannot be judged from outside: {excerpt(trace.reason)}")
+        return NoEntry(f"the menu cannot be judged from outside: {why_unknown(trace)}")
     started = started_entry(trace) if trace else None
     if started is not None:
         return entry_files(subject, started)

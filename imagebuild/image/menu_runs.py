@@ -12,6 +12,7 @@ from imagebuild.bootloaders.menus.facts import Found, Missing, Partition
 from imagebuild.bootloaders.menus.trace import End, LoaderName, Trace
 from imagebuild.bootloaders.pv_grub import PV_GRUB
 from imagebuild.formats.kernel_file import unwrap
+from imagebuild.formats.text import excerpt
 from imagebuild.image.places import Place
 from imagebuild.image.readers import ReadError
 from imagebuild.image.subject import Subject
@@ -120,3 +121,10 @@ def loads_another_menu(trace: Trace) -> bool:
 def is_unknown(trace: Trace) -> bool:
     """Whether the menu cannot be judged from outside, or leads to another menu whose entries are not looked at."""
     return trace.end is End.UNKNOWN or loads_another_menu(trace)
+
+
+def why_unknown(trace: Trace) -> str:
+    """Why a menu `is_unknown`, for a report: printable, and not too long."""
+    if trace.end is End.UNKNOWN:
+        return excerpt(trace.reason)
+    return f"another menu is loaded, whose entries are not looked at: {excerpt(trace.reason)}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from imagebuild.bootloaders.menus.trace import End
 from imagebuild.bootloaders.table import LOADERS
 from imagebuild.formats.text import excerpt
-from imagebuild.image.menu_runs import is_unknown, trace_of
+from imagebuild.image.menu_runs import is_unknown, trace_of, why_unknown
 from imagebuild.image.subject import Subject
 from imagebuild.vocabulary import BootLoader
 
@@ -36,4 +36,4 @@ def unknown_menu(subject: Subject) -> str:
     trace = trace_of(subject, "grub-0.97")
     if trace is None or not is_unknown(trace):
         return ""
-    return f"the menu cannot be judged from outside: {excerpt(trace.reason)}"
+    return f"the menu cannot be judged from outside: {why_unknown(trace)}"

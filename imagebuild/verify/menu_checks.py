@@ -11,7 +11,7 @@ from imagebuild.bootloaders.menus.trace import End, Run, Trace
 from imagebuild.bootloaders.table import HIDDEN_FROM, LOADERS, PICKY
 from imagebuild.formats.text import excerpt
 from imagebuild.image.boot_files import device_error
-from imagebuild.image.menu_runs import is_unknown, started_entry
+from imagebuild.image.menu_runs import is_unknown, started_entry, why_unknown
 from imagebuild.image.readers import Reader
 from imagebuild.verify.view import Finding, View, failed, passed, skipped, warned
 
@@ -59,7 +59,7 @@ def menu_default(view: View) -> Iterator[Finding]:
         yield skipped("there is no menu with an entry")
         return
     if is_unknown(trace):
-        yield skipped(f"cannot be judged from outside: {trace.reason}")
+        yield skipped(f"cannot be judged from outside: {why_unknown(trace)}")
         return
     default = trace.runs[0]
     shown = f"entry {view.taken.entry} ({excerpt(default.title)})"

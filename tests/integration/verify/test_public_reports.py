@@ -154,7 +154,7 @@ REPORTS = (
         head="color = 3\ndefault 0\ntimeout 0\n")),
     Report("boot-before-initrd", "failed", "initrd", "no initrd", _entry(_ROOT, _LINUX, "boot", _INITRD)),
     Report("find-fails", "failed", "menu-default", "Error 15", _entry(_ROOT, "find /nothing/here", _LINUX, _INITRD)),
-    Report("other-menu", "unverified", "menu-default", "cannot be judged from outside: (hd0,0)/boot/second.lst",
+    Report("other-menu", "unverified", "menu-default", "outside: another menu is loaded, whose",
            _entry("configfile (hd0,0)/boot/second.lst"), outcome="skipped",
            more=(("boot/second.lst", menu(root="(hd0,0)").encode()),)),
     # fstab: what the boot requires, and what it only wants
