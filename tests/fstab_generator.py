@@ -18,12 +18,12 @@ _ROOM = (
 set -eu
 root=$1 work=$2
 mount -t tmpfs none "$root"
-mkdir "$root/usr" "$root/proc" "$root/sys" "$root/work" "$root/etc"
+mkdir "$root/usr" "$root/proc" "$root/sys" "$root/fstabs" "$root/etc"
 for name in bin sbin lib lib64; do ln -s "usr/$name" "$root/$name"; done
 mount --rbind /usr "$root/usr"; mount --rbind /proc "$root/proc"; mount --rbind /sys "$root/sys"
-mount --bind "$work" "$root/work"
+mount --bind "$work" "$root/fstabs"
 chroot "$root" /bin/sh -c '
-for fstab in /work/*.fstab; do
+for fstab in /fstabs/*.fstab; do
   out=${fstab%.fstab}; mkdir "$out" "$out.early" "$out.late"
   cd /
   SYSTEMD_FSTAB=$fstab SYSTEMD_SYSFS_CHECK=0 SYSTEMD_PROC_CMDLINE= SYSTEMD_IN_INITRD=0 SYSTEMD_LOG_TARGET=console \\
