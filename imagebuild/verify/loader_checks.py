@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from imagebuild.bootloaders.menus.trace import End
 from imagebuild.bootloaders.pv_grub import PV_GRUB
 from imagebuild.bootloaders.table import LOADERS
 from imagebuild.filesystems.ext_blocks import unreadable
@@ -34,10 +35,13 @@ def boot_files(view: View) -> Iterator[Finding]:
 
 
 def _goes_on(view: View, reached: ReachedEntry) -> str:
-    """The default entry is looked at beside another one only where the loader starts that."""
-    if not view.is_beside or reached.role != "default" or view.trace is None or view.trace.started is None:
+    """Which entry the loader starts after it has tried this one in vain; empty where there is none, or it never tries."""
+    trace = view.trace
+    if not view.is_beside or trace is None or trace.started is None:
         return ""
-    return f"; the loader goes on to the fallback entry {view.trace.started.entry} ({view.trace.started.title})"
+    if not any(run.end is End.FAILS and trace.entries[run.entry].ordinal == reached.number for run in trace.runs):
+        return ""
+    return f"; the loader goes on to the fallback entry {trace.started.entry} ({trace.started.title})"
 
 
 def _missing(view: View, reached: ReachedEntry) -> Iterator[str]:
