@@ -35,7 +35,7 @@ def boot_files(view: View) -> Iterator[Finding]:
 
 
 def _goes_on(view: View, reached: ReachedEntry) -> str:
-    """Which entry the loader starts after it has tried this one in vain; empty where there is none, or it never tries."""
+    """Which entry the loader starts after it has tried this one in vain; empty where none is, or it never tries it."""
     trace = view.trace
     if not view.is_beside or trace is None or trace.started is None:
         return ""
