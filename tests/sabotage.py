@@ -497,6 +497,8 @@ GOOD: dict[str, Make] = {
     "hd0-odd-size": _with_a_tail,
     "hd0-no-identity": lambda target: make_image(target, Filesystem({
         **tree(), "etc/machine-id": b"uninitialized\n", "var/log/wtmp": b"",
+        "var/log/README": Link("../../usr/share/doc/systemd/README.logs"),
+        "usr/share/doc/systemd/README.logs": b"You are looking for the traditional text log files here.\n" * 2,
         "var/lib/dbus/machine-id": Link("/etc/machine-id"), "etc/ssh/sshd_config": b"#\n"})),
     "hd0-by-uuid": _menu(device=f"/dev/disk/by-uuid/{ROOT_UUID}"),
     "hd0-by-label": _made(label="my root", files=tree(menu=menu(device=r"/dev/disk/by-label/my\x20root").encode())),

@@ -54,12 +54,16 @@ def _is_empty_directory(tree: RootTree, here: Found) -> bool:
     return here.inode is not None and here.inode.type == "directory" and not tree.names(here.path)
 
 
-def _below(tree: RootTree, folder: str, left: list[int]) -> Iterator[str]:
-    """Files below a folder, `left` of them at most; only where the reader tells files from folders."""
-    for name in sorted(tree.names(folder)):
+def _below(tree: RootTree, directory: str, left: list[int]) -> Iterator[str]:
+    """Files below a directory, `left` of them at most; only where the reader tells files from directories.
+
+    A link in it belongs to whoever made the link: Debian's systemd has /var/log/README, to a file of its documentation.
+    """
+    top = tree.find(directory)
+    for name in sorted(tree.names(directory)) if top is not None else ():
         left[0] -= 1
-        here = tree.find(f"{folder}/{name}") if left[0] > 0 else None
-        if here is None or here.inode is None:
+        here = tree.find(f"{directory}/{name}") if left[0] > 0 else None
+        if top is None or here is None or here.inode is None or here.path != f"{top.path}/{name}":
             continue
         if here.inode.type == "directory":
             yield from _below(tree, here.path, left)
