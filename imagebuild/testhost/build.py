@@ -225,7 +225,7 @@ def module_order(modules_dep: str, wanted: tuple[str, ...]) -> list[str]:
     for line in modules_dep.splitlines():
         path, _, rest = line.partition(":")
         needs[path] = [*reversed(rest.split()), path]
-    by_name = {Path(path).stem.replace("-", "_"): path for path in needs}
+    by_name = {Path(path).name.split(".ko")[0].replace("-", "_"): path for path in needs}
     ordered: list[str] = []
     for name in wanted:
         found = by_name.get(name.replace("-", "_"))

@@ -19,6 +19,7 @@ from pathlib import Path
 import lz4.block
 import zstandard
 
+from imagebuild.formats.compression import compression_of
 from imagebuild.testhost import TestHost, initramfs
 from imagebuild.testhost.build import module_order
 
@@ -82,9 +83,14 @@ class Guest:
 
     @functools.cached_property
     def vmlinux(self) -> bytes:
-        """The kernel proper, an ELF file."""
+        """The kernel proper, an ELF file. Four bytes behind what was packed are no part of it (`_with_payload`)."""
         start, length = self._payload
-        return lzma.LZMADecompressor().decompress(self.kernel[start : start + length])
+        payload = self.kernel[start : start + length]
+        packed = compression_of(payload)
+        assert packed in ("xz", "zstd"), f"Debian 12 packs its kernels with xz, Debian 13 with zstd; this one: {packed}"
+        if packed == "xz":
+            return lzma.LZMADecompressor().decompress(payload)
+        return zstandard.ZstdDecompressor().decompressobj().decompress(payload)
 
     @functools.cached_property
     def _payload(self) -> tuple[int, int]:
@@ -124,7 +130,8 @@ class Guest:
             (self._modules / "modules.dep").read_text(encoding="utf-8"), ("xen-blkfront", *_DRIVERS[root])
         )
         paths = [path for path in order if Path(path).name.split(".ko")[0] not in without]
-        names = "".join(f"{Path(path).name}\n" for path in paths).encode()
+        modules = [_module(self._modules / path) for path in paths]
+        names = "".join(f"{name}\n" for name, _content in modules).encode()
         folder = f"lib/modules/{self.release}/kernel"
         parts = folder.split("/")
         members = [
@@ -135,8 +142,7 @@ class Guest:
             initramfs.file("init", _INIT.replace(b"@WITNESS@", WITNESS.encode())),
             initramfs.file("modules", names, 0o644),
             initramfs.file("zeros", bytes(zeros), 0o644),
-            *(initramfs.file(f"{folder}/{Path(path).name}", (self._modules / path).read_bytes(), 0o644)
-              for path in paths),
+            *(initramfs.file(f"{folder}/{name}", content, 0o644) for name, content in modules),
         ]  # fmt: skip
         return initramfs.archive(members)
 
@@ -144,6 +150,13 @@ class Guest:
     def gzipped_initrd(self, root: str) -> bytes:
         """The ramdisk as distributions pack it."""
         return gzip.compress(self.initrd(root), 9, mtime=0)
+
+
+def _module(path: Path) -> tuple[str, bytes]:
+    """A driver's name and content as insmod takes it; Debian 13 packs each with xz."""
+    if path.suffix == ".xz":
+        return path.stem, lzma.decompress(path.read_bytes())
+    return path.name, path.read_bytes()
 
 
 def _lz4_legacy(data: bytes) -> bytes:
