@@ -28,7 +28,7 @@ def rpm_from(package: Path) -> bytes:
     needed = ("blkfront", "virtio", "mbcache", "jbd2", "crc", "libata", "scsi", "block")
     with package.open("rb") as file, opened(file, package.name) as members:
         for member in members:
-            name = member.name.removeprefix("./")
+            name = member.name.removeprefix("./").removeprefix("usr/")  # Debian 13's packages have /usr/lib/modules
             folder = f"lib/modules/{RPM_VERSION}"
             if name.startswith("boot/vmlinuz-"):
                 files[f"{folder}/vmlinuz"] = members.open(member).read()
@@ -36,7 +36,7 @@ def rpm_from(package: Path) -> bytes:
                 files[f"{folder}/config"] = members.open(member).read()
             elif member.type == tarfile.REGTYPE and name.startswith("lib/modules/"):
                 rest = name.split("/", 3)[3]
-                if not rest.endswith(".ko") or any(word in rest for word in needed):
+                if ".ko" not in rest or any(word in rest for word in needed):
                     files[f"{folder}/{rest}"] = members.open(member).read()
     return rpm(files)
 
