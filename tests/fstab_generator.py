@@ -7,12 +7,15 @@ It runs in a mount namespace of its own with a bare root, because it leaves swap
 from __future__ import annotations
 
 import random
+import re
 import subprocess
 from pathlib import Path
 
 from imagebuild.formats.fstab import FstabNeed
 
 GENERATOR = Path("/usr/lib/systemd/system-generators/systemd-fstab-generator")
+SYSTEMD = "/usr/lib/systemd/systemd"
+_SWAP_OF_Q = "dev-disk-by\\x2dlabel-q.swap"
 _ROOM = (
     """\
 set -eu
@@ -33,6 +36,16 @@ for fstab in /fstabs/*.fstab; do
 done'
 """
 )
+
+
+def version() -> int:
+    """Of this machine's systemd, whose generator judges."""
+    said = subprocess.run([SYSTEMD, "--version"], capture_output=True, text=True, check=True).stdout
+    found = re.match(r"systemd (\d+)", said)
+    assert found is not None, said
+    return int(found[1])
+
+
 # (target, requires or wants, unit's file name)
 Links = frozenset[tuple[str, str, str]]
 
@@ -48,6 +61,12 @@ def judge(fstabs: list[str], folder: Path) -> list[Links]:
     done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=600)
     assert done.returncode == 0, done.stderr
     return [_links(work / f"{number:05}") for number in range(len(fstabs))]
+
+
+def judges_swap(folder: Path) -> bool:
+    """Whether it takes swap here: since 257 a process namespace alone is a container to it, and there it takes none."""
+    folder.mkdir()
+    return bool(judge(["LABEL=q none swap sw 0 0\n"], folder)[0] & {("swap.target", "requires", _SWAP_OF_Q)})
 
 
 def _links(out: Path) -> Links:

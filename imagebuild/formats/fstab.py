@@ -26,12 +26,14 @@ _NETWORK_TYPES = frozenset((
     "afs", "ceph", "cifs", "smb3", "smbfs", "sshfs", "ncpfs", "ncp", "nfs", "nfs4", "gfs", "gfs2", "glusterfs", "pvfs2",
     "ocfs2", "lustre", "davfs",
 ))  # fmt: skip
-# mount_table, mount_point_ignore: mounted by systemd itself (/run/lock by Debian's alone), or not its affair.
+# mount_table, mount_point_ignore: mounted by systemd itself, or not its affair.
 _API_MOUNTPOINTS = frozenset((
     "/proc", "/sys", "/dev", "/sys/kernel/security", "/sys/fs/smackfs", "/dev/shm", "/dev/pts", "/run",
     "/sys/fs/cgroup", "/sys/fs/pstore", "/sys/firmware/efi/efivars", "/sys/fs/bpf", "/sys/fs/selinux",
-    "/dev/console", "/proc/kmsg", "/proc/sys", "/proc/sys/kernel/random/boot_id", "/run/lock",
+    "/dev/console", "/proc/kmsg", "/proc/sys", "/proc/sys/kernel/random/boot_id",
 ))  # fmt: skip
+# Mounted by Debian 12's systemd itself (252, by a patch of Debian's), by Debian 13's (257) no more; both were tried.
+_RUN_LOCK, _RUN_LOCK_NO_MORE = "/run/lock", 257
 _API_FOLDERS = ("/sys/fs/cgroup/", "/run/host/")
 # What fails with one of these ends in emergency mode (systemd.special(7); their OnFailure=).
 _CRITICAL_TARGETS = ("local-fs.target", "sysinit.target", "basic.target")
@@ -160,7 +162,7 @@ def _need(line: FstabLine, units: dict[str, int], systemd: int) -> FstabNeed:
     """`units`: the units there are so far, with the line that made each; the first line for a mountpoint wins."""
     if line.is_swap:
         name, suffix = _unit_name(udev_path(line.source)), "swap"
-    elif reason := _ignored(line):
+    elif reason := _ignored(line, systemd):
         return FstabNeed(line, "none", reason)
     else:
         name, suffix = _unit_name(line.mountpoint), "mount"
@@ -179,13 +181,14 @@ def _need(line: FstabLine, units: dict[str, int], systemd: int) -> FstabNeed:
     return FstabNeed(line, need, why, name, links)
 
 
-def _ignored(line: FstabLine) -> str:
+def _ignored(line: FstabLine, systemd: int) -> str:
     if line.type == "autofs":
         return "autofs is the automounter's"
     if "/" not in line.mountpoint:
         return "its second field is no path"
     place = simple_path(line.mountpoint)
-    if place in _API_MOUNTPOINTS or f"{place}/".startswith(_API_FOLDERS):
+    is_lock = place == _RUN_LOCK and systemd < _RUN_LOCK_NO_MORE
+    if is_lock or place in _API_MOUNTPOINTS or f"{place}/".startswith(_API_FOLDERS):
         return "systemd mounts that itself"
     return ""
 

@@ -11,7 +11,7 @@ from collections import Counter
 from pathlib import Path
 
 from imagebuild.formats.fstab import needs, read_fstab
-from tests.fstab_generator import expected, generated, judge
+from tests.fstab_generator import expected, generated, judge, judges_swap, version
 
 _COUNT, _SEED = 2500, 20260
 
@@ -21,14 +21,17 @@ def main(count: int, seed: int) -> int:
     found: Counter[str] = Counter()
     wrong = 0
     with tempfile.TemporaryDirectory(prefix="fstabs-") as name:
+        systemd = version()
+        swap = judges_swap(Path(name) / "swap")
         for text, links in zip(fstabs, judge(fstabs, Path(name)), strict=True):
-            read = needs(read_fstab(text))
+            read = needs((line for line in read_fstab(text) if swap or not line.is_swap), systemd=systemd)
             found.update(need.need for need in read)
             if (ours := expected(read)) != links:
                 wrong += 1
                 print(f"{text!r}\n  only systemd: {sorted(links - ours)}\n  only imagebuild: {sorted(ours - links)}")
     shown = ", ".join(f"{number} {word}" for word, number in sorted(found.items()))
-    print(f"{count} fstabs (seed {seed}), {found.total()} lines: {shown}; {wrong} disagreements")
+    print(f"{count} fstabs (seed {seed}), {found.total()} lines{'' if swap else ' without swap'}: {shown}")
+    print(f"{wrong} disagreements with systemd {systemd}")
     return 1 if wrong else 0
 
 
