@@ -77,6 +77,7 @@ by line: what each line did, which error it was, what is started in the end), fo
 | pygrub's menu | pygrub of Xen 4.17 | 3000 menus | 1601 | none |
 | GRUB 2's reader of menu.lst | grub-menulst2cfg | 2805 menus | 1601 | none |
 | fstab | systemd-fstab-generator 252 | 2500 fstabs, 9571 lines | 20260 | none |
+| fstab | systemd-fstab-generator 257 | 2500 fstabs, 8236 lines without swap | 20260 | none |
 
 195 more menus were not compared with grub-menulst2cfg, because that program's own behaviour is undefined there: a
 partition that is no number (it reads what was never set), a quote in a device's file, and `lock`, behind which it
