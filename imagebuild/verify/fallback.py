@@ -13,21 +13,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from imagebuild.bootloaders.menu_choice import LoaderName, choice
+from imagebuild.bootloaders.menus.trace import Trace
 from imagebuild.errors import VerifyError
 from imagebuild.formats.text import excerpt
 from imagebuild.host import command
 from imagebuild.host.sparse import data_extents
 from imagebuild.image.boot_files import EntryFiles, FileAt, NoEntry, entry_files, locate
+from imagebuild.image.menu_runs import trace_of
 from imagebuild.image.subject import Subject
-from imagebuild.report import Boot, BootEnd, Loader
-from imagebuild.vocabulary import GENUINE
+from imagebuild.report import Boot, BootEnd
 
 _NAMED = re.compile(rb"(?:Booting|Falling back to) ['`](.*?)'\s")
 # The smallest block that a file's content is cut into; bzImage's setup header (to 0x26c) lies within.
 _BROKEN_BYTES = 1024
 _PACKAGE = "qemu-utils"
-_SEMANTICS: dict[str, LoaderName] = {GENUINE: "grub-0.97", "stand-in": "grub2-legacy"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +40,14 @@ class Case:
     broken_at: tuple[int, ...]
 
 
-def case_of(subject: Subject, loader: Loader) -> Case | str | None:
+def case_of(subject: Subject) -> Case | str | None:
     """The case, or why there is nothing that a boot could prove; None when the menu has no fallback at all."""
-    menu = subject.menu
-    if menu is None or not menu.fallback:
+    if subject.menu is None or not subject.menu.fallback:
         return None
-    taken = choice(menu, _SEMANTICS[loader.kind])
-    following = [number for number in taken.fallbacks if number != taken.entry]
-    if taken.entry is None or not following:
+    tried = _in_turn(trace_of(subject, "grub-0.97"))
+    if len(tried) < 2:
         return "the menu's fallback is no other entry than its default"
-    default, fallback = entry_files(subject, taken.entry), entry_files(subject, following[0])
+    default, fallback = entry_files(subject, tried[0]), entry_files(subject, tried[1])
     if isinstance(default, NoEntry):
         return f"the default entry cannot start ({default.reason}): the boot above came up with the fallback already"
     if isinstance(fallback, NoEntry):
@@ -61,6 +58,13 @@ def case_of(subject: Subject, loader: Loader) -> Case | str | None:
     if not found:
         return f"the blocks of the kernel of entry {default.number} were not found in the image"
     return Case(default.number, fallback.number, fallback.title, found)
+
+
+def _in_turn(trace: Trace | None) -> tuple[int, ...]:
+    """The default entry and its fallbacks, each once, as the loader numbers them: counted over all titles."""
+    if trace is None or trace.default is None:
+        return ()
+    return tuple(dict.fromkeys(trace.entries[number].ordinal for number in (trace.default, *trace.fallbacks)))
 
 
 def _places_of(subject: Subject, files: EntryFiles) -> Iterator[int]:

@@ -200,7 +200,7 @@ def _fallback_case(run: _Run, task: xen.XenBoot) -> fallback.Case | str | None:
     """As fallback.case_of; None as well where no loader reads the menu, or the proof was not asked for."""
     if not run.request.fallback or task.loader.is_kernel:
         return None
-    return fallback.case_of(run.subject, task.loader.facts)
+    return fallback.case_of(run.subject)
 
 
 def _boot_xen(run: _Run, task: xen.XenBoot, case: fallback.Case | str | None) -> None:
