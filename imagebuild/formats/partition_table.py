@@ -10,11 +10,6 @@ _SLOTS_AT, _SLOT_BYTES, _SLOTS = 446, 16, 4
 _FLAGS = (0x00, 0x80)
 
 
-def is_signed(sector: bytes) -> bool:
-    """Whether the sector ends in 55 AA, which boot sectors do, too."""
-    return sector[510:512] == b"\x55\xaa"
-
-
 def odd_flags(sector: bytes) -> list[int]:
     """The flags of the four slots that are neither 00 nor 80: with any of them Linux sees no table."""
     flags = [sector[_SLOTS_AT + number * _SLOT_BYTES] for number in range(_SLOTS)] if len(sector) >= 512 else []

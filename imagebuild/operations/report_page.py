@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -157,18 +156,3 @@ def _fatal_lines(machine: MachineName, lines: list[str]) -> frozenset[int]:
     # a prompt is drawn in good boots, too (a menu's)
     patterns = [fatal.pattern for fatal in fatals if not fatal.prompt and not fatal.after_login]
     return frozenset(number for number, line in enumerate(lines) if any(pattern.search(line) for pattern in patterns))
-
-
-def page_of_folder(folder: Path) -> str:
-    """report.html for a folder that an imagebuild without pages has left. Raises OSError or ValueError."""
-    from imagebuild.rootfs.packages import Packages
-
-    report = Report.model_validate_json((folder / REPORT).read_bytes())
-    packages = folder / PACKAGES
-    return page_text(
-        report,
-        "report",
-        image=folder / report.image.path,
-        consoles=folder,
-        packages=Packages(**json.loads(packages.read_bytes())) if packages.is_file() else None,
-    )
