@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Literal
 
@@ -27,9 +28,23 @@ class Outcome(StrEnum):
 
 
 class Verdict(StrEnum):
-    PASSED = "passed"
+    """What was proven about an image: only a boot makes it `passed` (docs/decisions/0022)."""
+
+    PASSED = "passed"  # booted
+    CHECKED = "checked-not-booted"  # read back and found right; no boot has proven it
     FAILED = "failed"
     UNVERIFIED = "unverified"
+
+
+VERDICT_WORDS: Mapping[Verdict, str] = {
+    Verdict.PASSED: "passed",
+    Verdict.CHECKED: "checked, not booted",
+    Verdict.FAILED: "failed: this image is bad",
+    Verdict.UNVERIFIED: "unverified",
+}
+"""What users read of each, everywhere."""
+BOOT_CHECK = "boot"
+"""The name of the check that a machine makes of its boot."""
 
 
 class Check(_Data):
@@ -103,7 +118,10 @@ class ImageFacts(_Data):
 
 
 class Report(_Data):
-    """`unverified_because` is empty unless the verdict is unverified. `verify_asked` False: nobody asked for a verdict.
+    """`unverified_because`: why less than a boot was proven; empty where the verdict is passed or failed.
+
+    `verify_asked` False: nobody asked for a verdict. `boot_asked` False: nobody asked for a boot (`--with static`, or
+    `verify: {boot: false}` in the recipe).
 
     `build_seconds`: the stages that made the image, without those of its verification (0: not built, or not known).
 
@@ -122,17 +140,41 @@ class Report(_Data):
     imagebuild_version: str = ""
     unverified_because: str = ""
     verify_asked: bool = True
+    boot_asked: bool = True
     build_seconds: float = 0.0
     cached: bool = False
     verified_at: str = ""
+
+    @property
+    def booted(self) -> bool:
+        """Whether a boot has proven it. A report of an earlier version may say `passed` without one."""
+        return self.verdict is Verdict.PASSED and any(
+            boot.end is BootEnd.REACHED and boot.proves == "default" for boot in self.boots
+        )
+
+    @property
+    def as_asked(self) -> bool:
+        """Whether nothing less was proven than was asked for."""
+        match self.verdict:
+            case Verdict.PASSED:
+                return True
+            case Verdict.CHECKED:
+                return not self.boot_asked
+            case Verdict.UNVERIFIED:
+                return not self.verify_asked
+            case Verdict.FAILED:
+                return False
 
     def failed(self) -> tuple[Check, ...]:
         return tuple(check for check in self.checks if check.outcome is Outcome.FAILED)
 
 
 def verdict_of(checks: tuple[Check, ...]) -> Verdict:
-    """Failed if any check failed; unverified if nothing passed (an empty or wholly skipped run proves nothing)."""
+    """Failed if any check failed; passed if a boot did; unverified if nothing passed (a wholly skipped run proves
+    nothing)."""
     outcomes = {check.outcome for check in checks}
     if Outcome.FAILED in outcomes:
         return Verdict.FAILED
-    return Verdict.PASSED if Outcome.PASSED in outcomes else Verdict.UNVERIFIED
+    if any(check.name == BOOT_CHECK and check.outcome is Outcome.PASSED for check in checks):
+        return Verdict.PASSED
+    return Verdict.CHECKED if Outcome.PASSED in outcomes else Verdict.UNVERIFIED

@@ -47,7 +47,7 @@ def build(recipe: Path, place: Place, kind: str, cache: Path, *, cold: bool = Fa
             place.fresh(str((cache / "laid").relative_to(place.folder)))
 
     words = [sys.executable, "-m", "imagebuild", "build", "--no-verify", "-o", str(output), str(recipe)]
-    image = output / recipe.stem / f"{recipe.stem}.raw"
+    image = output / recipe.stem / f"{recipe.stem}.raw.unverified"
     return Task(
         FIRST if first else "imagebuild",
         kind,

@@ -1,8 +1,8 @@
 """DIR/NAME/: what a run leaves for people and pipelines. One run's result at a time, never a mixture of two.
 
-    NAME.raw                  the image: verified, or built with --no-verify
+    NAME.raw                  the image: booted, or one whose recipe says verify: {boot: false}
     NAME.raw.rejected         … verified, and bad
-    NAME.raw.unverified       … that could not be verified
+    NAME.raw.unverified       … that no boot has proven (--with static, --no-verify, or it could not be verified)
     NAME.qcow2 …              its other shapes, where the recipe's `outputs` ask for them
     SHA256SUMS, SHA256SUMS.sig  of all files but the reports and logs, for `sha256sum -c`; signed with --sign-key
     plan.json, packages.json  what was built, and out of what

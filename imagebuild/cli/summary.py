@@ -10,18 +10,14 @@ from imagebuild.cli.terminal import Segment
 from imagebuild.errors import OK, Interrupted
 from imagebuild.formats.text import duration, size
 from imagebuild.operations.build import BuildResult
-from imagebuild.report import Boot, BootEnd, Check, Outcome, Report, Verdict
+from imagebuild.report import VERDICT_WORDS, Boot, BootEnd, Check, Outcome, Report, Verdict
 from imagebuild.vocabulary import GENUINE
 
 Line = Sequence[Segment]
 
-_STYLE = {Verdict.PASSED: "bold green", Verdict.FAILED: "bold red", Verdict.UNVERIFIED: "bold yellow"}
+_STYLE = {Verdict.PASSED: "bold green", Verdict.CHECKED: "bold yellow", Verdict.FAILED: "bold red",
+          Verdict.UNVERIFIED: "bold yellow"}  # fmt: skip
 _OUTCOME_STYLE = {Outcome.FAILED: "bold red", Outcome.WARNED: "yellow", Outcome.SKIPPED: "dim", Outcome.PASSED: "green"}
-_MEANING = {
-    Verdict.PASSED: "passed",
-    Verdict.FAILED: "failed: this image is bad",
-    Verdict.UNVERIFIED: "unverified",
-}
 
 
 def block(report: Report, folder: Path, seconds: float) -> list[Line]:
@@ -29,7 +25,7 @@ def block(report: Report, folder: Path, seconds: float) -> list[Line]:
     because = f" ({report.unverified_because})" if report.unverified_because else ""
     lines: list[Line] = [
         [],
-        [(f"{report.name}: ", "bold"), (_MEANING[report.verdict], _STYLE[report.verdict]), (because, "")],
+        [(f"{report.name}: ", "bold"), (VERDICT_WORDS[report.verdict], _STYLE[report.verdict]), (because, "")],
     ]
     lines += _checks(report.checks)
     image = report.image
@@ -51,7 +47,7 @@ def unchanged(report: Report, folder: Path, seconds: float) -> list[Line]:
     rows = [("image", image), ("checks", _counts(report.checks)), ("time", duration(seconds))]
     head: Line = [
         (f"{report.name}: ", "bold"),
-        (_MEANING[report.verdict], _STYLE[report.verdict]),
+        (VERDICT_WORDS[report.verdict], _STYLE[report.verdict]),
         (", unchanged: the same inputs, and the image has the sha256 that was verified (--force builds it anew)", ""),
     ]
     return [[], head, *([(f"  {word:<8}", "dim"), (text, "")] for word, text in rows)]
@@ -107,7 +103,7 @@ def table(rows: Sequence[BuildResult]) -> list[Line]:
 
 def _word(row: BuildResult) -> tuple[str, str]:
     if row.report is not None:
-        return row.report.verdict.value, _STYLE[row.report.verdict]
+        return VERDICT_WORDS[row.report.verdict].partition(":")[0], _STYLE[row.report.verdict]
     if row.code is None:
         return "not begun", "dim"
     if row.code == Interrupted.exit_code:

@@ -48,7 +48,9 @@ def _case(result: Result) -> ElementTree.Element:
             ElementTree.SubElement(case, "failure", type="failed", message=first).text = message
         case State.BROKEN | State.UNVERIFIED | State.LOST:
             ElementTree.SubElement(case, "error", type=result.state.value, message=first).text = message
-        case State.UNCHANGED | State.NOT_VERIFIED:
+        case State.CHECKED if result.exit_code != 0:
+            ElementTree.SubElement(case, "error", type=result.state.value, message=first).text = message
+        case State.UNCHANGED | State.NOT_VERIFIED | State.CHECKED:
             ElementTree.SubElement(case, "skipped", message=first)
         case State.PASSED:
             if message:

@@ -18,7 +18,8 @@ from imagebuild.vocabulary import MachineName
 class State(StrEnum):
     """How a recipe came out of a night."""
 
-    PASSED = "passed"  # built and verified
+    PASSED = "passed"  # built and booted
+    CHECKED = "checked-not-booted"  # built, or still as it was built, and read back; no boot has proven it
     NOT_VERIFIED = "not-verified"  # built, or still as it was built; no verification was asked for (--no-verify)
     UNCHANGED = "unchanged"  # not built: what is there is still right
     FAILED = "failed"  # built, verified, and bad
@@ -151,6 +152,7 @@ class Done:
 
 STATE_OF_VERDICT = {
     Verdict.PASSED: State.PASSED,
+    Verdict.CHECKED: State.CHECKED,
     Verdict.FAILED: State.FAILED,
     Verdict.UNVERIFIED: State.UNVERIFIED,
 }

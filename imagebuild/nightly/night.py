@@ -31,6 +31,11 @@ from imagebuild.report import Report
 _RESERVE_BYTES = 4 * 2**20
 _RESERVE = ".reserve.partial"
 _NO_TURN = "its turn never came"
+_STANDING = {
+    State.UNCHANGED: "unchanged and still verified: not built",
+    State.CHECKED: "unchanged; checked, not booted, as was asked for: not built again",
+    State.NOT_VERIFIED: "unchanged, not verified: not built again",
+}
 
 Say = Callable[[str, str], None]
 """Given the recipe's name ("" for the night as a whole) and a line."""
@@ -148,10 +153,10 @@ def _standing(run: _Run, loaded: LoadedRecipe, inputs: str) -> unchanged.Standin
 
 
 def _unchanged(run: _Run, loaded: LoadedRecipe, report: Report, inputs: str) -> None:
-    name, verified = loaded.recipe.name, not unchanged.as_asked_for(report)
-    message = "unchanged and still verified: not built" if verified else "unchanged, not verified: not built again"
+    name, state = loaded.recipe.name, unchanged.state_of(report)
+    message = _STANDING[state]
     run.results[name] = Result(
-        name=name, recipe=str(loaded.path), state=State.UNCHANGED if verified else State.NOT_VERIFIED, exit_code=0,
+        name=name, recipe=str(loaded.path), state=state, exit_code=0,
         image=report.image.path, message=message, image_sha256=report.image.sha256,
         size_bytes=report.image.size_bytes, real_bytes=report.image.real_bytes, build_seconds=report.build_seconds,
         boot_seconds={boot.machine: boot.seconds for boot in report.boots if boot.proves == "default"},

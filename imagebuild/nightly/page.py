@@ -15,11 +15,13 @@ from imagebuild.formats.text import pictured
 from imagebuild.nightly import trends
 from imagebuild.nightly.model import Night, State
 from imagebuild.pages.render import delta, duration, size
+from imagebuild.report import VERDICT_WORDS, Verdict
 
 _OWN = Path(__file__).with_name("templates")
 _SHARED = Path(pages.__file__).with_name("templates")
 _WORDS = {
     State.PASSED: "passed",
+    State.CHECKED: VERDICT_WORDS[Verdict.CHECKED],
     State.NOT_VERIFIED: "not verified",
     State.UNCHANGED: "unchanged",
     State.FAILED: "failed: a bad image",
@@ -51,9 +53,13 @@ def summary_html(nights: Sequence[Night]) -> str:
 
 def _verdict(night: Night) -> tuple[str, str]:
     """The page's class and headline."""
-    unproven = sum(result.state is State.NOT_VERIFIED for result in night.results)
-    if night.exit_code == 0 and unproven:
-        return "unverified", f"{unproven} of {len(night.results)} built and not verified, as was asked for"
+    unverified, checked = (
+        sum(result.state is state for result in night.results) for state in (State.NOT_VERIFIED, State.CHECKED)
+    )
+    if night.exit_code == 0 and unverified:
+        return "unverified", f"{unverified} of {len(night.results)} built and not verified, as was asked for"
+    if night.exit_code == 0 and checked:
+        return "unverified", f"{checked} of {len(night.results)} checked and not booted, as was asked for"
     if night.exit_code == 0:
         return "passed", "All is well" if night.results else "Nothing was asked for"
     bad = [result for result in night.results if result.exit_code != 0]

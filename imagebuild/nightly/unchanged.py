@@ -13,7 +13,7 @@ from imagebuild.artifacts.output_directory import REPORT
 from imagebuild.errors import PlanError
 from imagebuild.host.cache import Cache
 from imagebuild.host.digest import image_sha256
-from imagebuild.nightly.model import Options, Result
+from imagebuild.nightly.model import Options, Result, State
 from imagebuild.nightly.store import CURRENT, Store
 from imagebuild.operations.recipes import final_plan
 from imagebuild.recipe.load import LoadedRecipe
@@ -69,6 +69,13 @@ def as_asked_for(report: Report) -> bool:
     return report.verdict is Verdict.UNVERIFIED and not report.verify_asked
 
 
+def state_of(report: Report) -> State:
+    """How a recipe comes out of a night for which this report still stands."""
+    if as_asked_for(report):
+        return State.NOT_VERIFIED
+    return State.CHECKED if report.verdict is Verdict.CHECKED else State.UNCHANGED
+
+
 def read_current(store: Store, name: str) -> Current | None:
     try:
         return Current.model_validate_json(store.read(f"{name}/{CURRENT}") or b"")
@@ -86,8 +93,9 @@ def _same(store: Store, recipe: str, current: Current, name: str) -> bool:
 def _why_not(
     loaded: LoadedRecipe, report: Report, recorded: Result | None, inputs: str, options: Options, cache: Cache
 ) -> str:
-    passed = report.verdict is Verdict.PASSED or (options.machines == () and as_asked_for(report))
-    if not passed:
+    asked_for_none = options.machines == () and as_asked_for(report)
+    checked = report.verdict is Verdict.CHECKED and report.as_asked  # the machines are part of the inputs' digest
+    if not (report.booted or checked or asked_for_none):
         return f"it was not verified: {report.unverified_because or report.verdict}"
     if report.imagebuild_version != __version__:
         return f"imagebuild {report.imagebuild_version or '(unknown)'} built it, this is {__version__}"

@@ -35,7 +35,7 @@ from imagebuild.operations.failures import Failure, failure_of
 from imagebuild.operations.input_file import check_file
 from imagebuild.operations.jobs import BuildRequest, Job, Prepared, prepare_jobs
 from imagebuild.operations.journal import Journal, LogFile, log_file
-from imagebuild.operations.judge import Judgement, exit_code, judge
+from imagebuild.operations.judge import Judgement, boots_asked, exit_code, judge
 from imagebuild.operations.recipes import placed, reader
 from imagebuild.operations.toolbox import Made, Toolbox
 from imagebuild.operations.unchanged import inputs_digest, still_good
@@ -46,7 +46,8 @@ if TYPE_CHECKING:
     from imagebuild.recipe.model import Machine
     from imagebuild.verify.request import BootSettings, Request
 
-_SUFFIX = {Verdict.PASSED: ".raw", Verdict.FAILED: ".raw.rejected", Verdict.UNVERIFIED: ".raw.unverified"}
+_SUFFIX = {Verdict.PASSED: ".raw", Verdict.FAILED: ".raw.rejected"}
+_UNPROVEN = ".raw.unverified"
 _NOT_ASKED_FOR = "--no-verify"  # what the report says for it
 
 
@@ -115,7 +116,7 @@ def _logged(
     if why:
         log.last_lines(why.logged(debug=request.debug))
     log.line(f"verdict: {report.verdict}")
-    code = OK if not job.machines else exit_code(report.verdict, error)
+    code = exit_code(report, error)
     return BuildResult(job.name, code, report, time.monotonic() - begin, failure=why)
 
 
@@ -184,11 +185,10 @@ def _report(
 ) -> Report:
     from imagebuild.plan.steps import digest_of
 
-    suffix = _SUFFIX[judgement.verdict] if job.machines else ".raw"
     return Report(
         name=job.name,
         verdict=judgement.verdict,
-        image=judgement.image.model_copy(update={"path": job.name + suffix}),
+        image=judgement.image.model_copy(update={"path": job.name + _suffix(job, judgement.verdict)}),
         stages=tuple(journal.stages),
         checks=judgement.checks,
         boots=judgement.boots,
@@ -196,12 +196,26 @@ def _report(
         plan_digest=built.plan.digest,
         inputs_digest=inputs,
         imagebuild_version=__version__,
-        unverified_because=judgement.reason,
+        unverified_because=_because(job, judgement),
         verify_asked=bool(job.machines),
+        boot_asked=boots_asked(job.machines),
         build_seconds=build_seconds,
         cached=bool(judgement.kept_at),
         verified_at=judgement.kept_at,
     )
+
+
+def _suffix(job: Job, verdict: Verdict) -> str:
+    """The image's name says what was proven. One that its recipe never wants booted is as proven as it will be."""
+    if verdict is Verdict.CHECKED and not job.loaded.recipe.verify.boot:
+        return _SUFFIX[Verdict.PASSED]
+    return _SUFFIX.get(verdict, _UNPROVEN)
+
+
+def _because(job: Job, judgement: Judgement) -> str:
+    if judgement.verdict is Verdict.CHECKED and not job.loaded.recipe.verify.boot:
+        return "the recipe says verify: {boot: false}"
+    return judgement.reason
 
 
 def _put_in_place(
@@ -229,7 +243,7 @@ def _put_in_place(
         PAGE: page,
         REPORT: report_text(report),
     }
-    if report.verdict is Verdict.PASSED:
+    if report.image.path == job.name + _SUFFIX[Verdict.PASSED]:
         folder.sync_image()  # costs nothing: most was written while it booted. A draft need not survive a power cut
     folder.replace(texts, image=report.image.path, others=formats)
     remember_sha256(folder.path / report.image.path, Cache(), report.image.sha256)

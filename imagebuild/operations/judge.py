@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,19 +11,19 @@ from imagebuild.errors import BAD_IMAGE, OK, HostError, ImagebuildError, VerifyE
 from imagebuild.events import Progress
 from imagebuild.host.cache import Cache
 from imagebuild.operations.toolbox import VerifyImage
-from imagebuild.report import Boot, Check, ImageFacts, Verdict
-from imagebuild.vocabulary import GENUINE, Required
+from imagebuild.report import BOOT_CHECK, Boot, Check, ImageFacts, Outcome, Report, Verdict
+from imagebuild.vocabulary import GENUINE, MachineName, Required
 
 if TYPE_CHECKING:
     from imagebuild.verify.request import Request
 
 LoaderDemand = Required | None
-_EXIT_CODE = {Verdict.PASSED: OK, Verdict.FAILED: BAD_IMAGE, Verdict.UNVERIFIED: VerifyError.exit_code}
+_GOOD = (Verdict.PASSED, Verdict.CHECKED)
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What is known about an image. `reason`: why it is unverified; `error`: what stood in the way.
+    """What is known about an image. `reason`: why less than a boot was proven; `error`: what stood in the way.
 
     `kept_at`: when the same bytes were judged, where that verdict was kept; empty: just now."""
 
@@ -35,10 +36,17 @@ class Judgement:
     kept_at: str = ""
 
 
-def exit_code(verdict: Verdict, error: ImagebuildError | None) -> int:
-    """What the process ends with. An image that is unverified because this machine lacks something is 4 (HostError):
-    install it and try again; for any other reason it is 6."""
-    return error.exit_code if error is not None else _EXIT_CODE[verdict]
+def exit_code(report: Report, error: ImagebuildError | None) -> int:
+    """What the process ends with: 0 only where nothing less was proven than was asked for.
+
+    An image that is unverified because this machine lacks something is 4 (HostError): install it and try again; for
+    any other reason it is 6.
+    """
+    if error is not None:
+        return error.exit_code
+    if report.verdict is Verdict.FAILED:
+        return BAD_IMAGE
+    return OK if report.as_asked else VerifyError.exit_code
 
 
 def judge(
@@ -52,6 +60,21 @@ def judge(
     verdict, reason = result.verdict, result.unverified_because
     if verdict is Verdict.UNVERIFIED:
         reason = reason or "no check could be carried out"
-    elif verdict is Verdict.PASSED and demand == GENUINE and all(boot.loader.kind != demand for boot in result.boots):
+    elif verdict in _GOOD and demand == GENUINE and all(boot.loader.kind != demand for boot in result.boots):
         verdict, reason = Verdict.UNVERIFIED, f"--require {demand}: no genuine PV-GRUB has booted it"
+    elif verdict is Verdict.CHECKED:
+        reason = _why_not_booted(request, result.checks)
     return Judgement(result.image, verdict, reason, result.checks, result.boots, kept_at=result.kept_at)
+
+
+def boots_asked(machines: Sequence[MachineName]) -> bool:
+    """Whether any of these machines boots the image."""
+    return any(machine != "static" for machine in machines)
+
+
+def _why_not_booted(request: Request, checks: Sequence[Check]) -> str:
+    if not boots_asked(request.machines):
+        return "no boot was asked for"
+    skipped = [f"{check.machine}: {check.detail}" for check in checks if check.outcome is Outcome.SKIPPED
+               and check.name == BOOT_CHECK]  # fmt: skip
+    return "; ".join(skipped)

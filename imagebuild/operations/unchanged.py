@@ -44,7 +44,7 @@ def inputs_digest(job: Job, plan: Plan, request: BuildRequest) -> str:
 def still_good(job: Job, folder: Path, request: BuildRequest) -> Report | None:
     """The report of an earlier build whose result stands for this one too; None: build."""
     earlier = _read_report(folder / REPORT)
-    if earlier is None or earlier.verdict is not Verdict.PASSED or earlier.inputs_digest is None:
+    if earlier is None or not _proven(earlier) or earlier.inputs_digest is None:
         return None
     plan = final_plan(job.loaded, Cache())
     if plan is None or inputs_digest(job, plan, request) != earlier.inputs_digest:
@@ -53,6 +53,11 @@ def still_good(job: Job, folder: Path, request: BuildRequest) -> Report | None:
         return None
     image = folder / earlier.image.path
     return earlier if image.is_file() and _image_digest(image) == earlier.image.sha256 else None
+
+
+def _proven(earlier: Report) -> bool:
+    """Booted; or checked, where no boot was asked for (the machines are part of the inputs' digest)."""
+    return earlier.booted or (earlier.verdict is Verdict.CHECKED and earlier.as_asked)
 
 
 def _named_files(plan: Plan) -> list[str]:

@@ -14,7 +14,7 @@ from imagebuild.host.cache import Cache
 from imagebuild.operations.failures import Failure, failure_of
 from imagebuild.operations.input_file import check_file
 from imagebuild.operations.journal import Journal, log_file
-from imagebuild.operations.judge import Judgement, LoaderDemand, exit_code, judge
+from imagebuild.operations.judge import Judgement, LoaderDemand, boots_asked, exit_code, judge
 from imagebuild.operations.toolbox import VerifyImage
 from imagebuild.pages.junit import junit_text
 from imagebuild.report import Report
@@ -73,7 +73,7 @@ def verify_any_image(request: VerifyRequest, verify: VerifyImage, screen: Screen
         if failure:
             log.last_lines(failure.logged(debug=request.debug))
         log.line(f"verdict: {report.verdict}")
-    code = exit_code(report.verdict, judgement.error)
+    code = exit_code(report, judgement.error)
     return VerifyResult(report, path, code, time.monotonic() - begin, failure)
 
 
@@ -108,6 +108,7 @@ def _write_report(request: VerifyRequest, folder: OutputFolder, judgement: Judge
         boots=judgement.boots,
         imagebuild_version=__version__,
         unverified_because=judgement.reason,
+        boot_asked=boots_asked(request.machines),
         cached=bool(judgement.kept_at),
         verified_at=judgement.kept_at,
     )

@@ -1,7 +1,8 @@
 """junit.xml: the report in the form that CI systems show. One testsuite for each machine, one testcase for each check.
 
-The form is the one that Jenkins and GitLab read (Jenkins' xunit-plugin, junit-10.xsd). An image that was not verified
-must not look like a passed one: its reason is a testcase of its own, an error, or a skip where the user asked for it.
+The form is the one that Jenkins and GitLab read (Jenkins' xunit-plugin, junit-10.xsd). An image that no boot
+has proven must not look like a passed one: the reason is a testcase of its own, an error, or a skip where the user
+asked for no more.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections import Counter
 from xml.etree import ElementTree
 
 from imagebuild.formats.text import xml_text
-from imagebuild.report import Boot, Check, Outcome, Report
+from imagebuild.report import VERDICT_WORDS, Boot, Check, Outcome, Report, Verdict
 from imagebuild.vocabulary import MACHINES, MachineName
 
 TOTALS = ("tests", "failures", "errors", "skipped")
@@ -25,7 +26,7 @@ def junit_text(report: Report) -> str:
         if checks or boots:
             root.append(_suite(report, machine, checks, boots))
     if report.unverified_because:
-        root.append(_unverified(report))
+        root.append(_unproven(report))
     return document(root, sum(float(suite.get("time", "0")) for suite in root))
 
 
@@ -50,6 +51,7 @@ def _suite(report: Report, machine: MachineName, checks: list[Check], boots: lis
         time=f"{sum(check.seconds for check in checks):.3f}",
     )
     properties = ElementTree.SubElement(suite, "properties")
+    _property(properties, "verdict", VERDICT_WORDS[report.verdict])
     _property(properties, "image.sha256", report.image.sha256)
     _property(properties, "imagebuild.version", report.imagebuild_version)
     for boot in boots:
@@ -100,8 +102,9 @@ def _case(report: Report, check: Check, name: str) -> ElementTree.Element:
     return case
 
 
-def _unverified(report: Report) -> ElementTree.Element:
-    asked_for = not report.verify_asked
+def _unproven(report: Report) -> ElementTree.Element:
+    asked_for = report.as_asked
+    name = "booted" if report.verdict is Verdict.CHECKED else "verified"
     suite = ElementTree.Element(
         "testsuite",
         name=xml_text(f"{report.name}.verification"),
@@ -112,12 +115,13 @@ def _unverified(report: Report) -> ElementTree.Element:
         time="0.000",
     )
     case = ElementTree.SubElement(
-        suite, "testcase", classname=xml_text(f"{report.name}.verification"), name="verified", time="0.000"
+        suite, "testcase", classname=xml_text(f"{report.name}.verification"), name=name, time="0.000"
     )
-    reason = xml_text(report.unverified_because)
+    words = f"{VERDICT_WORDS[report.verdict]}: " if report.verdict is Verdict.CHECKED else ""
+    reason = xml_text(words + report.unverified_because)
     if asked_for:
         ElementTree.SubElement(case, "skipped", message=reason)
     else:
-        error = ElementTree.SubElement(case, "error", type="unverified", message=reason.partition("\n")[0])
+        error = ElementTree.SubElement(case, "error", type=report.verdict.value, message=reason.partition("\n")[0])
         error.text = reason
     return suite

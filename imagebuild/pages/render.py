@@ -20,11 +20,10 @@ from imagebuild.formats.text import pictured
 from imagebuild.pages.changes import changes
 from imagebuild.pages.drawing import draw
 from imagebuild.pages.model import ReportPage
-from imagebuild.report import Boot, BootEnd, Outcome
+from imagebuild.report import VERDICT_WORDS, Boot, BootEnd, Outcome
 from imagebuild.vocabulary import GENUINE, MACHINES
 
 _TEMPLATES = Path(__file__).with_name("templates")
-_VERDICT = {"passed": "Passed", "failed": "Failed: this image is bad", "unverified": "Unverified"}
 _END = {
     BootEnd.REACHED: "reached the expected text",
     BootEnd.FATAL: "fatal error",
@@ -47,7 +46,7 @@ def report_html(page: ReportPage) -> str:
         "report.html.j2",
         page=page,
         report=page.report,
-        verdict=_VERDICT[page.report.verdict],
+        verdict=VERDICT_WORDS[page.report.verdict].capitalize(),
         counts=[(outcome, count) for outcome, count in counts if count],
         machines=[(machine, checks) for machine, checks in machines if checks],
         drawing=draw(page.disk) if page.disk else None,

@@ -40,6 +40,7 @@ from imagebuild.plan.traces import trace_edits, trace_notes
 from imagebuild.recipe.model import File, Machine, Recipe
 
 MENU_PATH = "/boot/grub/menu.lst"
+_NOT_BOOTED = "verify.boot: false: nothing boots the image; reports call it checked, not booted, and publish refuses it"
 
 
 def make_plan(recipe: Recipe, facts: TreeFacts | None) -> Plan:
@@ -97,6 +98,7 @@ def make_plan(recipe: Recipe, facts: TreeFacts | None) -> Plan:
             *choice.notes,
             *system_notes(recipe, facts),
             *trace_notes(recipe, facts),
+            *(() if recipe.verify.boot else (_NOT_BOOTED,)),
         ),
         pending=(*choice.pending, *(() if arrangement else ("the disk's size: computed from the tree",))),
     )

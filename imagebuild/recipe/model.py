@@ -144,10 +144,26 @@ MachineOrFalse = Annotated[Machine | None, BeforeValidator(_machine, json_schema
 class Verify(_Model):
     """How the finished image is proven."""
 
+    boot: bool = True
+    """false: nothing boots the image, on purpose. It is called checked, not booted, and `publish` refuses it."""
     qemu: MachineOrFalse = Machine()
     xen: MachineOrFalse = Machine()
     fallback: bool = True
     """Where the menu has a fallback: boot once more under Xen with the default's kernel broken, to see it come up."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_machines(cls, value: Any) -> Any:
+        if isinstance(value, dict) and value.get("boot") in (False, "false"):
+            return {**value, "qemu": False, "xen": False}
+        return value
+
+    @model_validator(mode="after")
+    def _booted_unless_said(self) -> Verify:
+        if self.boot and self.qemu is None and self.xen is None:
+            raise ValueError("found qemu: false and xen: false: nothing would boot the image; write boot: false if that"
+                             " is meant, or leave one in")  # fmt: skip
+        return self
 
 
 def _no_box(value: Any) -> Any:

@@ -27,7 +27,7 @@ from imagebuild.host.scratch import scratch_folder
 from imagebuild.image.boot_files import NoEntry, default_entry_files
 from imagebuild.image.menu_runs import trace_of
 from imagebuild.image.subject import Subject, open_subject
-from imagebuild.report import Boot, BootEnd, Check, ImageFacts, Outcome, Stage, Verdict, verdict_of
+from imagebuild.report import BOOT_CHECK, Boot, BootEnd, Check, ImageFacts, Outcome, Stage, Verdict, verdict_of
 from imagebuild.testhost import TestHost, prepare
 from imagebuild.verify import fallback, xen
 from imagebuild.verify.boot import Pace, outcome_of
@@ -42,7 +42,6 @@ from imagebuild.vocabulary import MACHINES, Accelerator, MachineName
 
 __all__ = ["BootSettings", "Request", "Verification", "verify_image"]
 
-BOOT_CHECK = "boot"
 FALLBACK_CHECK = "fallback"
 # What must be left for everybody else when two machines run at once.
 _SPARE_MEMORY_BYTES = 512 * 2**20

@@ -55,9 +55,9 @@ def build(
 
     DIR/NAME/ then holds NAME.raw (sparse) and the recipe's other outputs, SHA256SUMS, report.html (open it in a
     browser), report.json, junit.xml, packages.json, plan.json, SBOMs (SPDX, CycloneDX), provenance.json, build.log and
-    one console log per boot. NAME.raw appears only after a passed
-    verification: an image that failed is kept as NAME.raw.rejected, one that could not be verified as
-    NAME.raw.unverified. An older result stays until there is a new one. Nothing is begun unless all recipes are right.
+    one console log per boot. NAME.raw is an image that was booted: one that failed is NAME.raw.rejected, one that no
+    boot has proven (--with static, --no-verify, or it could not be verified) is NAME.raw.unverified. An older result
+    stays until there is a new one. Nothing is begun unless all recipes are right.
     Several recipes are built side by side; what they share (a tree, the test host) is made once.
 
     \b

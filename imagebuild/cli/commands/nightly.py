@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _STYLE = {
     "passed": "bold green",
+    "checked-not-booted": "yellow",
     "not-verified": "yellow",
     "unchanged": "green",
     "failed": "bold red",

@@ -13,7 +13,7 @@ from imagebuild.formats.first_sectors import NEEDED_BYTES, FirstSectors, read_fi
 from imagebuild.formats.image_format import image_format
 from imagebuild.host.digest import image_sha256
 from imagebuild.publish.ec2.bundle import Meter
-from imagebuild.report import Report, Verdict
+from imagebuild.report import VERDICT_WORDS, Report, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def find_report(image: Path) -> Path:
 
 
 def check_report(image: RawImage, path: Path) -> Report:
-    """Raises PublishError unless the report is about this sha256 and says `passed`."""
+    """Raises PublishError unless the report is about this sha256 and a boot has proven the image."""
     try:
         report = Report.model_validate_json(path.read_bytes())
     except OSError as error:
@@ -93,6 +93,12 @@ def check_report(image: RawImage, path: Path) -> Report:
             f"the report {path} is about another image",
             details=f"sha256 in the report: {report.image.sha256}\nsha256 of the image:  {image.sha256}",
             resolution=f"run: imagebuild verify {image.path} (or insist with --unverified)",
+        )
+    if report.verdict in (Verdict.CHECKED, Verdict.PASSED) and not report.booted:
+        raise PublishError(
+            f"no boot has proven the image: {VERDICT_WORDS[Verdict.CHECKED]}",
+            details=report.unverified_because,
+            resolution=f"boot it: imagebuild verify {image.path} (or insist with --unverified)",
         )
     if report.verdict is not Verdict.PASSED:
         failed = "\n".join(f"{check.machine} {check.name}: {check.detail}" for check in report.failed())

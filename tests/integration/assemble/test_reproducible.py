@@ -59,7 +59,7 @@ def test_an_ordinary_user_builds_the_same_image_cold(hd0: Image, home: Path) -> 
     """No root, no loop devices: only a range in /etc/subuid. The tree is bootstrapped anew."""
     ended = as_user(home, "build", "recipes/debian-12-hd0.yaml", "-o", "out", "--no-verify")
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    built = home / "out" / "debian-12-hd0" / "debian-12-hd0.raw"
+    built = home / "out" / "debian-12-hd0" / "debian-12-hd0.raw.unverified"
     assert built.stat().st_uid == home.stat().st_uid
     assert sha256(built) == sha256(hd0.path)
 
@@ -80,7 +80,7 @@ def test_filesystems_of_an_ordinary_user(kind: str, loader: str, home: Path, tmp
         shutil.copy(tmp_path / name, home / name)
     ended = as_user(home, "build", f"{kind}.yaml", "-o", "out", "--no-verify")
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    theirs = home / "out" / kind / f"{kind}.raw"
+    theirs = home / "out" / kind / f"{kind}.raw.unverified"
     checkers = {"ext4": "e2fsck -fn", "xfs": "xfs_repair -n -f", "btrfs": "btrfs check --readonly"}
     subprocess.run([*checkers[kind].split(), str(theirs)], check=True, capture_output=True)
     assert kind == "btrfs" or sha256(theirs) == sha256(ours.path)

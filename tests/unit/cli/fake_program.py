@@ -1,7 +1,7 @@
 """The real command line with another toolbox: builds and verifications that end as FAKE_BUILD and FAKE_VERIFY say.
 
     FAKE_BUILD   made (default) · slow · fails · network · fills · no-space · bug
-    FAKE_VERIFY  passed (default) · failed · nothing · error · lacking · slow · notes
+    FAKE_VERIFY  passed (default) · failed · nothing · not-booted · error · lacking · slow · notes
 
 `slow` says READY in the log's and the screen's way, and then waits for a signal.
 """
@@ -85,9 +85,11 @@ def verify_image(request: Request, *, cache: Cache, progress: Progress) -> Verif
             if wanted == "slow":
                 wait_for_a_signal(progress)
             outcome = Outcome.FAILED if wanted == "failed" and machine != "qemu" else Outcome.PASSED
-            outcome = Outcome.SKIPPED if wanted == "nothing" else outcome
-            checks.append(Check(machine=machine, name="works", outcome=outcome, detail=HOSTILE, seconds=0.5))
-            progress.note(f"{outcome} {machine}: works: {HOSTILE}", outcome)
+            unseen = wanted == "nothing" or (wanted == "not-booted" and machine != "static")
+            outcome = Outcome.SKIPPED if unseen else outcome
+            name = "works" if machine == "static" else "boot"
+            checks.append(Check(machine=machine, name=name, outcome=outcome, detail=HOSTILE, seconds=0.5))
+            progress.note(f"{outcome} {machine}: {name}: {HOSTILE}", outcome)
             if machine != "static":
                 (request.output / f"console-{machine}.log").write_text(HOSTILE)
                 boots.append(boot_of(machine, request))

@@ -91,9 +91,42 @@ def test_why_it_could_not_be_verified(imagebuild: Runner) -> None:
 def test_no_verify(imagebuild: Runner) -> None:
     done = imagebuild("build", "--no-verify", imagebuild.recipe("web"))
     assert done.returncode == 0
-    assert imagebuild.names("out/web") == {"web.raw"} | ARTIFACTS
+    assert imagebuild.names("out/web") == {"web.raw.unverified"} | ARTIFACTS
     report = report_of(imagebuild, "out/web")
     assert (report["verdict"], report["unverified_because"]) == ("unverified", "--no-verify")
+
+
+def test_static_checks_prove_no_boot(imagebuild: Runner) -> None:
+    recipe = imagebuild.recipe("web")
+    done = imagebuild("build", "--with", "static", recipe)
+    assert done.returncode == 0, "nothing less was proven than was asked for"
+    assert "web: checked, not booted (no boot was asked for)" in done.stdout
+    assert imagebuild.names("out/web") == {"web.raw.unverified"} | ARTIFACTS
+    assert report_of(imagebuild, "out/web")["verdict"] == "checked-not-booted"
+    assert "Checked, not booted" in (imagebuild.folder / "out/web/report.html").read_text()
+    root = ElementTree.parse(imagebuild.folder / "out/web/junit.xml").getroot()
+    assert (root.get("errors"), root.get("skipped")) == ("0", "1")
+    assert imagebuild("build", recipe).returncode == 0
+    assert imagebuild.names("out/web") == {"web.raw"} | ARTIFACTS | CONSOLES
+
+
+def test_less_than_was_asked_for_is_not_done(imagebuild: Runner) -> None:
+    """A boot was asked for, and could not be tried."""
+    done = imagebuild("build", imagebuild.recipe("web"), FAKE_VERIFY="not-booted")
+    assert done.returncode == 6
+    assert imagebuild.names("out/web") == {"web.raw.unverified"} | ARTIFACTS | CONSOLES
+    root = ElementTree.parse(imagebuild.folder / "out/web/junit.xml").getroot()
+    assert root.get("errors") == "1"
+
+
+def test_a_recipe_whose_image_is_never_booted(imagebuild: Runner) -> None:
+    recipe = imagebuild.recipe("web", "verify: {boot: false}\n")
+    done = imagebuild("build", recipe)
+    assert done.returncode == 0
+    assert "web: checked, not booted (the recipe says verify: {boot: false})" in done.stdout
+    assert imagebuild.names("out/web") == {"web.raw"} | ARTIFACTS
+    assert "the recipe says verify: {boot: false}" in (imagebuild.folder / "out/web/report.html").read_text()
+    assert "nothing boots the image" in imagebuild("plan", recipe).stdout
 
 
 def test_machines_are_those_wanted_and_in_the_recipe(imagebuild: Runner) -> None:

@@ -20,11 +20,13 @@ def test_several_at_once(imagebuild: Runner) -> None:
     assert done.returncode == 5, done.stdout + done.stderr
     *lines, last = done.stdout.splitlines()
     assert last == "2 of 3 done"
-    assert [line.split()[:2] for line in lines[-3:]] == [["one", "passed"], ["two", "not"], ["three", "passed"]]
+    assert [line.split()[:2] for line in lines[-3:]] == [["one", "checked,"], ["two", "not"], ["three", "checked,"]]
     begun = {line.split()[1] for line in lines if line.endswith(" begun")}
     assert begun == {"one:", "two:", "three:"}
     assert any(line.split(" ", 1)[1:] == ["two: error: mke2fs failed"] for line in lines), "each line has its recipe"
-    assert {path.name for path in (imagebuild.folder / "out").iterdir() if (path / f"{path.name}.raw").exists()} == {
+    assert {
+        path.name for path in (imagebuild.folder / "out").iterdir() if (path / f"{path.name}.raw.unverified").exists()
+    } == {
         "one",
         "three",
     }

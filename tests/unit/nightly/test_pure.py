@@ -79,7 +79,7 @@ def test_junit_counts() -> None:
     )
     root = ElementTree.fromstring(junit_of_night(every, {}).encode())
     assert {key: root.get(key) for key in ("tests", "failures", "errors", "skipped")} == {
-        "tests": "7", "failures": "1", "errors": "3", "skipped": "2",
+        "tests": "8", "failures": "1", "errors": "4", "skipped": "2",
     }  # fmt: skip
 
 
@@ -87,6 +87,15 @@ def test_what_was_not_verified_is_not_called_well() -> None:
     page = summary_html([night(1, result("web"), result("db", State.NOT_VERIFIED, message="--no-verify"))])
     assert "1 of 2 built and not verified" in page
     assert 'class="state not-verified">not verified<' in page
+
+
+def test_what_was_not_booted_is_not_called_well() -> None:
+    checked = night(1, result("web"), result("db", State.CHECKED, message="no boot was asked for"))
+    page = summary_html([checked])
+    assert "1 of 2 checked and not booted" in page
+    assert 'class="state checked-not-booted">checked, not booted<' in page
+    root = ElementTree.fromstring(junit_of_night(checked, {}).encode())
+    assert (root.get("errors"), root.get("skipped")) == ("0", "1")
     assert "All is well" not in page
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from imagebuild.report import Check, ImageFacts, Outcome, Report, Verdict
+from imagebuild.report import Boot, BootEnd, Check, ImageFacts, Loader, Outcome, Report, Verdict
 from tests.integration.publish.ec2.strict_front import Front
 from tests.unit.publish.ec2.keypairs import Pair, make_pair
 
@@ -115,9 +115,13 @@ def mbr(sectors: int, *, code: bytes = b"", flag: int = 0) -> bytes:
     return code.ljust(446, b"\0") + entry + bytes(48) + b"\x55\xaa"
 
 
-def write_report(image: Path, verdict: Verdict = Verdict.PASSED, sha256: str | None = None) -> None:
+def write_report(
+    image: Path, verdict: Verdict = Verdict.PASSED, sha256: str | None = None, *, booted: bool = True
+) -> None:
     found = image.stat()
-    outcome = Outcome.PASSED if verdict is Verdict.PASSED else Outcome.FAILED
+    outcome = Outcome.FAILED if verdict is Verdict.FAILED else Outcome.PASSED
+    loader = Loader(kind="stand-in", version="for the tests")
+    boot = Boot(machine="xen", end=BootEnd.REACHED, milestones=(), console="console-xen.log", loader=loader, seconds=1)
     report = Report(
         name=image.stem,
         verdict=verdict,
@@ -128,6 +132,7 @@ def write_report(image: Path, verdict: Verdict = Verdict.PASSED, sha256: str | N
             real_bytes=found.st_blocks * 512,
         ),
         checks=(Check(machine="static", name="menu", outcome=outcome, detail="for the tests"),),
+        boots=(boot,) if booted else (),
     )
     (image.parent / "report.json").write_text(report.model_dump_json())
 

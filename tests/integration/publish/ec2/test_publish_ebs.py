@@ -101,6 +101,10 @@ def test_no_report_no_publication(front: Front, imagebuild: Imagebuild, hd0: Pat
     write_report(hd0, Verdict.FAILED)
     ended = imagebuild("publish", hd0, "--region", "us-east-1")
     assert (ended.code, "did not pass its verification: failed" in ended.err) == (7, True)
+    for verdict in (Verdict.CHECKED, Verdict.PASSED):  # the second: as earlier versions called it
+        write_report(hd0, verdict, booted=False)
+        ended = imagebuild("publish", hd0, "--region", "us-east-1")
+        assert (ended.code, "no boot has proven the image: checked, not booted" in ended.err) == (7, True)
     (hd0.parent / "report.json").unlink()
     ended = imagebuild("publish", hd0, "--region", "us-east-1")
     assert (ended.code, "was not verified" in ended.err) == (7, True)
