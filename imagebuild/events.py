@@ -32,6 +32,10 @@ class Screen(Protocol):
         check found, which the line begins with."""
         ...
 
+    def waiting(self, name: str, line: str) -> None:
+        """How far the stage of that name has come, every few seconds. Each line takes the place of the one before."""
+        ...
+
 
 class Progress(Screen, Protocol):
     """Whoever watches a build. The command line draws it, the tests record it, pipelines log it."""
@@ -61,6 +65,12 @@ class Note(_Event):
     outcome: Outcome | None = None
 
 
+class Waiting(_Event):
+    event: Literal["waiting"] = "waiting"
+    name: str
+    line: str
+
+
 class Failed(_Event):
     """An error ended the run, or stood in the way of a verdict. `lines` are what the user sees of it.
 
@@ -74,7 +84,7 @@ class Failed(_Event):
     disk_full: bool = False
 
 
-Event = StageStarted | StageFinished | Note | Failed
+Event = StageStarted | StageFinished | Note | Waiting | Failed
 _EVENT: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="event")])
 
 
@@ -102,6 +112,9 @@ class EventWriter:
     def note(self, line: str, outcome: Outcome | None = None) -> None:
         self.write(Note(line=line, outcome=outcome))
 
+    def waiting(self, name: str, line: str) -> None:
+        self.write(Waiting(name=name, line=line))
+
     def write(self, event: Event) -> None:
         with self._lock:
             self._stream.write(event.model_dump_json() + "\n")
@@ -126,6 +139,9 @@ class Quiet:
 
     def note(self, line: str, outcome: Outcome | None = None) -> None:
         self.lines.append(line)
+
+    def waiting(self, name: str, line: str) -> None:
+        pass
 
 
 class StageMark:

@@ -33,6 +33,9 @@ class LineProgress:
     def note(self, line: str, outcome: Outcome | None = None) -> None:
         self._line(line)
 
+    def waiting(self, name: str, line: str) -> None:
+        pass
+
     def meter(self, name: str) -> Callable[[int, int], None]:
         """Progress by bytes: one line that moves on a terminal, a line for every tenth elsewhere."""
         shown = -1

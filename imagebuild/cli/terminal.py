@@ -6,6 +6,7 @@ import contextlib
 import functools
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol, TextIO
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
+_PAUSE_SECONDS = 60.0
+
+
 class Display(Screen, Protocol):
     """What is on the screen. `close` is called once, whatever ended the run."""
 
@@ -27,12 +31,28 @@ class Display(Screen, Protocol):
 _STYLE = {Outcome.PASSED: "green", Outcome.FAILED: "bold red", Outcome.WARNED: "yellow", Outcome.SKIPPED: "dim"}
 
 
+class NowAndThen:
+    """Lets through what is said of a stage once a minute: a line for each change would drown the others."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._said: dict[str, float] = {}
+
+    def __call__(self, name: str) -> bool:
+        now = self._clock()
+        if now - self._said.setdefault(name, now) < _PAUSE_SECONDS:
+            return False
+        self._said[name] = now
+        return True
+
+
 class PlainDisplay:
     """Timestamped lines: for pipes, CI logs and files."""
 
     def __init__(self, stream: TextIO, now: Now = now_utc) -> None:
         self._stream = stream
         self._now = now
+        self._due = NowAndThen()
 
     def stage_started(self, name: str) -> None:
         self._line(f"{name} …")
@@ -42,6 +62,10 @@ class PlainDisplay:
 
     def note(self, line: str, outcome: Outcome | None = None) -> None:
         self._line(line)
+
+    def waiting(self, name: str, line: str) -> None:
+        if self._due(name):
+            self._line(f"{name}: {line}")
 
     def close(self) -> None:
         pass
@@ -82,6 +106,12 @@ class LiveDisplay:
         head = outcome.value if outcome else ""
         self._print(f"  {head}", line.removeprefix(head), style=_STYLE[outcome] if outcome else "")
 
+    def waiting(self, name: str, line: str) -> None:
+        from rich.progress import TaskID
+
+        if (task := self._running.get(name)) is not None:
+            self._progress.update(TaskID(task), description=printable(f"{name}  {line}"))
+
     def close(self) -> None:
         for name in list(self._running):  # what still runs at the end did not finish
             self._remove(name)
@@ -108,6 +138,11 @@ class EventDisplay:
 
     def __init__(self, events: EventWriter) -> None:
         self.stage_started, self.stage_finished, self.note = events.stage_started, events.stage_finished, events.note
+        self._events, self._due = events, NowAndThen()
+
+    def waiting(self, name: str, line: str) -> None:
+        if self._due(name):
+            self._events.waiting(name, line)
 
     def close(self) -> None:
         pass
@@ -128,6 +163,9 @@ class OnDemand:
 
     def note(self, line: str, outcome: Outcome | None = None) -> None:
         self._chosen().note(line, outcome)
+
+    def waiting(self, name: str, line: str) -> None:
+        self._chosen().waiting(name, line)
 
     def close(self) -> None:
         if self._display:

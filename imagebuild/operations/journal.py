@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import assert_never
 
-from imagebuild.events import Event, Failed, Note, Screen, StageFinished, StageStarted
+from imagebuild.events import Event, Failed, Note, Screen, StageFinished, StageStarted, Waiting
 from imagebuild.formats.text import duration, printable
 from imagebuild.report import Outcome, Stage
 
@@ -38,6 +38,8 @@ def event_lines(event: Event) -> list[str]:
             return [f"{event.stage.name}: {done_text(event.stage)}"]
         case Note():
             return [event.line]
+        case Waiting():
+            return [f"{event.name}: {event.line}"]
         case Failed():
             return list(event.lines)
         case _:
@@ -103,6 +105,13 @@ class Journal:
 
     def note(self, line: str, outcome: Outcome | None = None) -> None:
         self._write(line, lambda: self._screen.note(line, outcome))
+
+    def waiting(self, name: str, line: str) -> None:
+        with self._lock:
+            try:
+                self._screen.waiting(name, line)
+            except OSError as error:
+                self._failure = self._failure or error
 
     def _write(self, line: str, show: Callable[[], None]) -> None:
         with self._lock:

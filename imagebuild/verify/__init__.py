@@ -8,6 +8,7 @@ qemu.py         the machine that starts these without Xen
 xen.py          the machine that does as EC2 did: Xen, dom0, PV-GRUB, guest; state.py: a ready dom0, kept
 loaders.py      which PV-GRUB: a genuine one, or the stand-in
 console.py      a boot as its console tells it; signs.py: milestones and fatal texts, as data
+live.py         the same on the screen, while everybody waits
 boot.py         follows a console within limits; machine.py: one QEMU process
 threads.py      work that Ctrl-C ends
 """

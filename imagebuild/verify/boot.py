@@ -15,8 +15,8 @@ from imagebuild.verify.machine import Machine
 
 # A busy machine was seen to be silent for more than 90 s between the loader's last word and the kernel's first.
 SILENCE_SECONDS = 150.0
-# Beyond this, a machine is not slow but stuck.
-_SLOWEST = 8.0
+# Beyond this, a machine is not slow but stuck: no boot takes longer than this many times its timeout.
+_SLOWEST = 4.0
 # From here on a guest's own limits (90 s for a device) say more of the host than of the image (seen at 2.5).
 _BUSY = 1.5
 
@@ -26,6 +26,10 @@ class Pace:
     """How much slower than a quiet two-core machine without KVM this machine is now; at least 1. Limits grow by it."""
 
     factor: float = 1.0
+
+    @property
+    def slow(self) -> bool:
+        return self.factor >= _BUSY
 
     def measured(self, seconds: float, nominal_seconds: float) -> None:
         """Something that nominally takes so long took `seconds`."""
@@ -54,7 +58,7 @@ class Follower:
         while self.console.ending is None:
             self._hear()
         ending = self.console.ending
-        if ending.blames == "image" and self.console.out_of_time and self.pace.factor >= _BUSY:
+        if ending.blames == "image" and self.console.out_of_time and self.pace.slow:
             why = f"the guest waited in vain for a device, on a machine {self.pace.factor:.1f} times slower than usual"
             return replace(ending, blames="machine", detail=f"{why}; {ending.detail}")
         return ending

@@ -34,7 +34,7 @@ _LINE_BREAKING = frozenset("ABEFHJdf")
 # A loader's "Error 15: File not found", "error: file not found"; a kernel's "Cannot open root device".
 _CAUSE = re.compile(r"^Error \d+: |^error: |: Cannot open ")
 # systemd waits 90 s for a device (DefaultDeviceTimeoutSec=), by a clock that runs on while a busy host is elsewhere.
-_OUT_OF_TIME = re.compile(r"Timed out waiting for device")
+_OUT_OF_TIME = re.compile(r"Timed out waiting for device|Dependency failed for .*[Gg]etty")
 _INVISIBLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 

@@ -1,8 +1,8 @@
 """A verdict is given once: the same bytes, judged by the same judge in the same way, are not booted again.
 
-CACHE/verdicts/KEY/ holds what was found (verdict.json) and the consoles. KEY covers the image's sha256, what was asked
-(machines, their settings, the loader meant), and the judge: the test host, a genuine PV-GRUB, imagebuild's version and
-its own code. Only whole runs that passed or failed are kept; what could not be verified is tried again.
+CACHE/verdicts/KEY/ holds what one machine found (verdict.json) and its consoles. KEY covers the sha256 of the image, what
+was asked (the machine, its settings, the loader meant), and the judge: the test host, a genuine PV-GRUB, the version of
+imagebuild and its code. What a machine could not decide is not kept: it is done again, and the other verdicts stand.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import functools
 import hashlib
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,12 +25,12 @@ from imagebuild.events import Progress, stage
 from imagebuild.host.cache import Cache, Entry, damage
 from imagebuild.host.cache_kinds import Kind
 from imagebuild.host.known_digest import known_sha256
-from imagebuild.report import Boot, Check, ImageFacts, Verdict
+from imagebuild.report import Boot, Check, ImageFacts
 from imagebuild.testhost import definition
 from imagebuild.verify import runner
 from imagebuild.verify.loaders import find_pv_grub
 from imagebuild.verify.request import BootSettings, Request, Verification
-from imagebuild.vocabulary import GENUINE
+from imagebuild.vocabulary import GENUINE, MACHINES, MachineName
 
 KIND: Kind = "verdicts"
 _FILE = "verdict.json"
@@ -38,7 +39,7 @@ _JUDGES = ("verify", "formats")
 
 
 class _Kept(BaseModel):
-    """`at`: when it was judged (ISO 8601, UTC)."""
+    """What one machine found. `at`: when (ISO 8601, UTC)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -46,34 +47,48 @@ class _Kept(BaseModel):
     image: ImageFacts
     checks: tuple[Check, ...]
     boots: tuple[Boot, ...]
-    verdict: Verdict
 
 
 def verify_image(request: Request, *, cache: Cache, progress: Progress) -> Verification:
-    """As runner.verify_image, from what is kept where that is the answer (`kept_at` says so). Raises the same."""
+    """As runner.verify_image, from what is kept where that is the answer (`kept_at`, if it is all of it). Raises the
+    same."""
     try:
         sha256 = known_sha256(request.image, cache)
     except OSError:
         return runner.verify_image(request, cache=cache, progress=progress)  # it says what is wrong with the file
-    key = verdict_key(request, sha256, cache)
-    if not request.anew and (kept := find_kept(key, cache)):
+    keys = {machine: verdict_key(request, machine, sha256, cache) for machine in request.machines}
+    found = {} if request.anew else _find_all(keys, request, cache, progress)
+    missing = tuple(machine for machine in request.machines if machine not in found)
+    if not missing:
+        return _answer(found, request)
+    if found:
+        progress.note(f"{', '.join(found)}: the same bytes were judged before; only {', '.join(missing)} is left to do")
+    result = runner.verify_image(replace(request, sha256=sha256, machines=missing), cache=cache, progress=progress)
+    for machine in missing:
+        if machine not in result.undecided and any(check.machine == machine for check in result.checks):
+            keep(keys[machine], machine, result, request.output, cache)
+    return _together(found, result)
+
+
+def _find_all(
+    keys: Mapping[MachineName, str], request: Request, cache: Cache, progress: Progress
+) -> dict[MachineName, _Kept]:
+    found = {machine: kept for machine, key in keys.items() if (kept := find_kept(key, cache))}
+    if found:
         with stage(progress, "verdict") as mark:
             mark.cached = True
-            return _answer(kept, request, cache.path(KIND, key))
-    result = runner.verify_image(replace(request, sha256=sha256), cache=cache, progress=progress)
-    if result.complete and result.verdict is not Verdict.UNVERIFIED:
-        keep(key, result, request.output, cache)
-    return result
+            for machine, kept in found.items():
+                _copy_consoles(kept.boots, cache.path(KIND, keys[machine]), request.output)
+    return found
 
 
-def verdict_key(request: Request, sha256: str, cache: Cache) -> str:
+def verdict_key(request: Request, machine: MachineName, sha256: str, cache: Cache) -> str:
     """The name of the entry. Raises HostError when a PV-GRUB that was asked for is none."""
-    genuine = find_pv_grub(request.pv_grub, cache) if "xen" in request.machines else None
+    genuine = find_pv_grub(request.pv_grub, cache) if machine == "xen" else None
     parts = {
         "image": sha256,
-        "machines": request.machines,
-        "qemu": _settings(request.qemu) if "qemu" in request.machines else None,
-        "xen": _settings(request.xen) if "xen" in request.machines else None,
+        "machine": machine,
+        "settings": None if machine == "static" else _settings(request.qemu if machine == "qemu" else request.xen),
         "loader": request.loader,
         "fallback": (request.fallback, request.strict_fallback),
         "test host": definition.digest(),
@@ -99,19 +114,19 @@ def find_kept(key: str, cache: Cache) -> _Kept | None:
     return None
 
 
-def keep(key: str, result: Verification, consoles: Path, cache: Cache) -> None:
-    """Keep the verdict with its consoles, in the place of an older one."""
+def keep(key: str, machine: MachineName, result: Verification, consoles: Path, cache: Cache) -> None:
+    """Keep that machine's part with its consoles, in the place of an older one."""
+    boots = tuple(boot for boot in result.boots if boot.machine == machine)
 
     def make(folder: Path) -> None:
         kept = _Kept(
             at=datetime.now(UTC).isoformat(timespec="seconds"),
             image=result.image.model_copy(update={"path": ""}),  # these bytes, wherever they lie
-            checks=result.checks,
-            boots=result.boots,
-            verdict=result.verdict,
+            checks=tuple(check for check in result.checks if check.machine == machine),
+            boots=boots,
         )
         (folder / _FILE).write_text(kept.model_dump_json(indent=1), encoding="utf-8")
-        _copy_consoles(result.boots, consoles, folder)
+        _copy_consoles(boots, consoles, folder)
 
     with contextlib.suppress(OSError, HostError):  # it only saves time: a full disk does not make an image bad
         if (older := cache.path(KIND, key)).is_dir():
@@ -125,11 +140,35 @@ def _copy_consoles(boots: tuple[Boot, ...], source: Path, target: Path) -> None:
             shutil.copyfile(source / boot.console, target / boot.console)
 
 
-def _answer(kept: _Kept, request: Request, folder: Path) -> Verification:
-    _copy_consoles(kept.boots, folder, request.output)
+def _answer(found: Mapping[MachineName, _Kept], request: Request) -> Verification:
+    """All of it was kept."""
+    image = next(iter(found.values())).image
     real_bytes = request.image.stat().st_blocks * 512
-    image = kept.image.model_copy(update={"path": str(request.image), "real_bytes": real_bytes})
-    return Verification(image, kept.checks, kept.boots, (), kept.verdict, kept_at=kept.at)
+    image = image.model_copy(update={"path": str(request.image), "real_bytes": real_bytes})
+    checks, boots = _in_order(found)
+    verdict, reason = runner.conclusion(checks, {})
+    at = max(kept.at for kept in found.values())
+    return Verification(image, checks, boots, (), verdict, reason, kept_at=at)
+
+
+def _together(found: Mapping[MachineName, _Kept], result: Verification) -> Verification:
+    """What was kept, and what was done now."""
+    if not found:
+        return result
+    kept_checks, kept_boots = _in_order(found)
+    order = {machine: number for number, machine in enumerate(MACHINES)}
+    checks = tuple(sorted((*kept_checks, *result.checks), key=lambda check: order[check.machine]))
+    boots = tuple(sorted((*kept_boots, *result.boots), key=lambda boot: order[boot.machine]))
+    verdict, reason = runner.conclusion(checks, result.undecided)
+    return replace(result, checks=checks, boots=boots, verdict=verdict, unverified_because=reason)
+
+
+def _in_order(found: Mapping[MachineName, _Kept]) -> tuple[tuple[Check, ...], tuple[Boot, ...]]:
+    machines = [found[machine] for machine in MACHINES if machine in found]
+    return (
+        tuple(check for kept in machines for check in kept.checks),
+        tuple(boot for kept in machines for boot in kept.boots),
+    )
 
 
 def _settings(settings: BootSettings) -> list[float | int | str]:

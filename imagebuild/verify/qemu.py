@@ -93,7 +93,7 @@ def boot_under_qemu(
     """
     arguments = [*base_arguments(accelerator, _CPUS, task.memory_bytes), *_attached(task, scratch)]
     with (output / CONSOLE_LOG).open("wb", buffering=0) as log, machine(arguments) as running:
-        console = Console(signs.qemu_signs(task.expect), signs.GUEST_FATALS, log)
+        console = Console(signs.qemu_signs(task.expect), signs.qemu_fatals(task.expect), log)
         ending = Follower(console, running, task.timeout_seconds, pace, note, stop, _YARDSTICKS).follow()
         boot = Boot(
             machine="qemu",

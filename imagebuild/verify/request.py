@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from imagebuild.report import Boot, Check, ImageFacts, Stage, Verdict
@@ -12,7 +13,7 @@ from imagebuild.vocabulary import DEFAULT_LOADER, BootLoader, MachineName
 @dataclass(frozen=True)
 class BootSettings:
     """How one machine boots the image. `timeout_seconds` is for a quiet two-core machine without KVM: it grows with
-    how slow this one is. `expect` is the text that proves the boot."""
+    how slow this one is, at most four times. `expect` is the text that proves the boot."""
 
     timeout_seconds: float = 300
     memory_bytes: int = 512 * 2**20
@@ -41,7 +42,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Verification:
-    """`unverified_because` is empty unless the verdict is UNVERIFIED. `complete`: every machine could judge.
+    """`unverified_because` is empty unless the verdict is UNVERIFIED. `undecided`: why a machine could not judge.
 
     `kept_at`: when these bytes were judged, for a verdict that was kept (ISO 8601, UTC); empty: just now."""
 
@@ -51,5 +52,5 @@ class Verification:
     stages: tuple[Stage, ...]
     verdict: Verdict
     unverified_because: str = ""
-    complete: bool = True
+    undecided: Mapping[MachineName, str] = field(default_factory=dict)
     kept_at: str = ""

@@ -11,7 +11,7 @@ import contextlib
 import functools
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -34,6 +34,7 @@ from imagebuild.verify.boot import Pace, outcome_of
 from imagebuild.verify.console import Ending
 from imagebuild.verify.evidence import entry_stops, stops_grub_097, unknown_menu
 from imagebuild.verify.guest_start import loader_for
+from imagebuild.verify.live import shown_live
 from imagebuild.verify.qemu import QemuBoot, boot_under_qemu, why_not
 from imagebuild.verify.request import BootSettings, Request, Verification
 from imagebuild.verify.static import run_static
@@ -50,7 +51,8 @@ _QEMU_OVERHEAD_BYTES = 256 * 2**20
 
 @dataclass
 class _Run:
-    """What the parts of one verification share; `undecided` maps a machine to why it could not judge."""
+    """What the parts of one verification share; `undecided` maps a machine to why it could not judge, `again` are
+    boots that a slow machine left open: one more try each, when nothing else runs."""
 
     request: Request
     cache: Cache
@@ -65,6 +67,7 @@ class _Run:
     checks: dict[MachineName, list[Check]] = field(default_factory=dict)
     boots: list[Boot] = field(default_factory=list)
     undecided: dict[MachineName, str] = field(default_factory=dict)
+    again: list[Callable[[], None]] = field(default_factory=list)
 
 
 def verify_image(request: Request, *, cache: Cache, progress: Progress) -> Verification:
@@ -98,6 +101,7 @@ def _carry_out(run: _Run) -> str:
         if "static" in run.request.machines:
             _static(run)
         wait_for([hashing, *boots])
+        wait_for([start(functools.partial(_try_again, run))])
         before = hashing.result()
         with stage(_Recorder(run.progress, run.stages), "image unchanged"):
             again = start(lambda: image_sha256(image, run.stop))
@@ -171,10 +175,28 @@ def _qemu_task(run: _Run) -> QemuBoot | None:
     return task
 
 
-def _boot_qemu(run: _Run, task: QemuBoot) -> None:
-    with _booting(run, "qemu") as (note, scratch):
+def _try_again(run: _Run) -> None:
+    """The boots that were left open, one after the other, with the pace measured again."""
+    for boot in run.again:
+        run.pace = Pace()
+        boot()
+
+
+def _left_open(run: _Run, boot: Boot, ending: Ending, once_more: Callable[[], None]) -> bool:
+    """Whether the machine was too slow to decide: then `once_more` is done later."""
+    if not run.pace.slow or outcome_of(boot, ending) is not None:
+        return False
+    why = f"this machine is {run.pace.factor:.1f} times slower than usual"
+    run.progress.note(f"{boot.machine}: undecided, {why}; one more try follows: {boot.detail}")
+    run.again.append(once_more)
+    return True
+
+
+def _boot_qemu(run: _Run, task: QemuBoot, *, last: bool = False) -> None:
+    with _booting(run, "qemu", last=last) as (note, scratch):
         boot, ending = boot_under_qemu(task, run.accelerator, run.request.output, scratch, run.pace, note, run.stop)
-        _judge_boot(run, boot, ending)
+        if last or not _left_open(run, boot, ending, functools.partial(_boot_qemu, run, task, last=True)):
+            _judge_boot(run, boot, ending)
 
 
 def _xen_task(run: _Run) -> xen.XenBoot:
@@ -202,40 +224,61 @@ def _fallback_case(run: _Run, task: xen.XenBoot) -> fallback.Case | str | None:
     return fallback.case_of(run.subject)
 
 
-def _boot_xen(run: _Run, task: xen.XenBoot, case: fallback.Case | str | None) -> None:
+def _boot_xen(run: _Run, task: xen.XenBoot, case: fallback.Case | str | None, *, last: bool = False) -> None:
     """The image as it is, and when that came up, with its default entry broken."""
-    host = xen.XenHost(run.host, run.accelerator, run.cache, run.pace, run.stop)
-    with _booting(run, "xen") as (note, scratch):
-        boot, ending = xen.boot_under_xen(task, host, run.request.output, scratch, note)
+    with _booting(run, "xen", last=last) as (note, scratch):
+        boot, ending = xen.boot_under_xen(task, _xen_host(run), run.request.output, scratch, note)
+        if not last and _left_open(run, boot, ending, functools.partial(_boot_xen, run, task, case, last=True)):
+            return
         _judge_boot(run, boot, ending)
     if isinstance(case, str):
         _judged(run, Check(machine="xen", name=FALLBACK_CHECK, outcome=Outcome.SKIPPED, detail=case))
     elif case is not None and "xen" not in run.undecided and boot.end is BootEnd.REACHED:
-        with _booting(run, "xen", FALLBACK_CHECK) as (note, scratch):
-            overlay = fallback.broken_overlay(run.subject.raw, case, scratch)
-            broken = replace(task, image=overlay, proves="fallback")
-            boot, ending = xen.boot_under_xen(broken, host, run.request.output, scratch, note)
-            if boot.end is BootEnd.REACHED:
-                console = (run.request.output / boot.console).read_bytes()
-                boot = boot.model_copy(update={"detail": fallback.judged(boot, case, console)})
-            _judge_boot(run, boot, ending)
+        _boot_fallback(run, task, case)
+
+
+def _xen_host(run: _Run) -> xen.XenHost:
+    return xen.XenHost(run.host, run.accelerator, run.cache, run.pace, run.stop)
+
+
+def _boot_fallback(run: _Run, task: xen.XenBoot, case: fallback.Case, *, last: bool = False) -> None:
+    with _booting(run, "xen", FALLBACK_CHECK, last=last) as (note, scratch):
+        overlay = fallback.broken_overlay(run.subject.raw, case, scratch)
+        broken = replace(task, image=overlay, proves="fallback")
+        boot, ending = xen.boot_under_xen(broken, _xen_host(run), run.request.output, scratch, note)
+        if not last and _left_open(run, boot, ending, functools.partial(_boot_fallback, run, task, case, last=True)):
+            return
+        if boot.end is BootEnd.REACHED:
+            console = (run.request.output / boot.console).read_bytes()
+            boot = boot.model_copy(update={"detail": fallback.judged(boot, case, console)})
+        _judge_boot(run, boot, ending)
 
 
 @contextlib.contextmanager
 def _booting(
-    run: _Run, machine: MachineName, check: str = BOOT_CHECK
+    run: _Run, machine: MachineName, check: str = BOOT_CHECK, *, last: bool = False
 ) -> Iterator[tuple[Callable[[str, float], None], Path]]:
     """A boot as a stage: what to tell of its milestones, and a folder for its files. A machine that could not be run
-    leaves the image unverified; other machines go on."""
+    leaves the image unverified; other machines go on. `last`: it is the second try."""
     words = machine if check == BOOT_CHECK else f"{machine} {check}"
 
     def note(milestone: str, seconds: float) -> None:
         run.progress.note(f"{words}: {milestone} after {seconds:.1f} s")
 
-    folder = run.scratch / words
+    name = f"{words} boot{', second try' if last else ''}"
+    folder = run.scratch / name
     folder.mkdir()
+    console = run.request.output / f"console-{words.replace(' ', '-')}.log"
+    settings = run.request.qemu if machine == "qemu" else run.request.xen
     try:
-        with stage(_Recorder(run.progress, run.stages), f"{words} boot"):
+        with (
+            stage(_Recorder(run.progress, run.stages), name),
+            shown_live(
+                console,
+                lambda line: run.progress.waiting(name, line),
+                lambda: settings.timeout_seconds * run.pace.factor,
+            ),
+        ):
             yield note, folder
     except VerifyError as error:
         run.progress.log(f"{words}: {error.brief}: {error.details}")
@@ -276,13 +319,7 @@ def _undecided(run: _Run, machine: MachineName, reason: str, check: str = BOOT_C
 def _result(run: _Run, sha256: str) -> Verification:
     image = run.request.image
     checks = tuple(check for machine in MACHINES for check in run.checks.get(machine, ()))
-    verdict = verdict_of(checks)
-    reason = ""
-    if verdict is not Verdict.FAILED and run.undecided:
-        verdict = Verdict.UNVERIFIED
-        reason = "; ".join(f"{machine}: {why}" for machine, why in run.undecided.items())
-    elif verdict is Verdict.UNVERIFIED:
-        reason = "; ".join(f"{check.machine}: {check.detail}" for check in checks) or "no check was asked for"
+    verdict, reason = conclusion(checks, run.undecided)
     return Verification(
         image=ImageFacts(
             path=str(image),
@@ -295,8 +332,19 @@ def _result(run: _Run, sha256: str) -> Verification:
         stages=tuple(run.stages),
         verdict=verdict,
         unverified_because=reason,
-        complete=not run.undecided,
+        undecided=run.undecided,
     )
+
+
+def conclusion(checks: tuple[Check, ...], undecided: Mapping[MachineName, str]) -> tuple[Verdict, str]:
+    """The verdict, and why it is unverified (else empty)."""
+    verdict = verdict_of(checks)
+    if verdict is not Verdict.FAILED and undecided:
+        return Verdict.UNVERIFIED, "; ".join(f"{machine}: {why}" for machine, why in undecided.items())
+    if verdict is Verdict.UNVERIFIED:
+        details = "; ".join(f"{check.machine}: {check.detail}" for check in checks)
+        return verdict, details or "no check was asked for"
+    return verdict, ""
 
 
 class _Recorder:
@@ -306,6 +354,7 @@ class _Recorder:
         self._progress = progress
         self._stages = stages
         self.stage_started = progress.stage_started
+        self.waiting = progress.waiting
         self.log = progress.log
         self.note = progress.note
 

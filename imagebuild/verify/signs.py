@@ -97,6 +97,25 @@ GUEST_FATALS = (
     _fatal("no init was found", r"No init found\. Try passing|Target filesystem doesn't have requested", _IN_GUEST),
 )
 
+
+def getty_fatals(device: str, expect: str) -> tuple[Fatal, ...]:
+    """systemd gave up waiting for the console (`device`: hvc0, ttyS0), so its getty never starts, whatever follows.
+
+    Decisive only where a login prompt is expected. systemd's words: src/core/job.c and src/core/device.c; the unit's
+    description stands behind its name since version 246 (seen with 247, 252 and 257).
+    """
+    if "login" not in expect:
+        return ()
+    waits = rf"Timed out waiting for device (dev-{device}\.device|/dev/{device}\b)"
+    depends = rf"Dependency failed for .*([Gg]etty on |getty@){device}\b"
+    return (_fatal("no login prompt can appear", f"{waits}|{depends}", _IN_GUEST),)
+
+
+def qemu_fatals(expect: str) -> tuple[Fatal, ...]:
+    """The fatal texts of a boot with QEMU's own loader."""
+    return (*GUEST_FATALS, *getty_fatals("ttyS0", expect))
+
+
 _MACHINE_FAULTS = (
     _machine_fault("the Xen test host failed", r"^imagebuild: dom0 failed", _BEFORE_GUEST),
     _machine_fault("the Xen test host's kernel gave up", r"Kernel panic", _BEFORE_GUEST),
@@ -130,17 +149,18 @@ _MENU_WAITS = _fatal("menu.lst sets no timeout: the loader waits for ever", r"Pr
 
 
 def xen_fatals(
-    loader: str, *, menu_waits: bool, has_loader: bool = True, falls_back: bool = False
+    loader: str, *, expect: str = "login:", menu_waits: bool, has_loader: bool = True, falls_back: bool = False
 ) -> tuple[Fatal, ...]:
     """The fatal texts of a boot under Xen. `loader`: a starter's kind; `menu_waits`: it sets no timeout.
 
     `has_loader` False: Xen starts the image's kernel itself, so that there is nothing between xl and its words.
     `falls_back`: the loader is to find a kernel that nothing can start, and to go on to the next entry.
     """
+    guest = (*GUEST_FATALS, *getty_fatals("hvc0", expect))
     if not has_loader:
-        at_once = [replace(fatal, phases=fatal.phases | {GUEST}) for fatal in GUEST_FATALS]
+        at_once = [replace(fatal, phases=fatal.phases | {GUEST}) for fatal in guest]
         return (*at_once, *_MACHINE_FAULTS, _GUEST_ENDED)
     own = _PV_GRUB if loader == GENUINE else _STAND_IN
     waits = (_MENU_WAITS,) if menu_waits else ()
     kernel = () if falls_back else (_NO_KERNEL,)
-    return (*_MACHINE_FAULTS, _GUEST_ENDED, *kernel, *_BOTH_LOADERS, *own, *waits, *GUEST_FATALS)
+    return (*_MACHINE_FAULTS, _GUEST_ENDED, *kernel, *_BOTH_LOADERS, *own, *waits, *guest)

@@ -138,7 +138,7 @@ def _boot(
     with path.open("wb", buffering=0) as log, machine(arguments, folder=host.files.folder) as running:
         has_loader = not task.loader.is_kernel
         fatals = signs.xen_fatals(
-            task.loader.facts.kind, menu_waits=task.menu_waits, has_loader=has_loader,
+            task.loader.facts.kind, expect=task.expect, menu_waits=task.menu_waits, has_loader=has_loader,
             falls_back=task.proves == "fallback",
         )  # fmt: skip
         console = Console(signs.xen_signs(task.expect, task.menu_text, has_loader=has_loader), fatals, log)

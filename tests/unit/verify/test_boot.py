@@ -102,12 +102,61 @@ def test_a_guest_that_ran_out_of_time_on_a_busy_machine_is_no_bad_image(kernel_a
     assert "You are in emergency mode" in found.detail
 
 
+GETTY = (
+    b"[ TIME ] Timed out waiting for device dev-ttyS0.device - /dev/ttyS0.\n",  # Debian 12's, 252
+    b"[ TIME ] Timed out waiting for device /dev/ttyS0.\n",  # Debian 11's, 247
+    b"[DEPEND] Dependency failed for serial-getty@ttyS0.service - Serial Getty on ttyS0.\n",
+    b"[DEPEND] Dependency failed for Serial Getty on ttyS0.\n",
+)
+
+
+@pytest.mark.parametrize("line", GETTY)
+@pytest.mark.parametrize(("kernel_after", "blames"), [(2.0, "image"), (5.0, "machine")])
+def test_a_getty_without_its_device_decides_at_once(line: bytes, kernel_after: float, blames: Blame) -> None:
+    """No login prompt can follow: the image's doing on a quick machine, nobody knows on a slow one."""
+    talk = [(float(second), b"still here\n") for second in range(121, 1000)]
+    machine = FakeMachine((kernel_after, KERNEL), (120.0, line), *talk)
+    console = Console(signs.qemu_signs("login:"), signs.qemu_fatals("login:"), io.BytesIO())
+    follower = Follower(
+        console, cast(Machine, machine), 300, Pace(), lambda name, seconds: None, threading.Event(), {signs.KERNEL: 2.0}
+    )
+    found = follower.follow()
+    assert (found.end, found.blames) == (BootEnd.FATAL, blames)
+    assert "no login prompt can appear" in found.detail
+    assert machine.seconds() == 120
+
+
+@pytest.mark.parametrize(
+    ("expect", "line"),
+    [
+        ("login:", b"[ TIME ] Timed out waiting for device dev-hvc0.device - /dev/hvc0.\n"),  # another console's
+        ("ready to serve", GETTY[0]),  # no prompt is waited for
+    ],
+)
+def test_a_getty_that_nobody_waits_for_decides_nothing(expect: str, line: bytes) -> None:
+    console = Console(signs.qemu_signs(expect), signs.qemu_fatals(expect), io.BytesIO())
+    console.feed(KERNEL + line, 100)
+    assert console.ending is None
+    console.feed(f"web {expect} ".encode(), 101)
+    assert console.ending is not None
+    assert console.ending.end is BootEnd.REACHED
+
+
+def test_under_xen_the_console_is_hvc0() -> None:
+    fatals = signs.xen_fatals("stand-in", menu_waits=False)
+    console = Console(signs.xen_signs("login:", ""), fatals, io.BytesIO())
+    console.reach(signs.LOADER, 5)
+    console.feed(KERNEL + b"[ TIME ] Timed out waiting for device dev-hvc0.device - /dev/hvc0.\n", 130)
+    assert console.ending is not None
+    assert console.ending.end is BootEnd.FATAL
+
+
 def test_a_stuck_machine_is_not_called_slow_without_end() -> None:
     pace = Pace()
     pace.measured(1000, 2)
-    assert pace.factor == 8
+    assert pace.factor == 4
     pace.measured(1, 2)
-    assert pace.factor == 8
+    assert pace.factor == 4
 
 
 def test_a_machine_that_ends_with_an_error_is_to_blame_itself() -> None:
