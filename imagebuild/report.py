@@ -118,7 +118,8 @@ class ImageFacts(_Data):
 
 
 class Report(_Data):
-    """`unverified_because`: why less than a boot was proven; empty where the verdict is passed or failed.
+    """`unverified_because`: why less than a boot was proven; empty where the verdict is passed or failed. `remedy`: the
+    command that may prove more; empty where there is none.
 
     `verify_asked` False: nobody asked for a verdict. `boot_asked` False: nobody asked for a boot (`--with static`, or
     `verify: {boot: false}` in the recipe).
@@ -139,6 +140,7 @@ class Report(_Data):
     inputs_digest: str | None = None
     imagebuild_version: str = ""
     unverified_because: str = ""
+    remedy: str = ""
     verify_asked: bool = True
     boot_asked: bool = True
     build_seconds: float = 0.0

@@ -29,7 +29,7 @@ import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from imagebuild.errors import BuildError, HostError
+from imagebuild.errors import BuildError, HostError, UsageError
 from imagebuild.host.digest import image_sha256
 from imagebuild.report import ImageFacts, Report
 
@@ -48,8 +48,9 @@ LOCK = "recipe.lock"
 _LOCK = ".lock"
 _PARTIAL = ".partial"
 _SHAPES = ("raw.zst", "qcow2", "vmdk", "vhd")
+_RAW = (".raw", ".raw.unverified", ".raw.rejected")
 _IMAGE_SUFFIXES = (
-    ".raw", ".raw.rejected", ".raw.unverified",
+    *_RAW,
     *(f".{shape}{end}" for shape in _SHAPES for end in ("", ".unverified")),
 )  # fmt: skip
 
@@ -166,6 +167,22 @@ def open_folder(path: Path, name: str) -> Iterator[OutputFolder]:
             folder.clear_partials()
     finally:
         os.close(handle)
+
+
+def image_in(folder: Path) -> Path:
+    """The image of an output directory: the one that its report names, else the only one there. Raises UsageError."""
+    try:
+        named = folder / str(json.loads((folder / REPORT).read_bytes())["image"]["path"])
+        if named.is_file():
+            return named
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    found = sorted(path for suffix in _RAW for path in folder.glob(f"*{suffix}"))
+    if len(found) == 1:
+        return found[0]
+    several = f"found {' and '.join(path.name for path in found)}; name one of them" if found else ""
+    raise UsageError(str(folder), several or "found a directory without an image; name an image, or the output"
+                     " directory of a build")  # fmt: skip
 
 
 def describe_image(path: Path) -> ImageFacts:

@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 Recipes = Annotated[list[Path], typer.Argument(metavar="RECIPE", help="Recipe files (YAML).", show_default=False)]
 OneRecipe = Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe file (YAML).", show_default=False)]
 AnyImage = Annotated[Path, typer.Argument(metavar="IMAGE", help="A disk image of any format.", show_default=False)]
+BuiltImage = Annotated[
+    Path,
+    typer.Argument(
+        metavar="IMAGE", help="A disk image of any format, or the output directory of a build.", show_default=False
+    ),
+]
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="Give a variable of the recipe a value; may be repeated."),
@@ -49,7 +55,11 @@ Demand = Annotated[
 ]
 Timeout = Annotated[
     str | None,
-    typer.Option("--timeout", metavar="TIME", help="Limit of each boot (default: 300s); a slow machine gets more."),
+    typer.Option(
+        "--timeout",
+        metavar="TIME",
+        help="Limit of each boot (default: 300s); a slow machine gets up to four times as long.",
+    ),
 ]
 Memory = Annotated[
     str | None, typer.Option("--memory", metavar="SIZE", help="Memory of the booted machine (default: 512MiB).")

@@ -27,6 +27,7 @@ def block(report: Report, folder: Path, seconds: float) -> list[Line]:
         [],
         [(f"{report.name}: ", "bold"), (VERDICT_WORDS[report.verdict], _STYLE[report.verdict]), (because, "")],
     ]
+    lines += [[("  what to do: ", ""), (report.remedy, "bold")]] if report.remedy else []
     lines += _checks(report.checks)
     image = report.image
     rows = [("image", f"{folder / image.path}  ({size(image.size_bytes)}, {size(image.real_bytes)} on disk)")]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
 from dataclasses import replace
 from pathlib import Path
 
+from imagebuild.artifacts.output_directory import image_in
 from imagebuild.diff.ext_tree import ExtTree
 from imagebuild.diff.snapshot import FileFacts, Snapshot
 from imagebuild.diff.tar_tree import tar_files
-from imagebuild.errors import Problem, RecipeError, VerifyError
+from imagebuild.errors import Problem, RecipeError, UsageError, VerifyError
 from imagebuild.events import Progress, stage
 from imagebuild.formats.device_name import read_device_name
 from imagebuild.formats.fstab import read_fstab, simple_path
@@ -48,12 +49,8 @@ def take_snapshot(path: Path, progress: Progress) -> Snapshot:
 
 def _in_folder(folder: Path) -> tuple[Path | None, tuple[PackageLine, ...] | None]:
     image, packages = None, None
-    try:
-        named = folder / json.loads((folder / "report.json").read_bytes())["image"]["path"]
-        image = named if named.is_file() else None
-    except (OSError, ValueError, KeyError, TypeError):
-        found = sorted(folder.glob("*.raw"))
-        image = found[0] if len(found) == 1 else None
+    with contextlib.suppress(UsageError):
+        image = image_in(folder)
     try:
         known = Packages.model_validate_json((folder / "packages.json").read_bytes())
         packages = tuple(PackageLine(one.name, one.version, one.architecture) for one in known.packages)

@@ -35,7 +35,7 @@ from imagebuild.operations.failures import Failure, failure_of
 from imagebuild.operations.input_file import check_file
 from imagebuild.operations.jobs import BuildRequest, Job, Prepared, prepare_jobs
 from imagebuild.operations.journal import Journal, LogFile, log_file
-from imagebuild.operations.judge import Judgement, boots_asked, exit_code, judge
+from imagebuild.operations.judge import Judgement, boots_asked, exit_code, judge, remedy
 from imagebuild.operations.recipes import placed, reader
 from imagebuild.operations.toolbox import Made, Toolbox
 from imagebuild.operations.unchanged import inputs_digest, still_good
@@ -133,6 +133,9 @@ def _make(
     judgement = _judge(job, folder, request, toolbox, cache, journal)
     inputs = inputs_digest(job, built.plan, request)
     report = _report(job, built, judgement, journal, build_seconds=build_seconds, inputs=inputs)
+    if report.unverified_because and job.loaded.recipe.verify.boot:
+        image = folder.path / report.image.path
+        report = report.model_copy(update={"remedy": remedy(judgement, image, request.demand)})
     _put_in_place(job, folder, built, report, journal, request.sign_key)
     return report, judgement.error
 

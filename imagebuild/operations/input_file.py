@@ -6,7 +6,15 @@ import os
 import stat
 from pathlib import Path
 
+from imagebuild.artifacts.output_directory import image_in
 from imagebuild.errors import HostError, UsageError
+
+
+def image_at(path: Path) -> Path:
+    """The image that the user named: the file itself, or the one in an output directory. Raises as `check_file`."""
+    image = image_in(path) if path.is_dir() else path
+    check_file(image, "image")
+    return image
 
 
 def check_file(path: Path, what: str) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imagebuild.artifacts.output_directory import describe_image
@@ -11,7 +13,7 @@ from imagebuild.errors import BAD_IMAGE, OK, HostError, ImagebuildError, VerifyE
 from imagebuild.events import Progress
 from imagebuild.host.cache import Cache
 from imagebuild.operations.toolbox import VerifyImage
-from imagebuild.report import BOOT_CHECK, Boot, Check, ImageFacts, Outcome, Report, Verdict
+from imagebuild.report import BOOT_CHECK, Boot, BootEnd, Check, ImageFacts, Outcome, Report, Verdict
 from imagebuild.vocabulary import GENUINE, MachineName, Required
 
 if TYPE_CHECKING:
@@ -23,7 +25,8 @@ _GOOD = (Verdict.PASSED, Verdict.CHECKED)
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What is known about an image. `reason`: why less than a boot was proven; `error`: what stood in the way.
+    """What is known about an image. `reason`: why less than a boot was proven; `error`: what stood in the way;
+    `undecided`: the machines that could not judge.
 
     `kept_at`: when the same bytes were judged, where that verdict was kept; empty: just now."""
 
@@ -33,6 +36,7 @@ class Judgement:
     checks: tuple[Check, ...] = ()
     boots: tuple[Boot, ...] = ()
     error: ImagebuildError | None = None
+    undecided: tuple[MachineName, ...] = ()
     kept_at: str = ""
 
 
@@ -64,7 +68,27 @@ def judge(
         verdict, reason = Verdict.UNVERIFIED, f"--require {demand}: no genuine PV-GRUB has booted it"
     elif verdict is Verdict.CHECKED:
         reason = _why_not_booted(request, result.checks)
-    return Judgement(result.image, verdict, reason, result.checks, result.boots, kept_at=result.kept_at)
+    return Judgement(
+        result.image, verdict, reason, result.checks, result.boots,
+        undecided=tuple(result.undecided), kept_at=result.kept_at,
+    )  # fmt: skip
+
+
+def remedy(judgement: Judgement, image: Path, demand: LoaderDemand = None) -> str:
+    """The command that may prove more about the image, for a verdict that is less than passed; else empty."""
+    if judgement.verdict not in (Verdict.UNVERIFIED, Verdict.CHECKED) or judgement.error is not None:
+        return ""
+    verify = f"imagebuild verify {shlex.quote(str(image))}"
+    if demand == GENUINE and not judgement.undecided:
+        return f"{verify} --require {GENUINE} --pv-grub FILE"
+    if not judgement.undecided:
+        return verify
+    tried = [boot for boot in judgement.boots if boot.machine in judgement.undecided and boot.proves == "default"]
+    if not tried:  # a menu that cannot be judged from outside
+        return f"imagebuild inspect {shlex.quote(str(image))}"
+    if any(boot.end is BootEnd.REACHED and boot.loader.kind == "stand-in" for boot in tried):
+        return f"{verify} --with xen --pv-grub FILE"
+    return f"{verify} --with {','.join(judgement.undecided)}"
 
 
 def boots_asked(machines: Sequence[MachineName]) -> bool:

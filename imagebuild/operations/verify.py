@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,9 +12,9 @@ from imagebuild.artifacts.output_directory import JUNIT, PAGE, REPORT, OutputFol
 from imagebuild.events import Screen
 from imagebuild.host.cache import Cache
 from imagebuild.operations.failures import Failure, failure_of
-from imagebuild.operations.input_file import check_file
+from imagebuild.operations.input_file import check_file, image_at
 from imagebuild.operations.journal import Journal, log_file
-from imagebuild.operations.judge import Judgement, LoaderDemand, boots_asked, exit_code, judge
+from imagebuild.operations.judge import Judgement, LoaderDemand, boots_asked, exit_code, judge, remedy
 from imagebuild.operations.toolbox import VerifyImage
 from imagebuild.pages.junit import junit_text
 from imagebuild.report import Report
@@ -57,7 +57,7 @@ class VerifyResult:
 
 def verify_any_image(request: VerifyRequest, verify: VerifyImage, screen: Screen) -> VerifyResult:
     """Verify one image and write the report. Raises UsageError, HostError, BuildError before there is one."""
-    check_file(request.image, "image")
+    request = replace(request, image=image_at(request.image))
     if request.pv_grub:
         check_file(request.pv_grub, "PV-GRUB")
     path = request.output or Path(f"{request.image.name}.verify")
@@ -100,7 +100,7 @@ def _write_report(request: VerifyRequest, folder: OutputFolder, judgement: Judge
     image = request.image
     inside = image.absolute().parent == folder.path.absolute()
     report = Report(
-        name=image.stem,
+        name=Path(image.name.removesuffix(".unverified").removesuffix(".rejected")).stem,
         verdict=judgement.verdict,
         image=judgement.image.model_copy(update={"path": image.name if inside else str(image.absolute())}),
         stages=tuple(journal.stages),
@@ -108,6 +108,7 @@ def _write_report(request: VerifyRequest, folder: OutputFolder, judgement: Judge
         boots=judgement.boots,
         imagebuild_version=__version__,
         unverified_because=judgement.reason,
+        remedy=remedy(judgement, image, request.demand),
         boot_asked=boots_asked(request.machines),
         cached=bool(judgement.kept_at),
         verified_at=judgement.kept_at,

@@ -118,9 +118,10 @@ def _unproven(report: Report) -> ElementTree.Element:
         suite, "testcase", classname=xml_text(f"{report.name}.verification"), name=name, time="0.000"
     )
     words = f"{VERDICT_WORDS[report.verdict]}: " if report.verdict is Verdict.CHECKED else ""
-    reason = xml_text(words + report.unverified_because)
+    to_do = f"\nwhat to do: {report.remedy}" if report.remedy else ""
+    reason = xml_text(words + report.unverified_because + to_do)
     if asked_for:
-        ElementTree.SubElement(case, "skipped", message=reason)
+        ElementTree.SubElement(case, "skipped", message=reason.partition("\n")[0])
     else:
         error = ElementTree.SubElement(case, "error", type=report.verdict.value, message=reason.partition("\n")[0])
         error.text = reason

@@ -1,8 +1,9 @@
 """A verdict is given once: the same bytes, judged by the same judge in the same way, are not booted again.
 
-CACHE/verdicts/KEY/ holds what one machine found (verdict.json) and its consoles. KEY covers the sha256 of the image, what
-was asked (the machine, its settings, the loader meant), and the judge: the test host, a genuine PV-GRUB, the version of
-imagebuild and its code. What a machine could not decide is not kept: it is done again, and the other verdicts stand.
+CACHE/verdicts/KEY/ holds what one machine found (verdict.json) and its consoles. KEY covers the sha256 of the image,
+what was asked (the machine, its settings, the loader meant), and the judge: the test host, a genuine PV-GRUB, the
+version of imagebuild and its code. What a machine could not decide is not kept: it is done again, and the other
+verdicts stand.
 """
 
 from __future__ import annotations

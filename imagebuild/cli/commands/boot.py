@@ -6,13 +6,13 @@ from typing import Annotated
 
 import typer
 
-from imagebuild.cli.options import AnyImage, Debug, Memory, PvGrub, boot_settings
+from imagebuild.cli.options import BuiltImage, Debug, Memory, PvGrub, boot_settings
 from imagebuild.errors import OK
 
 
 def boot(
     context: typer.Context,
-    image: AnyImage,
+    image: BuiltImage,
     xen: Annotated[bool, typer.Option("--xen", help="As a Xen PV guest, through PV-GRUB or the stand-in.")] = False,
     keep: Annotated[bool, typer.Option("--keep", help="Write into the image; without it changes are lost.")] = False,
     pv_grub: PvGrub = None,
@@ -26,7 +26,7 @@ def boot(
 
     \b
     Examples:
-      imagebuild boot out/web/web.raw
+      imagebuild boot out/web
       imagebuild boot old-server.qcow2 --xen --memory 1GiB
     """
 
@@ -35,10 +35,10 @@ def boot(
     from imagebuild.cli.terminal import choose_display, showing
     from imagebuild.host.cache import Cache
     from imagebuild.operations.boot import BootRequest, boot_image
-    from imagebuild.operations.input_file import check_file
+    from imagebuild.operations.input_file import check_file, image_at
     from imagebuild.operations.journal import Journal
 
-    check_file(image, "image")
+    image = image_at(image)
     if pv_grub:
         check_file(pv_grub, "PV-GRUB")
     memory_bytes = boot_settings(None, memory, None).memory_bytes

@@ -7,14 +7,14 @@ from typing import Annotated
 
 import typer
 
-from imagebuild.cli.options import AnyImage, AsJson, Debug, ForLoader
+from imagebuild.cli.options import AsJson, BuiltImage, Debug, ForLoader
 from imagebuild.errors import OK
 from imagebuild.vocabulary import DEFAULT_LOADER
 
 
 def inspect(
     context: typer.Context,
-    image: AnyImage,
+    image: BuiltImage,
     loader: ForLoader = DEFAULT_LOADER,
     as_json: AsJson = False,
     svg: Annotated[
@@ -40,10 +40,10 @@ def inspect(
     from imagebuild.cli.inspection_lines import lines
     from imagebuild.cli.terminal import say, watching
     from imagebuild.host.cache import Cache
-    from imagebuild.operations.input_file import check_file
+    from imagebuild.operations.input_file import image_at
     from imagebuild.operations.inspect import InspectRequest, inspect_image
 
-    check_file(image, "image")
+    image = image_at(image)
     with watching(sys.stderr, transient=True) as progress:
         found = inspect_image(InspectRequest(image=image, loader=loader, svg=svg), Cache(), progress)
     if as_json:

@@ -6,13 +6,13 @@ from typing import Annotated
 
 import typer
 
-from imagebuild.cli.options import AnyImage, Debug
+from imagebuild.cli.options import BuiltImage, Debug
 from imagebuild.errors import OK
 
 
 def shell(
     context: typer.Context,
-    image: AnyImage,
+    image: BuiltImage,
     write: Annotated[bool, typer.Option("--write", help="Allow changes; without it nothing is written.")] = False,
     debug: Debug = False,
 ) -> int:
@@ -22,14 +22,14 @@ def shell(
 
     \b
     Examples:
-      imagebuild shell out/web/web.raw
+      imagebuild shell out/web
       echo 'cat /boot/grub/menu.lst' | imagebuild shell old-server.qcow2
     """
 
     from imagebuild.host.cache import Cache
-    from imagebuild.operations.input_file import check_file
+    from imagebuild.operations.input_file import image_at
     from imagebuild.operations.shell import ShellRequest, open_shell
 
-    check_file(image, "image")
+    image = image_at(image)
     open_shell(ShellRequest(image=image, write=write), Cache())
     return OK

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from imagebuild.cli.options import (
+    BuiltImage,
     Debug,
     Demand,
     Expect,
@@ -25,7 +26,7 @@ from imagebuild.vocabulary import DEFAULT_LOADER, MACHINES
 
 def verify(
     context: typer.Context,
-    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="A disk image of any format.", show_default=False)],
+    image: BuiltImage,
     machines: With = None,
     output: Annotated[
         Path | None,
@@ -51,7 +52,7 @@ def verify(
 
     \b
     Examples:
-      imagebuild verify out/debian-12-hd0/debian-12-hd0.raw
+      imagebuild verify out/debian-12-hd0
       imagebuild verify old-server.qcow2 --with static -o /tmp/old-server
       imagebuild verify appliance.raw --expect "ready to serve" --timeout 10min --memory 1GiB
     """

@@ -424,3 +424,21 @@ def test_a_vagrant_box_is_refused_with_the_reason(imagebuild: Runner) -> None:
     done = imagebuild("build", imagebuild.recipe("web", "outputs: [raw, vagrant]\n"))
     assert done.returncode == 2
     assert "has none (its loader lies outside)" in done.stderr
+
+
+def test_an_output_directory_stands_for_its_image(imagebuild: Runner) -> None:
+    built = imagebuild("build", "--no-verify", imagebuild.recipe("web"))
+    assert "what to do: imagebuild verify out/web/web.raw.unverified" in built.stdout
+    done = imagebuild("verify", "out/web")
+    assert done.returncode == 0, done.stderr
+    report = report_of(imagebuild, "web.raw.unverified.verify")
+    assert (report["name"], report["verdict"]) == ("web", "passed")
+    assert imagebuild("verify", "web.raw.unverified.verify").returncode == 0, "a directory of verify's, too"
+    (imagebuild.folder / "out/web/report.json").unlink()
+    assert imagebuild("verify", "out/web").returncode == 0, "the only image there"
+    (imagebuild.folder / "out/web/other.raw").write_bytes(b"another")
+    done = imagebuild("verify", "out/web")
+    assert (done.returncode, "found other.raw and web.raw.unverified; name one of them" in done.stderr) == (2, True)
+    for verb in ("verify", "boot", "inspect", "shell", "diff"):
+        done = imagebuild(verb, "out", *(["out"] if verb == "diff" else []))
+        assert done.returncode == 2, verb
