@@ -7,18 +7,20 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import cast, get_args
 
-from imagebuild.errors import BuildError, HostError, ImagebuildError, UsageError
+from imagebuild.errors import BuildError, HostError, ImagebuildError, RecipeError, UsageError
 from imagebuild.events import Progress
 from imagebuild.host.cache import Cache
 from imagebuild.host.scratch import scratch_folder
+from imagebuild.operations import init_questions as questions
+from imagebuild.operations.init_questions import NOBODY, Question, read_key
+from imagebuild.plan.planner import make_plan
+from imagebuild.recipe.load import load_recipe
 from imagebuild.recipe.starter import Answers, FoundImage, from_image, starter
-from imagebuild.vocabulary import ROOT_TYPES, USUAL_ROOT, Layout, RootType
+from imagebuild.vocabulary import Layout, RootType
 
-Ask = Callable[[str, str, tuple[str, ...]], str]
-"""A question, its default, the choices (none: any text); returns the answer."""
-SUITES = ("bookworm", "trixie", "bullseye")
+Ask = Callable[[Question, Callable[[str], str]], str]
+"""Given a question and a check that returns the answer as it is meant, or raises ValueError: then it asks again."""
 _STDOUT = Path("-")
 
 
@@ -35,16 +37,20 @@ class InitRequest:
     filesystem: RootType | None = None
     size: str | None = None
     hostname: str | None = None
+    user: str | None = None
+    ssh_key: str | None = None
     force: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """`path` None: it was written nowhere. `trouble`: what must be edited before it can be built."""
+    """`path` None: it was written nowhere. `trouble`: what must be edited before it can be built. `key`: the file of
+    the user's SSH key, beside it."""
 
     text: str
     path: Path | None
     trouble: ImagebuildError | None = None
+    key: Path | None = None
 
 
 def write_recipe(request: InitRequest, ask: Ask, cache: Cache, progress: Progress) -> Written:
@@ -53,27 +59,31 @@ def write_recipe(request: InitRequest, ask: Ask, cache: Cache, progress: Progres
     if path != _STDOUT and path.exists() and not request.force:
         message = "there is such a file already; choose another name, or give --force"
         raise UsageError(str(path), message)
-    if request.source is not None:
-        text = from_image(_look_at(request.source, path, cache, progress))
+    answers = None if request.source is not None else _answers(request, ask)
+    if answers is not None:
+        text = starter(answers)
     else:
-        text = starter(_answers(request, ask))
+        assert request.source is not None
+        text = from_image(_look_at(request.source, path, cache, progress))
     if path == _STDOUT:
         return Written(text, None)
+    key = path.parent / answers.key_file if answers is not None and answers.key else None
+    if key is not None and key.exists() and not request.force:
+        raise UsageError(str(key), "there is such a file already, where the key would go; give --force")
     partial = path.with_name(f".{path.name}.partial")
     try:
         partial.write_text(text, encoding="utf-8")
+        if key is not None and answers is not None:
+            key.write_text(f"{answers.key}\n", encoding="utf-8")
     except OSError as error:
         raise HostError(f"{path} cannot be written: {error.strerror}", resolution="choose another folder") from error
     trouble = _trouble(partial, path)
     partial.replace(path)
-    return Written(text, path, trouble)
+    return Written(text, path, trouble, key)
 
 
 def _trouble(partial: Path, path: Path) -> ImagebuildError | None:
     """What `imagebuild validate` would say to it; an image may be like nothing that can be built."""
-    from imagebuild.plan.planner import make_plan
-    from imagebuild.recipe.load import load_recipe
-
     try:
         make_plan(load_recipe(partial).recipe, None)
     except ImagebuildError as error:
@@ -86,22 +96,73 @@ def _trouble(partial: Path, path: Path) -> ImagebuildError | None:
     return None
 
 
+class _Interview:
+    """Asks, one question after the other. Each answer is checked at once: by a recipe that has it, read and planned."""
+
+    def __init__(self, request: InitRequest, ask: Ask) -> None:
+        self._request = request
+        self._ask = ask
+        self.answers = Answers()
+
+    def take(self, field: str, question: Question, given: str | None) -> str:
+        """The answer: as an option gave it, else as the user gives it. Raises UsageError for a wrong option."""
+
+        def check(answer: str) -> str:
+            chosen = question.chosen(answer)
+            self.answers = _accepted(self.answers, field, chosen)
+            return chosen
+
+        if given is None:
+            return self._ask(question, check)
+        try:
+            return check(given)
+        except ValueError as error:
+            raise UsageError(question.option, str(error)) from None
+
+
+def _accepted(answers: Answers, field: str, answer: str) -> Answers:
+    """With this answer, too. Raises ValueError in the words of `imagebuild validate` when no recipe can have it."""
+    value: object = answer
+    if field == "key":
+        value = read_key(answer)
+    elif field == "lvm":
+        value = answer == "yes"
+    elif field in ("size", "user") and answer in ("auto", NOBODY):
+        value = None
+    changed = replace(answers, **{field: value})  # type: ignore[arg-type]  # each field by its own question
+    with scratch_folder() as folder:
+        path = folder / "recipe.yaml"
+        path.write_text(starter(changed), encoding="utf-8")
+        (folder / changed.key_file).write_text(f"{changed.key}\n", encoding="utf-8")
+        try:
+            make_plan(load_recipe(path).recipe, None)
+        except RecipeError as error:
+            raise ValueError(error.problems[0].message) from None
+        except ImagebuildError as error:
+            raise ValueError(f"{error.brief}; {error.resolution}") from None
+    return changed
+
+
 def _answers(request: InitRequest, ask: Ask) -> Answers:
     path = request.path
     stem = re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).strip("-._")[:64] or "my-image"
-    name = request.name or ask("Name of the image", "my-image" if path == _STDOUT else stem, ())
-    suite = request.suite or ask("Debian release", "bookworm", SUITES)
-    layout = request.layout or ("hd00" if request.lvm else None)
-    layout = layout or cast(Layout, ask("Layout: one filesystem, or a partition table", "hd0", get_args(Layout)))
-    lvm = request.lvm
-    if lvm is None:
-        lvm = layout == "hd00" and ask("LVM", "no", ("yes", "no")) == "yes"
-    if lvm and layout == "hd0":
+    interview = _Interview(request, ask)
+    name = "my-image" if path == _STDOUT else stem
+    interview.take("name", replace(questions.NAME, default=name), request.name)
+    interview.take("suite", questions.SUITE, request.suite)
+    layout = interview.take("layout", questions.LAYOUT, request.layout or ("hd00" if request.lvm else None))
+    if request.lvm and layout == "hd0":
         raise UsageError("--lvm", "LVM needs a partition table: --layout hd00")
-    filesystem = request.filesystem or cast(RootType, ask("Root filesystem", USUAL_ROOT, ROOT_TYPES))
-    size = request.size or ask("Size of the disk (auto: as large as the content needs)", "auto", ())
-    hostname = request.hostname or ask("Host name", "debian", ())
-    return Answers(name, layout, filesystem, lvm, suite, None if size == "auto" else size, hostname)
+    if layout == "hd00":
+        given = None if request.lvm is None else "yes" if request.lvm else "no"
+        interview.take("lvm", questions.LVM, given)
+    interview.take("filesystem", questions.FILESYSTEM, request.filesystem)
+    interview.take("size", questions.SIZE, request.size)
+    interview.take("hostname", questions.HOSTNAME, request.hostname)
+    user = interview.take("user", questions.USER, request.user or (NOBODY if request.path == _STDOUT else None))
+    if user != NOBODY:
+        interview.take("key", questions.KEY, request.ssh_key)
+    return interview.answers
 
 
 def _look_at(image: Path, recipe: Path, cache: Cache, progress: Progress) -> FoundImage:

@@ -12,7 +12,7 @@ from imagebuild.bootloaders.pv_grub import BOOT_DEVICES
 from imagebuild.errors import PlanError
 from imagebuild.plan.facts import KernelInTree, OwnKernel, TreeFacts
 from imagebuild.plan.initrds import Needed, initrd_for
-from imagebuild.plan.kernel_rules import check_kernel, must_repack, notes_on_kernel
+from imagebuild.plan.kernel_rules import check_kernel, must_repack, note_on_repacking, notes_on_kernel
 from imagebuild.plan.steps import (
     CopyFile,
     CopyInTree,
@@ -136,7 +136,7 @@ class _Choice:
     def _prepare(self, kernel: KernelInTree) -> None:
         """Check it, and put it where and as the loader takes it."""
         boot = self._recipe.boot
-        check_kernel(kernel, self._recipe.architecture, boot.loader, repack=boot.repack is not None)
+        check_kernel(kernel, self._recipe.architecture, boot.loader, repack=boot.repack != "never")
         self._notes += notes_on_kernel(kernel)
         if kernel.lies_at is not None:
             self._edits.append(CopyInTree(source=kernel.lies_at, path=kernel.path))
@@ -145,6 +145,7 @@ class _Choice:
             self._edits.append(CopyInTree(source=kernel.config_lies_at, path=f"/boot/config-{kernel.version}"))
         if must_repack(kernel, boot.loader):
             self._edits.append(RepackKernel(path=kernel.path))
+            self._notes.append(note_on_repacking(kernel, boot.loader))
             self._more[f"payload of {kernel.path}"] = int(kernel.size_bytes * REPACKED_SHARE)
 
     def _title(self, version: str) -> str:

@@ -72,8 +72,9 @@ class Boot(_Model):
     """The kernel command line; root= is added."""
     kernels: tuple[Kernel, ...] = ()
     """Left out: every kernel found in the tree, newest first."""
-    repack: Literal["gzip"] | None = None
-    """gzip: a kernel whose compression the loader cannot unpack (lz4, zstd) gets a second payload that it can."""
+    repack: Literal["auto", "gzip", "never"] = "auto"
+    """auto: a kernel whose compression the loader cannot unpack (lz4, zstd) gets a second payload that it can. gzip:
+    the same. never: such a kernel is refused."""
 
 
 def _names(value: Any) -> Any:

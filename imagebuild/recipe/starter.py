@@ -17,7 +17,7 @@ _LAYOUT_WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """`size` None: computed from the content."""
+    """`size` None: computed from the content. `user` None: nobody can log in; else `key` holds the public key."""
 
     name: str = "my-image"
     layout: Layout = "hd0"
@@ -26,6 +26,13 @@ class Answers:
     suite: str = "bookworm"
     size: str | None = None
     hostname: str = "debian"
+    user: str | None = None
+    key: str = ""
+
+    @property
+    def key_file(self) -> str:
+        """Where the key lies, beside the recipe."""
+        return f"{self.name}.pub"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +70,8 @@ def starter(answers: Answers) -> str:
                 "systemd-sysv # init", "udev", "dbus"]  # fmt: skip
     if answers.lvm:
         packages.append("lvm2 # also puts LVM's tools into the initrd, which activates the volume group")
+    if answers.user:
+        packages += ["openssh-server", "sudo"]
     if tool := _TOOLS.get(answers.filesystem):
         packages.append(f"{tool} # checks and repairs {answers.filesystem}")
     rootfs = [
@@ -76,6 +85,7 @@ def starter(answers: Answers) -> str:
     system = [
         "system:",
         f"  hostname: {_text(answers.hostname)}",
+        *_user(answers),
         "  # Nobody can log in with a password unless one is set. It is never written here as it is, only as a hash:",
         '  # export ROOT_PW="$(openssl passwd -6)", and then',
         "  # root_password: { env: ROOT_PW }",
@@ -86,6 +96,18 @@ def starter(answers: Answers) -> str:
         '  command_line: "ro console=hvc0" # hvc0 is Xen\'s console; root=… is added',
     ]
     return _recipe(answers.name, rootfs, _new_disk(answers), system, boot)
+
+
+def _user(answers: Answers) -> list[str]:
+    if not answers.user:
+        return []
+    keys = f"      ssh_keys: [{_text(answers.key_file)}] # the public key, a file beside this recipe"
+    return [
+        "  users:",
+        f"    - name: {_text(answers.user)}",
+        *([keys] if answers.key else []),
+        "      groups: [sudo] # sudo asks for a password: give one like root_password below",
+    ]
 
 
 def _new_disk(answers: Answers) -> list[str]:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from imagebuild.cli.options import Debug
 from imagebuild.errors import OK
 from imagebuild.vocabulary import Layout, RootType
+
+if TYPE_CHECKING:
+    from imagebuild.operations.init_questions import Question
 
 
 def init(
@@ -25,20 +29,27 @@ def init(
     filesystem: Annotated[RootType | None, typer.Option("--filesystem", help="The root's.")] = None,
     size: Annotated[str | None, typer.Option("--size", help="The disk's, such as 4GiB (default: computed).")] = None,
     hostname: Annotated[str | None, typer.Option("--hostname", help="Default: debian.")] = None,
+    user: Annotated[
+        str | None, typer.Option("--user", metavar="NAME", help="A user who logs in with an SSH key (default: none).")
+    ] = None,
+    ssh_key: Annotated[
+        str | None, typer.Option("--ssh-key", metavar="KEY", help="The user's public key, or its file.")
+    ] = None,
     yes: Annotated[bool, typer.Option("-y", "--yes", help="Ask nothing, take the defaults.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
     debug: Debug = False,
 ) -> int:
-    """Write a commented recipe: asks for layout, filesystem, LVM and release, each with a default.
+    """Write a commented recipe: asks for release, layout, filesystem, size, host name and user, each with a default.
 
-    Options answer questions in advance; without a terminal nothing is asked. With --from the recipe is taken from
-    an image: its partitions, filesystems, volumes and boot menu, and its tree as the source. What is written
-    validates, or the command says why not.
+    Options answer questions in advance; without a terminal nothing is asked. Each answer is checked at once.
+    With --from the recipe is taken from an image: its partitions, filesystems, volumes and boot menu, and its tree as
+    the source. What is written validates, or the command says why not.
 
     \b
     Examples:
       imagebuild init web.yaml
       imagebuild init web.yaml --layout hd00 --lvm --yes
+      imagebuild init web.yaml --suite trixie --user ada --ssh-key ~/.ssh/id_ed25519.pub
       imagebuild init rebuilt.yaml --from old-server.raw
     """
 
@@ -53,7 +64,7 @@ def init(
         check_file(source, "image")
     request = InitRequest(
         path=path, source=source, name=name, suite=suite, layout=layout, lvm=lvm, filesystem=filesystem, size=size,
-        hostname=hostname, force=force,
+        hostname=hostname, user=user, ssh_key=ssh_key, force=force,
     )  # fmt: skip
     ask = _take_default if yes or not sys.stdin.isatty() else _ask_on_terminal
     with watching(sys.stderr, transient=True) as progress:
@@ -62,33 +73,39 @@ def init(
         print(written.text, end="")
         return OK
     print(f"{path}: written")
+    if written.key is not None:
+        print(f"{written.key}: written")
     if written.trouble is not None:
         raise written.trouble
     print(f"next: imagebuild plan {path}, then imagebuild build {path}")
     return OK
 
 
-def _take_default(_question: str, default: str, _choices: tuple[str, ...]) -> str:
-    return default
+def _take_default(question: Question, check: Callable[[str], str]) -> str:
+    from imagebuild.errors import UsageError
+
+    try:
+        return check(question.default)
+    except ValueError as error:
+        raise UsageError(question.option, str(error)) from None
 
 
-def _ask_on_terminal(question: str, default: str, choices: tuple[str, ...]) -> str:
+def _ask_on_terminal(question: Question, check: Callable[[str], str]) -> str:
     """Ask on stderr, so that stdout is the recipe's (`init -`). The first letters of an answer are enough."""
     import sys
 
     from imagebuild.errors import UsageError
-    from imagebuild.operations.init import SUITES
 
-    shown = f" ({', '.join(choices)})" if choices else ""
+    for line in question.reason.splitlines():
+        print(line, file=sys.stderr)
+    shown = f" ({', '.join(question.choices)})" if question.choices else ""
+    default = f" [{question.default}]" if question.default else ""
     while True:
-        print(f"{question}{shown} [{default}]: ", end="", file=sys.stderr, flush=True)
+        print(f"{question.text}{shown}{default}: ", end="", file=sys.stderr, flush=True)
         line = sys.stdin.readline()
         if not line:
             raise UsageError("init", "the input ended before the last answer; --yes asks nothing")
-        answer = line.strip() or default
-        begun = [choice for choice in choices if choice.startswith(answer)]
-        if not choices or answer in choices or choices == SUITES:  # a release may be any code name
-            return answer
-        if len(begun) == 1:
-            return begun[0]
-        print(f"  {answer!r} is none of them", file=sys.stderr)
+        try:
+            return check(line.strip() or question.default)
+        except ValueError as error:
+            print(f"  {error}", file=sys.stderr)

@@ -96,10 +96,13 @@ def test_a_driver_that_is_built_in_is_not_asked_of_the_initrd(tmp_path: Path) ->
 
 def test_ubuntu_is_repacked(tmp_path: Path) -> None:
     facts = facts_of(family_trees.ubuntu(), tmp_path)
-    assert edits(make_plan(recipe(), facts), RepackKernel)
+    for boot in ({}, {"repack": "auto"}, {"repack": "gzip"}):
+        plan = make_plan(recipe(boot=boot), facts)
+        assert edits(plan, RepackKernel)
+        assert any("is put behind it (boot.repack)" in note for note in plan.notes)
     with pytest.raises(PlanError, match="is compressed with zstd, which PV-GRUB cannot unpack") as caught:
-        make_plan(recipe(boot={}), facts)
-    assert "boot.repack: gzip" in caught.value.resolution
+        make_plan(recipe(boot={"repack": "never"}), facts)
+    assert "boot.repack: never" in caught.value.resolution
     assert not edits(make_plan(recipe(boot={"loader": "pygrub"}), facts), RepackKernel)
 
 
