@@ -237,7 +237,7 @@ def _put_in_place(
     }
     page = page_text(
         report, "build", image=folder.partial_image, consoles=folder.consoles,
-        plan=built.plan, packages=built.packages, previous=previous_build(folder.path),
+        loaded=job.loaded, plan=built.plan, packages=built.packages, previous=previous_build(folder.path),
     )  # fmt: skip
     texts = {
         **described,

@@ -19,6 +19,7 @@ from imagebuild.vocabulary import MachineName
 if TYPE_CHECKING:
     from imagebuild.image.subject import Subject
     from imagebuild.plan.steps import Plan
+    from imagebuild.recipe.load import LoadedRecipe
     from imagebuild.rootfs.packages import Packages
 
 _MOST_CONSOLE_BYTES = 16 * 2**20
@@ -30,6 +31,7 @@ def page_text(
     *,
     image: Path,
     consoles: Path,
+    loaded: LoadedRecipe | None = None,
     plan: Plan | None = None,
     packages: Packages | None = None,
     previous: Previous | None = None,
@@ -47,11 +49,31 @@ def page_text(
             menu=seen.menu if seen else plan.menu if plan else "",
             entries=(seen.entries if seen else ()) or planned,
             notes=plan.notes if plan else (),
+            contents=tuple(_contents(loaded, plan, packages)) if loaded and plan else (),
             packages=_lines(packages) if packages else (),
             consoles=tuple(_consoles(report.boots, consoles)),
             previous=previous,
         )
     )
+
+
+def _contents(loaded: LoadedRecipe, plan: Plan, packages: Packages | None) -> Iterator[tuple[str, str]]:
+    """What the image was made of, by name. Secrets are no part of a recipe's names."""
+    from imagebuild.operations.recipe_revision import revision
+    from imagebuild.plan.outline import tree_lines
+
+    recipe = loaded.recipe
+    yield "recipe", " ".join(filter(None, (str(loaded.path), f"({found})" if (found := revision(loaded.path)) else "")))
+    yield "root tree", tree_lines(plan)[0]
+    if packages and packages.packages:
+        yield "packages", f"{len(packages.packages)} installed"
+    for name, texts in (
+        ("users", [user.name for user in recipe.system.users]),
+        ("scripts", [script.run for script in recipe.scripts]),
+        ("files", [file.path for file in recipe.files]),
+    ):
+        if texts:
+            yield name, ", ".join(texts)
 
 
 def previous_build(folder: Path) -> Previous | None:

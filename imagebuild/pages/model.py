@@ -81,7 +81,10 @@ class Previous:
 
 @dataclass(frozen=True, slots=True)
 class ReportPage:
-    """All of one report.html. `disk` None: it could not be read; `previous` None: there was none."""
+    """All of one report.html. `disk` None: it could not be read; `previous` None: there was none.
+
+    `contents`: what the image was made of, each by its name (recipe, packages, users).
+    """
 
     report: Report
     verb: str
@@ -91,6 +94,7 @@ class ReportPage:
     menu: str = ""
     entries: tuple[Entry, ...] = ()
     notes: tuple[str, ...] = ()
+    contents: tuple[tuple[str, str], ...] = ()
     packages: tuple[PackageLine, ...] = ()
     consoles: tuple[Console, ...] = ()
     previous: Previous | None = None

@@ -20,7 +20,7 @@ from imagebuild.formats.text import pictured
 from imagebuild.pages.changes import changes
 from imagebuild.pages.drawing import draw
 from imagebuild.pages.model import ReportPage
-from imagebuild.report import VERDICT_WORDS, Boot, BootEnd, Outcome
+from imagebuild.report import BOOT_CHECK, VERDICT_WORDS, Boot, BootEnd, Outcome
 from imagebuild.vocabulary import GENUINE, MACHINES
 
 _TEMPLATES = Path(__file__).with_name("templates")
@@ -47,8 +47,15 @@ def report_html(page: ReportPage) -> str:
         page=page,
         report=page.report,
         verdict=VERDICT_WORDS[page.report.verdict].capitalize(),
+        boots=sorted(page.report.boots, key=lambda boot: boot.end is BootEnd.REACHED),
+        unproven=[
+            check for check in page.report.checks if check.outcome is Outcome.SKIPPED and check.name == BOOT_CHECK
+        ],
         counts=[(outcome, count) for outcome, count in counts if count],
-        machines=[(machine, checks) for machine, checks in machines if checks],
+        machines=sorted(
+            ((machine, checks) for machine, checks in machines if checks),
+            key=lambda one: _ORDER.index(one[1][0].outcome),
+        ),
         drawing=draw(page.disk) if page.disk else None,
         changes=changes(page),
         consoles={console.name: console for console in page.consoles},

@@ -34,7 +34,7 @@ def outline(plan: Plan) -> str:
     """The whole plan, section by section; what only the tree can tell is marked so."""
     sections = [
         ("", _heading(plan)),
-        ("root tree", _tree(plan)),
+        ("root tree", tree_lines(plan)),
         ("partition table", _partitions(plan.disk)),
         ("filesystems", _filesystems(plan)),
         ("kernels", _kernels(plan)),
@@ -62,7 +62,8 @@ def _heading(plan: Plan) -> list[str]:
     return [f"{name}: {plan.architecture}, layout {plan.layout} ({what}), {size}"]
 
 
-def _tree(plan: Plan) -> list[str]:
+def tree_lines(plan: Plan) -> list[str]:
+    """Where the root tree comes from, in words."""
     match plan.tree:
         case BootstrapDebian() as source:
             where = source.mirror or "this machine's own apt sources"

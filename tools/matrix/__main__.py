@@ -51,6 +51,9 @@ class Told:
         print(f"    {line}", flush=True)
         self.log(line)
 
+    def waiting(self, name: str, line: str) -> None:
+        pass
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])

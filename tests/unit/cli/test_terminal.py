@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from imagebuild.cli.terminal import PlainDisplay, choose_display, say, showing
+from imagebuild.cli.terminal import NowAndThen, PlainDisplay, choose_display, say, showing
 from imagebuild.events import stage
 from imagebuild.operations.journal import Journal, LogFile
 from imagebuild.report import Outcome, Stage
@@ -23,6 +23,9 @@ class Broken:
 
     def __init__(self) -> None:
         self.closed = 0
+
+    def waiting(self, name: str, line: str) -> None:
+        raise BrokenPipeError
 
     def stage_started(self, name: str) -> None:
         raise BrokenPipeError(errno.EPIPE, "Broken pipe")
@@ -69,6 +72,16 @@ def test_an_error_on_another_thread_reaches_the_main_one() -> None:
     with pytest.raises(BrokenPipeError):
         journal.log("from the main thread")
     journal.log("said once")
+
+
+def test_a_boot_that_takes_long_is_heard_of_once_a_minute() -> None:
+    now = [0.0]
+    due = NowAndThen(lambda: now[0])
+    heard = []
+    for second in range(0, 200, 5):
+        now[0] = float(second)
+        heard += [(name, second) for name in ("qemu boot", "xen boot") if due(name)]
+    assert heard == [(name, second) for second in (60, 120, 180) for name in ("qemu boot", "xen boot")]
 
 
 def test_a_display_that_cannot_be_closed_hides_no_error() -> None:

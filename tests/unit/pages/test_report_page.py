@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -14,6 +15,7 @@ from imagebuild.pages.clean import console_lines
 from imagebuild.pages.drawing import draw
 from imagebuild.pages.model import Area, DiskFacts, PackageLine, Stretch
 from imagebuild.pages.render import delta, report_html
+from imagebuild.report import BootEnd, Check, Outcome
 from tests.unit.pages.samples import HOSTILE, HOSTILE_BYTES, MIB, page
 
 _VOID = {"meta", "input", "br", "img", "link"}
@@ -76,6 +78,28 @@ def test_names_cannot_break_json_or_the_policy() -> None:
     assert policy is not None
     assert policy.startswith("default-src 'none'; ")
     assert json.loads(json.dumps(text)) == text
+
+
+def test_what_went_wrong_comes_first() -> None:
+    whole = page(hostile=True)
+    boot = whole.report.boots[0]
+    good = boot.model_copy(update={"machine": "qemu", "end": BootEnd.REACHED, "console": "console-qemu.log"})
+    skipped = Check(machine="qemu", name="boot", outcome=Outcome.SKIPPED, detail="no driver for a disk of QEMU's")
+    told = whole.report.model_copy(
+        update={"boots": (good, boot), "checks": (*whole.report.checks, skipped), "remedy": "imagebuild verify FILE",
+                "unverified_because": "slow"}
+    )  # fmt: skip
+    contents = (("recipe", "web.yaml (git 1a2b3c4)"), ("users", "ada"))
+    text = report_html(replace(whole, report=told, contents=contents))
+    assert text.index('<a href="#boot-xen">') < text.index('<a href="#boot-qemu">'), "the bad boot before the good one"
+    order = [text.index(f'id="{name}"') for name in ("boot-xen", "boot-qemu", "checks", "image", "packages", "digests")]
+    assert order == sorted(order)
+    assert text.index("What to do: <code>imagebuild verify FILE</code>") < text.index("<section")
+    assert text.index("no driver for a disk of QEMU&#39;s") < text.index("<section"), (
+        "a skipped boot is said at the top"
+    )
+    assert "<dt>recipe</dt><dd>web.yaml (git 1a2b3c4)</dd><dt>users</dt><dd>ada</dd>" in text
+    assert whole.report.image.sha256 in text[text.index('id="digests"') :]
 
 
 def test_console_lines() -> None:
