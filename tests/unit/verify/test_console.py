@@ -56,6 +56,25 @@ def test_a_boot_under_qemu_reaches_its_login_prompt() -> None:
     assert names(console) == ["kernel", "root", "init", "login"]
 
 
+@pytest.mark.parametrize("size", [1, 7, 4096])
+def test_a_getty_whose_console_timed_out_ends_the_boot_at_that_line(size: int) -> None:
+    """systemd 252 on a machine that had been busy for five minutes: the prompt can never come."""
+    recorded = (CONSOLES / "getty-timed-out.txt").read_bytes()
+    console = told(xen_console(), LOADER + recorded, size)
+    assert console.ending is not None
+    assert (console.ending.end, console.out_of_time) == (BootEnd.FATAL, True)
+    assert "Timed out waiting for device dev-hvc0.device - /dev/hvc0." in console.ending.detail
+    assert "no login prompt can appear" in console.ending.detail
+    assert "last milestone: init" in console.ending.detail
+    at = recorded.index(b"Timed out waiting for device")
+    alone = told(xen_console(), LOADER + recorded[:at])
+    assert alone.ending is None, "nothing before it decides"
+    second = recorded[recorded.index(b"Dependency failed for") :]
+    depends = told(xen_console(), LOADER + recorded[:at] + b"\n" + second)
+    assert depends.ending is not None
+    assert "Dependency failed for" in depends.ending.detail
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
