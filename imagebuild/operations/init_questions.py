@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import get_args
 
 from imagebuild.recipe.public_keys import public_keys
-from imagebuild.vocabulary import ROOT_TYPES, USUAL_ROOT, Layout
+from imagebuild.vocabulary import GENUINE, ROOT_TYPES, USUAL_ROOT, Layout
 
 SUITES = ("bookworm", "trixie", "bullseye")
 NOBODY = "none"
@@ -42,8 +42,8 @@ SUITE = Question("Debian release", "bookworm", "--suite", SUITES, open=True,
                  reason="bookworm is Debian 12, trixie is Debian 13 (stable since August 2025).")  # fmt: skip
 LAYOUT = Question(
     "Layout", "hd0", "--layout", get_args(Layout),
-    reason="hd0: one filesystem fills the disk. The simplest; EC2 starts it with pv-grub-hd0.\n"
-    "hd00: a partition table. For LVM, swap or a /boot of its own; EC2 starts it with pv-grub-hd00.",
+    reason=f"hd0: one filesystem fills the disk. The simplest; EC2 starts it with {GENUINE}-hd0.\n"
+    f"hd00: a partition table. For LVM, swap or a /boot of its own; EC2 starts it with {GENUINE}-hd00.",
 )  # fmt: skip
 LVM = Question("LVM", "no", "--lvm", ("yes", "no"), reason="yes: the root can grow over more disks later.")
 FILESYSTEM = Question("Root filesystem", USUAL_ROOT, "--filesystem", ROOT_TYPES)

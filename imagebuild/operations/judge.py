@@ -80,14 +80,14 @@ def remedy(judgement: Judgement, image: Path, demand: LoaderDemand = None) -> st
         return ""
     verify = f"imagebuild verify {shlex.quote(str(image))}"
     if demand == GENUINE and not judgement.undecided:
-        return f"{verify} --require {GENUINE} --pv-grub FILE"
+        return f"{verify} --require {GENUINE} --{GENUINE} FILE"
     if not judgement.undecided:
         return verify
     tried = [boot for boot in judgement.boots if boot.machine in judgement.undecided and boot.proves == "default"]
     if not tried:  # a menu that cannot be judged from outside
         return f"imagebuild inspect {shlex.quote(str(image))}"
     if any(boot.end is BootEnd.REACHED and boot.loader.kind == "stand-in" for boot in tried):
-        return f"{verify} --with xen --pv-grub FILE"
+        return f"{verify} --with xen --{GENUINE} FILE"
     return f"{verify} --with {','.join(judgement.undecided)}"
 
 

@@ -1,6 +1,7 @@
 """Is this image good? Judged from the file alone, by other tools than those that made it, and by booting it.
 
 runner.py       verify_image: all three machines, one verdict (start here)
+run.py          what the parts of one verification share, and the conclusion
 kept.py         … the command line's way to it: the same bytes are judged once (host/known_digest.py: nor read twice)
 static.py       the machine that boots nothing: a list of checks, by topic in disk_checks.py, menu_checks.py and others
 view.py         what those checks share; grub_shell.py: the witness

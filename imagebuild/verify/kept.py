@@ -31,6 +31,7 @@ from imagebuild.testhost import definition
 from imagebuild.verify import runner
 from imagebuild.verify.loaders import find_pv_grub
 from imagebuild.verify.request import BootSettings, Request, Verification
+from imagebuild.verify.run import conclusion
 from imagebuild.vocabulary import GENUINE, MACHINES, MachineName
 
 KIND: Kind = "verdicts"
@@ -147,7 +148,7 @@ def _answer(found: Mapping[MachineName, _Kept], request: Request) -> Verificatio
     real_bytes = request.image.stat().st_blocks * 512
     image = image.model_copy(update={"path": str(request.image), "real_bytes": real_bytes})
     checks, boots = _in_order(found)
-    verdict, reason = runner.conclusion(checks, {})
+    verdict, reason = conclusion(checks, {})
     at = max(kept.at for kept in found.values())
     return Verification(image, checks, boots, (), verdict, reason, kept_at=at)
 
@@ -160,7 +161,7 @@ def _together(found: Mapping[MachineName, _Kept], result: Verification) -> Verif
     order = {machine: number for number, machine in enumerate(MACHINES)}
     checks = tuple(sorted((*kept_checks, *result.checks), key=lambda check: order[check.machine]))
     boots = tuple(sorted((*kept_boots, *result.boots), key=lambda boot: order[boot.machine]))
-    verdict, reason = runner.conclusion(checks, result.undecided)
+    verdict, reason = conclusion(checks, result.undecided)
     return replace(result, checks=checks, boots=boots, verdict=verdict, unverified_because=reason)
 
 

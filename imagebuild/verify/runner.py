@@ -10,9 +10,8 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from imagebuild.bootloaders.table import LOADERS
@@ -26,9 +25,9 @@ from imagebuild.host.memory import available_bytes
 from imagebuild.host.scratch import scratch_folder
 from imagebuild.image.boot_files import NoEntry, default_entry_files
 from imagebuild.image.menu_runs import trace_of
-from imagebuild.image.subject import Subject, open_subject
-from imagebuild.report import BOOT_CHECK, Boot, BootEnd, Check, ImageFacts, Outcome, Stage, Verdict, verdict_of
-from imagebuild.testhost import TestHost, prepare
+from imagebuild.image.subject import open_subject
+from imagebuild.report import BOOT_CHECK, Boot, BootEnd, Check, ImageFacts, Outcome, Stage
+from imagebuild.testhost import prepare
 from imagebuild.verify import fallback, xen
 from imagebuild.verify.boot import Pace, outcome_of
 from imagebuild.verify.console import Ending
@@ -37,6 +36,9 @@ from imagebuild.verify.guest_start import loader_for
 from imagebuild.verify.live import shown_live
 from imagebuild.verify.qemu import QemuBoot, boot_under_qemu, why_not
 from imagebuild.verify.request import BootSettings, Request, Verification
+from imagebuild.verify.run import Recorder as _Recorder
+from imagebuild.verify.run import Run as _Run
+from imagebuild.verify.run import conclusion
 from imagebuild.verify.static import run_static
 from imagebuild.verify.threads import threads, wait_for
 from imagebuild.vocabulary import MACHINES, Accelerator, MachineName
@@ -47,27 +49,6 @@ FALLBACK_CHECK = "fallback"
 # What must be left for everybody else when two machines run at once.
 _SPARE_MEMORY_BYTES = 512 * 2**20
 _QEMU_OVERHEAD_BYTES = 256 * 2**20
-
-
-@dataclass
-class _Run:
-    """What the parts of one verification share; `undecided` maps a machine to why it could not judge, `again` are
-    boots that a slow machine left open: one more try each, when nothing else runs."""
-
-    request: Request
-    cache: Cache
-    progress: Progress
-    host: TestHost
-    subject: Subject
-    scratch: Path
-    accelerator: Accelerator
-    pace: Pace = field(default_factory=Pace)
-    stop: threading.Event = field(default_factory=threading.Event)
-    stages: list[Stage] = field(default_factory=list)
-    checks: dict[MachineName, list[Check]] = field(default_factory=dict)
-    boots: list[Boot] = field(default_factory=list)
-    undecided: dict[MachineName, str] = field(default_factory=dict)
-    again: list[Callable[[], None]] = field(default_factory=list)
 
 
 def verify_image(request: Request, *, cache: Cache, progress: Progress) -> Verification:
@@ -334,30 +315,3 @@ def _result(run: _Run, sha256: str) -> Verification:
         unverified_because=reason,
         undecided=run.undecided,
     )
-
-
-def conclusion(checks: tuple[Check, ...], undecided: Mapping[MachineName, str]) -> tuple[Verdict, str]:
-    """The verdict, and why it is unverified (else empty)."""
-    verdict = verdict_of(checks)
-    if verdict is not Verdict.FAILED and undecided:
-        return Verdict.UNVERIFIED, "; ".join(f"{machine}: {why}" for machine, why in undecided.items())
-    if verdict is Verdict.UNVERIFIED:
-        details = "; ".join(f"{check.machine}: {check.detail}" for check in checks)
-        return verdict, details or "no check was asked for"
-    return verdict, ""
-
-
-class _Recorder:
-    """A Progress that keeps the finished stages, too."""
-
-    def __init__(self, progress: Progress, stages: list[Stage]) -> None:
-        self._progress = progress
-        self._stages = stages
-        self.stage_started = progress.stage_started
-        self.waiting = progress.waiting
-        self.log = progress.log
-        self.note = progress.note
-
-    def stage_finished(self, stage: Stage) -> None:
-        self._stages.append(stage)
-        self._progress.stage_finished(stage)
