@@ -19,7 +19,7 @@ say() { echo "update-menu: $*" >&2; }
 bytes() { od -An -v -tu1 -j "$2" -N "$3" "$1" 2>/dev/null | tr -s ' \n' '  '; }
 
 # Sets found to what FILE's payload is compressed with ("damaged": no whole kernel), payload and length to where it lies.
-# Documentation/arch/x86/boot.rst: setup_sects at 0x1f1, syssize at 0x1f4, HdrS at 0x202, payload_offset at 0x248.
+# Documentation/arch/x86/boot.rst: setup_sects at 0x1f1, HdrS at 0x202, payload_offset and _length at 0x248.
 examine() {
     found=damaged size=$(wc -c <"$1")
     # shellcheck disable=SC2046  # each byte a word
@@ -31,7 +31,6 @@ examine() {
     setup=$(((${1} + (${1} == 0) * 4 + 1) * 512))
     payload=$((setup + ${88} + ${89} * 256 + ${90} * 65536 + ${91} * 16777216))
     length=$((${92} + ${93} * 256 + ${94} * 65536 + ${95} * 16777216))
-    [ "$size" -ge $((setup + (${4} + ${5} * 256 + ${6} * 65536 + ${7} * 16777216) * 16 - 15)) ] || return 0
     [ "$size" -ge $((payload + length)) ] || return 0
     case $(bytes "$file" "$payload" 4) in
         *" 31 139 "*) found=gzip ;;
