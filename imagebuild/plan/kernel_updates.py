@@ -165,7 +165,7 @@ def _settings(recipe: Recipe, entries: tuple[PlannedEntry, ...], *, root: str, s
         "TIMEOUT": str(boot.timeout),
         "KERNELS": " ".join(patterns or ["*"]),
         "UNPACKS": " ".join(("none", *LOADERS[boot.loader].unpacks)),
-        "REPACK": "yes" if boot.repack is not None else "no",
+        "REPACK": "no" if boot.repack == "never" else "yes",
         "INITRD": "yes" if any(entry.initrd for entry in entries) else "no",
     }
     meanings = {
