@@ -78,7 +78,7 @@ def tasks(place: Place) -> list[Task]:
 
 
 def _unchanged(place: Place) -> Task:
-    """Nothing has changed since a verified build (with the user's own cache: the Xen test host is there already)."""
+    """Nothing has changed since a verified build (with the user's own cache: the Xen test host exists already)."""
     output, recipe = place.folder / "imagebuild-verified", bootstrap_recipe(place, "unchanged")
     words = [sys.executable, "-m", "imagebuild", "build", "-o", str(output), str(recipe)]
     return Task("imagebuild", "unchanged", words, None, {}, folder=Path.cwd())

@@ -133,7 +133,7 @@ def man_page() -> str:
     from imagebuild import __version__
 
     lines = [f'.TH IMAGEBUILD 1 "" "imagebuild {__version__}" "User Commands"', ".SH NAME",
-             r"imagebuild \- disk images from declarative recipes, booted under Xen and QEMU before anybody sees them",
+             r"imagebuild \- disk images from declarative recipes, booted under Xen and QEMU before they are released",
              ".SH SYNOPSIS", ".B imagebuild", r"\fIVERB\fR [\fIOPTIONS\fR] ...", ".SH DESCRIPTION",
              "Builds disk images for Xen paravirtual guests that start through PV-GRUB, from YAML recipes, and boots",
              "each to its login prompt before it gets its name. No root, no loop devices, no KVM needed."]  # fmt: skip
@@ -157,7 +157,7 @@ def man_page() -> str:
         lines += [".TP", f"\\fB{code}\\fR", _roff(meaning.replace("`", ""))]
     lines += [".SH ENVIRONMENT"]
     for name, meaning in (
-        ("IMAGEBUILD_CACHE", "Where root trees and the Xen test host are kept (default: ~/.cache/imagebuild)."),
+        ("IMAGEBUILD_CACHE", "Directory of the cache (default: ~/.cache/imagebuild)."),
         ("IMAGEBUILD_PV_GRUB", "A genuine PV-GRUB to boot with under Xen."),
         ("IMAGEBUILD_SIGN_KEY", "As --sign-key."),
         ("SOURCE_DATE_EPOCH", "The time that SBOMs and provenance state."),

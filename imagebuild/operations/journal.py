@@ -58,7 +58,7 @@ class LogFile:
         self._file.flush()
 
     def last_lines(self, lines: list[str]) -> None:
-        """What may fail without a word: a full disk has no room for its own error."""
+        """What may fail without a word: a full disk has no space for its own error."""
         with contextlib.suppress(OSError, ValueError):
             for line in lines:
                 self.line(line)

@@ -87,7 +87,7 @@ def _publication(request: PublishRequest, loaded: LoadedRecipe | None, cache: Ca
     given["tags"] = {**_of_section(loaded).get("tags", {}), **_tags(request.options.get("tags") or ())}
     if loaded is not None and given.get("virtualization") != "hvm" and loaded.recipe.boot.loader != DEFAULT_LOADER:
         raise PublishError(
-            f"the recipe's image is made for {loaded.recipe.boot.loader}: EC2 starts PV images by PV-GRUB only",
+            f"the recipe's image is made for {loaded.recipe.boot.loader}, but EC2 starts PV images only with PV-GRUB",
             resolution=f"set boot.loader: {DEFAULT_LOADER} in the recipe, build and verify again",
         )
     return Publication(stem=_stem(request.image, loaded), **given)
@@ -108,7 +108,7 @@ def _tags(texts: Sequence[str]) -> dict[str, str]:
     for text in texts:
         key, equals, value = text.partition("=")
         if not equals:
-            raise PublishError(f"{text!r} is no tag", resolution="write --tag KEY=VALUE")
+            raise PublishError(f"{text!r} is not a tag", resolution="write --tag KEY=VALUE")
         tags[key] = value
     return tags
 
@@ -141,7 +141,7 @@ def _beside(loaded: LoadedRecipe | None, path: str | None) -> Path | None:
 def _check_report(image: RawImage, path: Path | None, publication: Publication, progress: Progress) -> None:
     """No image without a passing report about it; `path` None: the user wants it so."""
     if path is None:
-        progress.note("warning: published unverified, as you asked with --unverified")
+        progress.note("warning: published without a passing report (--unverified)")
         return
     report = gate.check_report(image, path)
     progress.note(f"verified: {path} is about this image, and it passed")

@@ -10,11 +10,11 @@ from imagebuild.recipe.schema import json_schema, model_schema
 _HEAD = """\
 # Recipe reference
 
-Made from the model (`imagebuild schema` prints it as JSON Schema, for editors). An unknown key is an error, and so is
-a wrong value: `imagebuild validate RECIPE` tells every mistake at once, with its line and column.
+Made from the model (`imagebuild schema` prints it as JSON Schema, for editors). Unknown keys and wrong
+values are errors: `imagebuild validate RECIPE` reports all of them at once, with line and column.
 
-Sizes are a number of bytes, or a number with a unit: `256MiB`, `2GiB`, `500MB`. Relative paths count from the recipe's
-folder. `${name}` is a variable's value, of `variables` or of `--set name=value`.
+Sizes are a number of bytes, or a number with a unit: `256MiB`, `2GiB`, `500MB`. Paths are relative to the recipe's
+directory. `${name}` is a variable's value, of `variables` or of `--set name=value`.
 """
 
 

@@ -30,19 +30,17 @@ if TYPE_CHECKING:
 def build(
     context: typer.Context,
     recipes: Recipes,
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Where DIR/NAME/ is made.")] = Path(
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Write the image to DIR/NAME/.")] = Path(
         "out"
     ),
     settings: Settings = None,
     locked: Locked = False,
     no_verify: Annotated[
-        bool, typer.Option("--no-verify", help="Do not verify; the report then says 'unverified'.")
+        bool, typer.Option("--no-verify", help="Do not verify; the verdict is then 'unverified'.")
     ] = False,
-    force: Annotated[
-        bool, typer.Option("--force", help="Build and verify even what is unchanged and still verified.")
-    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Build and verify even if nothing changed.")] = False,
     keep_going: Annotated[
-        bool, typer.Option("--keep-going", help="After a failure go on with the next recipe.")
+        bool, typer.Option("--keep-going", help="After a failure, continue with the next recipe.")
     ] = False,
     machines: With = None,
     pv_grub: PvGrub = None,
@@ -51,14 +49,14 @@ def build(
     jobs: Jobs = 0,
     debug: Debug = False,
 ) -> int:
-    """Build images and verify each: read back by other tools, then booted under QEMU and Xen to the login prompt.
+    """Build images and verify each: other tools read it back, then it boots under QEMU and Xen to its login prompt.
 
     DIR/NAME/ then holds NAME.raw (sparse) and the recipe's other outputs, SHA256SUMS, report.html (open it in a
     browser), report.json, junit.xml, packages.json, plan.json, SBOMs (SPDX, CycloneDX), provenance.json, build.log and
-    one console log per boot. NAME.raw appears only after a passed
-    verification: an image that failed is kept as NAME.raw.rejected, one that could not be verified as
-    NAME.raw.unverified. An older result stays until there is a new one. Nothing is begun unless all recipes are right.
-    Several recipes are built side by side; what they share (a tree, the test host) is made once.
+    one console log for each boot. NAME.raw appears only after verification passed: an image that failed is named
+    NAME.raw.rejected, one that could not be verified NAME.raw.unverified. The earlier result stays until a new one
+    replaces it. No build starts until every recipe is valid. Several recipes are built in parallel; what they share
+    (a tree, the test host) is made once.
 
     \b
     Examples:
@@ -67,7 +65,7 @@ def build(
       imagebuild build web.yaml --set release=bookworm --with static,qemu
     """
     if no_verify and (machines is not None or demand is not None):
-        raise typer.BadParameter("--no-verify goes neither with --with nor with --require")
+        raise typer.BadParameter("--no-verify cannot be combined with --with or --require")
 
     from imagebuild.operations.jobs import BuildRequest
     from imagebuild.operations.recipes import parse_settings

@@ -15,7 +15,7 @@ from imagebuild.errors import OK
 def bundle(
     context: typer.Context,
     image: RawImage,
-    folder: Annotated[Path, typer.Option("-d", "--destination", metavar="DIR", help="Where the bundle goes.")],
+    folder: Annotated[Path, typer.Option("-d", "--destination", metavar="DIR", help="Write the bundle here.")],
     user: User = None,
     cert: Cert = None,
     key: Key = None,
@@ -31,7 +31,7 @@ def bundle(
 ) -> int:
     """Make an EC2 bundle of an image: encrypted parts of 10 MiB and a signed manifest.
 
-    One pass over the image; holes of a sparse image cost nothing. Credentials are not needed.
+    imagebuild reads the image once, and skips the holes of a sparse image. It needs no AWS credentials.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""`cache ls | prune | verify`: what is kept between builds, and what it costs."""
+"""`cache ls | prune | verify`: the cache, and what it costs."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ if TYPE_CHECKING:
     from imagebuild.host.cache import Entry
 
 cache = typer.Typer(
-    help="See, shrink and check what is kept between builds (IMAGEBUILD_CACHE, or ~/.cache/imagebuild).",
+    help="See, shrink and check the cache (IMAGEBUILD_CACHE, or ~/.cache/imagebuild).",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
 
 
-@cache.command("ls", short_help="List what is kept.")
+@cache.command("ls", short_help="List the cache.")
 def list_entries(
     context: typer.Context,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> int:
-    """List what is kept: when it was last wanted, its size, its kind and digest."""
+    """List the cache: last used, size, kind and digest of each entry; then the total of each kind."""
 
     import json
 
@@ -52,10 +52,10 @@ def list_entries(
     return OK
 
 
-@cache.command(short_help="Remove what was not wanted for the longest time.")
+@cache.command(short_help="Remove the least recently used entries.")
 def prune(
     context: typer.Context,
-    max_size: Annotated[str, typer.Option("--max-size", metavar="SIZE", help="What may stay, such as 20GiB.")],
+    max_size: Annotated[str, typer.Option("--max-size", metavar="SIZE", help="Keep at most this much, such as 20GiB.")],
     debug: Debug = False,
 ) -> int:
     """Remove what was not wanted for the longest time, until the rest fits. What a build uses now stays.
@@ -74,19 +74,19 @@ def prune(
     pruned = prune_cache(Cache(), most)
     for entry in pruned.removed:
         print(f"removed {entry.kind} {entry.digest[:16]}, {size(entry.size_bytes)}")
-    print(f"{len(pruned.removed)} removed; {len(pruned.left)} entries, {size(pruned.left_bytes)} are left")
+    print(f"{len(pruned.removed)} removed; {len(pruned.left)} entries left, {size(pruned.left_bytes)}")
     if pruned.left_bytes > most:
-        print("the rest is in use by other processes: run it again later")
+        print("other processes use the rest: run this again later")
     return OK
 
 
-@cache.command(short_help="Check what is kept, byte by byte.")
+@cache.command(short_help="Check the cache, byte by byte.")
 def verify(
     context: typer.Context,
-    remove: Annotated[bool, typer.Option("--remove", help="Remove what is damaged; it is made again.")] = False,
+    remove: Annotated[bool, typer.Option("--remove", help="Remove damaged entries; builds make them again.")] = False,
     debug: Debug = False,
 ) -> int:
-    """Read every byte of what is kept and compare it with the digests noted when it was made."""
+    """Read every byte of the cache and compare it with the digests recorded when it was written."""
 
     from imagebuild.errors import BuildError
     from imagebuild.host.cache import Cache
@@ -107,7 +107,7 @@ def verify(
         raise BuildError(
             f"{len(bad)} of {total} cache entries are damaged",
             details="\n".join(bad),
-            resolution="run: imagebuild cache verify --remove; what is needed is made again",
+            resolution="run: imagebuild cache verify --remove (the next build makes what it needs again)",
         )
     return OK
 
@@ -121,7 +121,7 @@ def _parse_size(text: str) -> int:
     try:
         return int(TypeAdapter(ByteSize).validate_python(text))
     except ValidationError:
-        raise UsageError("--max-size", f"{text}: found no size: write 20GiB, 500MiB or 0") from None
+        raise UsageError("--max-size", f"{text}: not a size; write 20GiB, 500MiB or 0") from None
 
 
 def _used(entry: Entry) -> str:

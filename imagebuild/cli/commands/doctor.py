@@ -22,16 +22,16 @@ _STYLE: dict[State, str] = {"ok": "green", "limited": "yellow", "lacking": "bold
 def doctor(
     context: typer.Context,
     prepare: Annotated[
-        bool, typer.Option("--prepare", help="Build the Xen test host now (once; it is kept in the cache).")
+        bool, typer.Option("--prepare", help="Build the Xen test host now (once; it stays in the cache).")
     ] = False,
     as_json: AsJson = False,
     pv_grub: PvGrub = None,
     debug: Debug = False,
 ) -> int:
-    """Say what this machine can do, and which Debian package to install for what it lacks.
+    """Check what this machine can do, and name the Debian package for anything that is missing.
 
-    Things are tried, not assumed: KVM runs a guest, the appliance is launched. Exit code 0: images can be built
-    and verified here; 4: something needed is lacking.
+    doctor runs each thing instead of assuming it: it starts a guest under KVM and launches the appliance. Exit code 0:
+    this machine can build and verify images; 4: something is missing.
 
     \b
     Examples:
@@ -88,7 +88,7 @@ def _conclusion(lacks: Sequence[Capability]) -> list[Segment]:
     if not lacks:
         return [("This machine can build and verify images.", "bold green")]
     names = ", ".join(item.name for item in lacks)
-    return [(f"This machine cannot build and verify images yet: it lacks {names}.", "bold red")]
+    return [(f"This machine cannot build and verify images yet. Missing: {names}.", "bold red")]
 
 
 def _json(found: Sequence[Capability], *, ready: bool) -> str:

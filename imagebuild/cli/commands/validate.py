@@ -12,7 +12,7 @@ def validate(
 ) -> int:
     """Check recipes: every mistake at once, as file:line:column: key: what was found, what is allowed, what to do.
 
-    Needs no root, no network, and builds nothing.
+    This needs neither root nor a network, and builds nothing.
 
     \b
     Examples:

@@ -29,7 +29,7 @@ def verify(
     machines: With = None,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", metavar="DIR", help="Where the report goes (default: ./IMAGE.verify/)."),
+        typer.Option("-o", "--output", metavar="DIR", help="Write the report here (default: ./IMAGE.verify/)."),
     ] = None,
     loader: ForLoader = DEFAULT_LOADER,
     pv_grub: PvGrub = None,
@@ -39,15 +39,15 @@ def verify(
     expect: Expect = None,
     no_fallback: NoFallback = False,
     force: Annotated[
-        bool, typer.Option("--force", help="Boot it even where the verdict of the same bytes is kept.")
+        bool, typer.Option("--force", help="Boot again even if a verdict for the same bytes is cached.")
     ] = False,
     debug: Debug = False,
 ) -> int:
     """Verify any image that has a /boot/grub/menu.lst, not only imagebuild's own. The image is never written.
 
-    static reads it back (sfdisk, fsck, GRUB 0.97's shell, pygrub); qemu boots the kernel that its menu names; xen
-    goes the whole way through a PV-GRUB, and where the menu has a fallback, once more with the default's kernel broken.
-    DIR then holds report.html, report.json, junit.xml, verify.log, consoles.
+    static reads it back (sfdisk, fsck, GRUB 0.97's shell, pygrub). qemu boots the kernel that its menu names. xen boots
+    the whole chain through a PV-GRUB; if the menu has a fallback, once more with the default's kernel broken. DIR then
+    holds report.html, report.json, junit.xml, verify.log and the consoles.
 
     \b
     Examples:

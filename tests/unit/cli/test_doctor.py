@@ -49,7 +49,7 @@ def test_a_lack_is_exit_code_4_and_says_what_to_install(capsys: pytest.CaptureFi
     said = capsys.readouterr().out
     assert "lacking  guestfs   tried: no binding\n" in said
     assert "what to do: install the Debian package python3-guestfs\n" in said
-    assert said.endswith("cannot build and verify images yet: it lacks guestfs.\n")
+    assert said.endswith("cannot build and verify images yet. Missing: guestfs.\n")
 
 
 def test_json(capsys: pytest.CaptureFixture[str]) -> None:

@@ -43,7 +43,7 @@ def test_a_signal_ends_all_of_them(imagebuild: Runner, number: signal.Signals) -
     process.send_signal(number)
     out, said = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert said == "interrupted: nothing is left behind, run the same command again\n"
+    assert said == "interrupted: nothing was left behind; run the same command again\n"
     rows = [line.split()[:2] for line in out.splitlines()[-4:-1]]
     assert rows == [["one", "interrupted"], ["two", "interrupted"], ["three", "not"]]
     assert imagebuild.names("out/one") == {"build.log"}

@@ -52,7 +52,7 @@ def test_help_of_a_verb_shows_examples(verb: str, imagebuild: Runner) -> None:
         (["build", "x.yaml"], "x.yaml"),
         (["validate", "x.yaml"], "x.yaml"),
         (["verify", "nothing.raw"], "nothing.raw: this image cannot be found"),
-        (["verify", "."], "found a folder"),
+        (["verify", "."], "found a directory"),
         (["verify", "/dev/null"], "found a device"),
     ],
 )

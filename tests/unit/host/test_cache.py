@@ -103,7 +103,7 @@ def test_damage_is_found_by_digest(tmp_path: Path) -> None:
     assert damage(entry) == []
     (path / "file").write_bytes(b"y" * 5000)
     (path / "more").touch()
-    assert damage(entry) == ["more: not there when it was made", "file: changed"]
+    assert damage(entry) == ["more: not part of the entry when it was written", "file: changed"]
 
 
 def test_prune_removes_what_was_not_wanted_for_the_longest_time(tmp_path: Path) -> None:

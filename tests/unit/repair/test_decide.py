@@ -102,7 +102,7 @@ def test_no_menu_at_all() -> None:
         ("root=UUID=1", "root=/dev/sda", "root=UUID=u instead of /dev/sda"),
         (" console=hvc0", "", "console=hvc0"),
         ("initrd /i\n", "initrd /i\npause\n", "`pause` is gone"),
-        ("initrd /i\n", "initrd /i\nsavedefault\n", "`savedefault` is gone"),
+        ("initrd /i\n", "initrd /i\nsavedefault\n", "removed `savedefault`"),
         ("root (hd0)\n", "", "root (hd0) in an entry that had none"),
     ],
 )

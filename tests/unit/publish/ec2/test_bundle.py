@@ -204,7 +204,7 @@ TAMPERED: dict[str, tuple[str, Callable[[Path, Pair], None]]] = {
         lambda m, user: signed_again(m, user, r"<size>3145728<", "<size>3145729<"),
     ),
     "wrong digest, signed": (
-        "content is not what the manifest promises",
+        "content is not what the manifest declares",
         lambda m, user: signed_again(m, user, r'"SHA1">\w{40}(</digest><size>)', rf'"SHA1">{"0" * 40}\1'),
     ),
     "a path as a part": ("is not a plain file name", lambda m, _: replace_in(m, "disk.img.part.00", "../disk.img")),
@@ -261,7 +261,7 @@ def test_key_and_certificate_must_belong_together(user: Pair, ec2: Pair, strange
 )
 def test_what_is_no_key_is_not_quoted(tmp_path: Path, content: str) -> None:
     (tmp_path / "key").write_text(content)
-    with pytest.raises(PublishError, match="holds no private key") as caught:
+    with pytest.raises(PublishError, match="contains no private key") as caught:
         load_private_key(tmp_path / "key")
     assert "TOPSECRET" not in f"{caught.value.brief}{caught.value.details}{caught.value.resolution}"
     assert caught.value.__suppress_context__
