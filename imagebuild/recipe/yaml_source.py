@@ -249,8 +249,8 @@ class _Builder:
             self._stop(event, steps, f"found {what} as a key: a key is a text")
         if event.value == "<<" and event.implicit[0]:
             self._stop(
-                event, steps, "merge keys (<<) are not part of YAML 1.2: write the keys out, or put them into a file "
-                "of their own and name it under include",
+                event, steps, "merge keys (<<) are not part of YAML 1.2: write the keys out, or put them into a "
+                "separate file and list it under include",
             )  # fmt: skip
         key = self._scalar(event, steps)
         if not isinstance(key.value, str):

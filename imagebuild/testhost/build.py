@@ -171,7 +171,7 @@ def _only(folder: Path, pattern: str) -> Path:
     found = sorted(folder.glob(pattern))
     if len(found) != 1:
         raise HostError(
-            f"the test host's tree holds {len(found)} files {pattern} in /{folder.name}, expected one",
+            f"the test host's tree has {len(found)} files {pattern} in /{folder.name}, expected one",
             resolution="the Debian packages have changed: please report this",
         )
     return found[0]

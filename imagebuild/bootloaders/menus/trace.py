@@ -27,7 +27,7 @@ class End(StrEnum):
     HALTS = "halts"
     REBOOTS = "reboots"
     HANGS = "hangs"
-    UNKNOWN = "cannot be judged"
+    UNKNOWN = "cannot be predicted"
 
 
 @dataclass(frozen=True, slots=True)

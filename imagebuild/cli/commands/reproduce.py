@@ -19,7 +19,7 @@ Line = Sequence[tuple[str, str]]
 def reproduce(
     context: typer.Context,
     folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="The output folder of a build (out/web).", show_default=False)
+        Path, typer.Argument(metavar="DIR", help="Output directory of a build (out/web).", show_default=False)
     ],
     recipe: Annotated[
         Path | None,

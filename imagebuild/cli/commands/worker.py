@@ -22,7 +22,7 @@ def worker(
     name: Annotated[str, typer.Option("--name", metavar="NAME", help="Name of this worker in the scheduler.")] = "",
     folder: Annotated[
         Path | None,
-        typer.Option("--folder", metavar="DIR", help="Directory for dask's own files (default: in the cache)."),
+        typer.Option("--directory", metavar="DIR", help="Directory for dask's own files (default: in the cache)."),
     ] = None,
     debug: Debug = False,
 ) -> int:

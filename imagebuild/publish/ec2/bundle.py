@@ -118,7 +118,7 @@ def _cores() -> int:
 def _refuse_existing(folder: Path, prefix: str) -> None:
     if (folder / f"{prefix}.manifest.xml").exists():
         raise PublishError(
-            f"{folder} holds a bundle named {prefix} already",
+            f"{folder} already contains a bundle named {prefix}",
             resolution="choose another directory (-d) or name (--prefix), or remove that bundle",
         )
     _remove_parts(folder, prefix)  # parts without their manifest: a run that was killed at its very end
