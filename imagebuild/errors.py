@@ -28,7 +28,7 @@ EXIT_CODES: Mapping[int, str] = {
     INTERNAL: "internal error (please report it)",
     2: "the command line or the recipe is wrong",
     3: "the recipe is impossible, or the boot loader could not boot it",
-    4: "this machine lacks something to build or verify; the message says what to install",
+    4: "this machine lacks something; the message says what to install",
     5: "a step of the build failed",
     6: "the image could not be verified (it may be good)",
     7: "bundling, uploading or registering failed (safe to run again)",
@@ -115,6 +115,7 @@ class PlanError(ImagebuildError):
         self.key = key
         self.message = message
         self.others = others
+        self.place = place
 
 
 class HostError(ImagebuildError):

@@ -18,6 +18,7 @@ from imagebuild.cli.commands.cache import cache
 from imagebuild.cli.commands.completion import completion
 from imagebuild.cli.commands.diff import diff
 from imagebuild.cli.commands.doctor import doctor
+from imagebuild.cli.commands.help import show_help
 from imagebuild.cli.commands.init import init
 from imagebuild.cli.commands.inspect import inspect
 from imagebuild.cli.commands.lock import lock
@@ -32,6 +33,7 @@ from imagebuild.cli.commands.unbundle import unbundle
 from imagebuild.cli.commands.validate import validate
 from imagebuild.cli.commands.verify import verify
 from imagebuild.cli.commands.worker import worker
+from imagebuild.cli.plain_help import PlainGroup, PlainVerb
 from imagebuild.errors import EXIT_CODES
 
 _ABOUT = """\
@@ -39,10 +41,13 @@ Build bootable disk images from declarative recipes, and boot each under Xen and
 
 \b
 A first image:
-  imagebuild doctor                                  what this machine can do, and what to install
-  imagebuild validate recipes/debian-12-hd0.yaml     every mistake at once, with line and column
-  imagebuild plan recipes/debian-12-hd0.yaml         what will be built, without building it
-  imagebuild build recipes/debian-12-hd0.yaml -o out
+  imagebuild doctor              what this machine can do, and what to install
+  imagebuild init web.yaml       a recipe, from a few questions
+  imagebuild validate web.yaml   every mistake at once, with line and column
+  imagebuild plan web.yaml       what a build will make, without building
+  imagebuild build web.yaml      the image, booted: out/web/
+
+`imagebuild help VERB` or `imagebuild VERB --help` explains a verb.
 """
 _EXIT_CODES = "\n".join(
     [
@@ -54,12 +59,14 @@ _EXIT_CODES = "\n".join(
 )
 
 app = typer.Typer(
+    cls=PlainGroup,
+    add_completion=False,  # `completion` prints the script
     help=_ABOUT,
     epilog=_EXIT_CODES,
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
 )
 
 
@@ -105,5 +112,6 @@ _VERBS: tuple[tuple[Callable[..., int], str], ...] = (
 )
 
 for verb, brief in _VERBS:
-    app.command(short_help=brief)(verb)
+    app.command(cls=PlainVerb, short_help=brief)(verb)
+app.command("help", cls=PlainVerb, short_help="Explain a verb.")(show_help)
 app.add_typer(cache, name="cache", short_help="See, shrink and check the cache.")

@@ -10,8 +10,9 @@ import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
+from imagebuild.cli.plain_help import explained, names
 from imagebuild.errors import EXIT_CODES
 
 GENERATED = ("imagebuild.1", "reference/commands.md", "reference/recipe.md")
@@ -64,27 +65,12 @@ def _verb(name: str, command: Any) -> Verb:
     paragraphs, examples = _about(command.help or "")
     arguments, options = [], []
     for parameter in command.params:
-        text = re.sub(r"\s+", " ", getattr(parameter, "help", None) or "")
-        if variable := getattr(parameter, "envvar", None):
-            text = f"{text} Environment: {variable}."
-        if parameter.param_type_name == "argument":
-            arguments.append(Option(_metavar(parameter), text))
-        elif not getattr(parameter, "hidden", False):
-            names = ", ".join(parameter.opts) + "".join(f" / {other}" for other in parameter.secondary_opts)
-            takes = "" if getattr(parameter, "is_flag", False) else f" {_metavar(parameter)}"
-            options.append(Option(names + takes, text))
+        if not getattr(parameter, "hidden", False):
+            rows = arguments if parameter.param_type_name == "argument" else options
+            rows.append(Option(names(parameter), explained(parameter)))
     usage = " ".join(["imagebuild", name, "[OPTIONS]", *(argument.names for argument in arguments)])
     brief = command.short_help or paragraphs[0].partition(". ")[0]
     return Verb(name, brief, usage, paragraphs, examples, tuple(arguments), tuple(options))
-
-
-def _metavar(parameter: Any) -> str:
-    if parameter.metavar:
-        shown = str(parameter.metavar)
-    else:
-        choices = get_args(getattr(getattr(parameter, "type_descriptor", None), "annotation", None))
-        shown = "|".join(map(str, choices)) if choices else str(parameter.name).upper()
-    return shown + ("..." if parameter.nargs == -1 else "")
 
 
 def _about(help_text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -41,7 +41,7 @@ def aki(
     Examples:
       imagebuild aki --region us-east-1 --version 1.05
       imagebuild aki --for out/web/web.raw --region eu-west-1
-      imagebuild aki --for out/web/web.raw --region eu-west-1 --kernel aki-52a34525
+      imagebuild aki --for web.raw --region eu-west-1 --kernel aki-52a34525
     """
 
     from imagebuild.cli.line_progress import LineProgress

@@ -34,8 +34,9 @@ def bundle(
     imagebuild reads the image once, and skips the holes of a sparse image. It needs no AWS credentials.
 
     \b
-    Example:
-      imagebuild bundle web.raw --user 123456789012 --cert cert.pem --key pk.pem --ec2cert cert-ec2.pem -d bundle
+    Examples:
+      imagebuild bundle web.raw -d bundle --user 123456789012 \\
+          --cert cert.pem --key pk.pem --ec2cert cert-ec2.pem
     """
 
     from imagebuild.cli.line_progress import LineProgress

@@ -7,19 +7,21 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from imagebuild.cli.options import AsJson, Debug
+from imagebuild.cli.plain_help import PlainGroup, PlainVerb
 from imagebuild.errors import OK
 
 if TYPE_CHECKING:
     from imagebuild.host.cache import Entry
 
 cache = typer.Typer(
+    cls=PlainGroup,
     help="See, shrink and check the cache (IMAGEBUILD_CACHE, or ~/.cache/imagebuild).",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
 
 
-@cache.command("ls", short_help="List the cache.")
+@cache.command("ls", cls=PlainVerb, short_help="List the cache.")
 def list_entries(
     context: typer.Context,
     as_json: AsJson = False,
@@ -52,13 +54,13 @@ def list_entries(
     return OK
 
 
-@cache.command(short_help="Remove the least recently used entries.")
+@cache.command(cls=PlainVerb, short_help="Remove the least recently used entries.")
 def prune(
     context: typer.Context,
     max_size: Annotated[str, typer.Option("--max-size", metavar="SIZE", help="Keep at most this much, such as 20GiB.")],
     debug: Debug = False,
 ) -> int:
-    """Remove what was not wanted for the longest time, until the rest fits. What a build uses now stays.
+    """Remove the least recently used entries until the rest fits. Entries that a build is using stay.
 
     \b
     Examples:
@@ -80,7 +82,7 @@ def prune(
     return OK
 
 
-@cache.command(short_help="Check the cache, byte by byte.")
+@cache.command(cls=PlainVerb, short_help="Check the cache, byte by byte.")
 def verify(
     context: typer.Context,
     remove: Annotated[bool, typer.Option("--remove", help="Remove damaged entries; builds make them again.")] = False,

@@ -37,7 +37,7 @@ def doctor(
     Examples:
       imagebuild doctor
       imagebuild doctor --prepare
-      imagebuild doctor --json | jq '.capabilities[] | select(.state == "lacking")'
+      imagebuild doctor --json | jq '.capabilities[] | {name, state}'
     """
 
     from imagebuild.host.cache import Cache

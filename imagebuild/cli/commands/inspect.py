@@ -31,7 +31,7 @@ def inspect(
     \b
     Examples:
       imagebuild inspect old-server.qcow2
-      imagebuild inspect disk.raw --json | jq '.findings[] | select(.outcome == "failed")'
+      imagebuild inspect disk.raw --json | jq '.findings[] | .outcome'
       imagebuild inspect disk.raw --svg disk.svg
     """
 

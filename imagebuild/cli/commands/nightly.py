@@ -58,7 +58,7 @@ def nightly(
     \b
     Examples:
       imagebuild nightly recipes/ -o /srv/images
-      imagebuild nightly recipes/*.yaml -o s3://images/nightly --scheduler tcp://build0:8786
+      imagebuild nightly recipes/ -o s3://images --scheduler tcp://build0:8786
     """
     if no_verify and machines is not None:
         raise typer.BadParameter("--no-verify cannot be combined with --with")

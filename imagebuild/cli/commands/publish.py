@@ -40,7 +40,9 @@ def publish(
     name: Annotated[
         str | None, typer.Option("--name", help="Name of the AMI (default: from image and sha256).")
     ] = None,
-    description: Annotated[str | None, typer.Option("--description")] = None,
+    description: Annotated[
+        str | None, typer.Option("--description", metavar="TEXT", help="Description of the AMI.")
+    ] = None,
     virtualization: Annotated[
         Literal["paravirtual", "hvm"] | None,
         typer.Option("--virtualization", help="Default: paravirtual. hvm needs boot code in the image."),
@@ -58,7 +60,7 @@ def publish(
     ] = False,
     ena: Annotated[bool, typer.Option("--ena", help="For hvm: the kernel has the ENA driver.")] = False,
     volume_type: Annotated[
-        str | None, typer.Option("--volume-type", help="For ebs: volume type (default: gp2).")
+        str | None, typer.Option("--volume-type", metavar="TYPE", help="For ebs: volume type (default: gp2).")
     ] = None,
     bucket: Annotated[
         str | None,
@@ -78,10 +80,12 @@ def publish(
             "--launch-permission", metavar="WHO", help="Account id that may start the AMI, or all (repeatable)."
         ),
     ] = None,
-    report: Annotated[Path | None, typer.Option("--report", help="The image's report.json.")] = None,
+    report: Annotated[Path | None, typer.Option("--report", metavar="FILE", help="The image's report.json.")] = None,
     unverified: Annotated[bool, typer.Option("--unverified", help="Publish without a passing report.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the AWS calls without making them.")] = False,
-    workers: Annotated[int, typer.Option("--workers", min=1, max=64, help="Number of parallel uploads.")] = 8,
+    workers: Annotated[
+        int, typer.Option("--workers", metavar="N", min=1, max=64, help="Number of parallel uploads.")
+    ] = 8,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> int:
@@ -94,8 +98,9 @@ def publish(
     Examples:
       imagebuild publish out/web/web.raw --region us-east-1 --region eu-west-1
       imagebuild publish out/web/web.raw --recipe web.yaml --dry-run
-      imagebuild publish out/web/web.raw --region us-east-1 --store instance-store --bucket my-images \\
-          --user 123456789012 --cert cert.pem --key pk.pem --ec2cert cert-ec2.pem
+      imagebuild publish out/web/web.raw --region us-east-1 \\
+          --store instance-store --bucket my-images --user 123456789012 \\
+          --cert cert.pem --key pk.pem --ec2cert cert-ec2.pem
     """
 
     from dataclasses import fields

@@ -25,7 +25,7 @@ def unbundle(
     """Check a bundle (signature, every part, the content) and extract its image. A bad bundle leaves no file behind.
 
     \b
-    Example:
+    Examples:
       imagebuild unbundle bundle/web.raw.manifest.xml --key pk.pem -d /tmp
     """
 

@@ -53,7 +53,7 @@ def verify(
     Examples:
       imagebuild verify out/debian-12-hd0/debian-12-hd0.raw
       imagebuild verify old-server.qcow2 --with static -o /tmp/old-server
-      imagebuild verify appliance.raw --expect "ready to serve" --timeout 10min --memory 1GiB
+      imagebuild verify appliance.raw --expect "ready to serve" --timeout 10min
     """
 
     from imagebuild.cli import summary

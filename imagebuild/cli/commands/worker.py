@@ -33,7 +33,7 @@ def worker(
     \b
     Examples:
       dask scheduler                                # on one machine
-      imagebuild worker tcp://build0:8786           # on every machine that is to build
+      imagebuild worker tcp://build0:8786           # on every machine that builds
     """
 
     from imagebuild.cli.terminal import say

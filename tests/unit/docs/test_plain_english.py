@@ -25,7 +25,7 @@ STUMBLES = {
     r"judges?|judged": "check, verify",
     r"last words": "last line",
     r"was heard|is heard": "console output",
-    r"(was|were) wanted": "last used",
+    r"(was|were)( not)? wanted": "last used",
     r"all is well|well in night": "passed",
     r"laid": "populated",
     r"wish(es)?": "request",

@@ -70,7 +70,7 @@ def with_pax(key: str, value: str, content: bytes = b"") -> bytes:
         ([("d", DIR, ""), ("h", HARD, "d")], "h is a hard link to d, which is not a file before it"),
         ([("x", FILE, ""), ("x", CHAR, "")], "x is in the archive twice, as a file and as a device"),
         ([("n" * 256, FILE, "")], "is longer than Linux allows"),
-        ([("bad\n\x1b[31mname/..", FILE, "")], "bad\\n\\x1b[31mname/.. leads out"),
+        ([("bad\n\x1b[31mname/..", FILE, "")], "bad\\n\\x1b[31mname/.. points outside"),
         ([("volume", b"M", "")], "is of a kind that no tree holds"),
     ],
 )

@@ -211,7 +211,7 @@ TAMPERED: dict[str, tuple[str, Callable[[Path, Pair], None]]] = {
     "a comment": ("DOCTYPE, a comment", lambda m, _: replace_in(m, "<image>", "<!-- <image> -->")),
     "not XML": ("not well-formed XML", lambda m, _: replace_in(m, "</manifest>", "")),
     "another version": ("only 2007-10-10 is known", lambda m, _: replace_in(m, "2007-10-10", "2010-01-01")),
-    "fewer parts": ("promises 2 parts and lists 1", lambda m, _: replace_in(m, 'count="1"', 'count="2"')),
+    "fewer parts": ("declares 2 parts and lists 1", lambda m, _: replace_in(m, 'count="1"', 'count="2"')),
 }  # fmt: skip
 
 
