@@ -18,6 +18,7 @@ from imagebuild.publish.ec2.image_kind import image_kind
 from imagebuild.publish.ec2.keys import BundleKeys, load_keys
 from imagebuild.publish.ec2.plan import Publication, PublicationPlan, calls, plan_publication
 from imagebuild.publish.ec2.publication import MeterFor, Published, publish
+from imagebuild.publish.ec2.regions import check_regions
 from imagebuild.publish.ec2.requests import parse_mapping
 from imagebuild.recipe.load import LoadedRecipe, load_recipe
 from imagebuild.vocabulary import DEFAULT_LOADER
@@ -58,8 +59,12 @@ class DryRun:
 def publish_image(
     request: PublishRequest, cache: Cache, progress: Progress, meter_for: MeterFor
 ) -> list[Published] | DryRun:
-    """What is registered now, one for each region; with `dry_run` what would be asked. Raises PublishError."""
+    """What is registered now, one for each region; with `dry_run` what would be asked.
+
+    Raises UsageError for a missing or unknown region, PublishError for everything else.
+    """
     loaded = load_recipe(request.recipe, request.settings) if request.recipe else None
+    check_regions(request.options.get("regions") or _of_section(loaded).get("regions", ()))
     gate.look_at(request.image)
     report_path = None if request.unverified else request.report or gate.find_report(request.image)
     publication = _publication(request, loaded, cache, progress)

@@ -84,6 +84,15 @@ def connect(region: str, *, workers: int) -> Clients:
 
 
 @lru_cache(maxsize=1)
+def known_regions() -> tuple[str, ...]:
+    """EC2's regions in every partition of AWS, as the installed botocore lists them; AWS is not asked."""
+    own = botocore.session.get_session()
+    own.register_component("data_loader", _loader())
+    partitions = own.get_available_partitions()
+    return tuple(name for partition in partitions for name in own.get_available_regions("ec2", partition))
+
+
+@lru_cache(maxsize=1)
 def _loader() -> Loader:
     """One for all regions: EC2's description alone takes half a second to read."""
     return create_loader()

@@ -282,7 +282,7 @@ def test_nothing_is_left_of_a_bundle_that_failed(
         make_bundle(image, meter=meter)
     assert list((tmp_path / "bundle").iterdir()) == []
     make_bundle(image)
-    with pytest.raises(PublishError, match="holds a bundle named disk"):
+    with pytest.raises(PublishError, match="contains a bundle named disk"):
         make_bundle(image)
 
 
