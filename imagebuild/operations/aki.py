@@ -41,7 +41,8 @@ class ChosenAki:
 def find_akis(request: AkiRequest, cache: Cache, progress: Progress) -> ChosenAki | list[Aki]:
     """With an image: the one that starts it. Without: the rows that match.
 
-    Raises UsageError for a region that does not exist, PublishError for one without PV-GRUB, for an AKI that does not fit, and when none fits.
+    Raises UsageError for a region that does not exist; PublishError for one without PV-GRUB,
+    for an AKI that does not fit, and when none fits.
     """
     if request.ask_aws and request.region is None:
         raise PublishError("--ask-aws queries one region", resolution="give it with --region")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-
 # What others call the same thing: Debian, Python, uname; parted; QEMU.
 _OTHER_NAMES = {
     **dict.fromkeys(("amd64", "x64", "x86-64", "em64t"), "x86_64"),
