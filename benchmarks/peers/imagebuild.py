@@ -44,7 +44,7 @@ def build(recipe: Path, place: Place, kind: str, cache: Path, *, cold: bool = Fa
         if cold:
             place.fresh(str(cache.relative_to(place.folder)))
         if first:
-            place.fresh(str((cache / "laid").relative_to(place.folder)))
+            place.fresh(str((cache / "filesystems").relative_to(place.folder)))
 
     words = [sys.executable, "-m", "imagebuild", "build", "--no-verify", "-o", str(output), str(recipe)]
     image = output / recipe.stem / f"{recipe.stem}.raw"

@@ -144,6 +144,7 @@ def man_page() -> str:
     lines += [".SH ENVIRONMENT"]
     for name, meaning in (
         ("IMAGEBUILD_CACHE", "Directory of the cache (default: ~/.cache/imagebuild)."),
+        ("IMAGEBUILD_CACHE_LIMIT", "Limit of the whole cache (default: 20GiB)."),
         ("IMAGEBUILD_PV_GRUB", "A genuine PV-GRUB to boot with under Xen."),
         ("IMAGEBUILD_SIGN_KEY", "As --sign-key."),
         ("SOURCE_DATE_EPOCH", "The time that SBOMs and provenance state."),

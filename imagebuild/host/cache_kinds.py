@@ -15,8 +15,8 @@ Kind = Literal[
     "bundles",
     "dom0-state",
     "essentials",
+    "filesystems",
     "kernels",
-    "laid",
     "packages",
     "pv-grub",
     "testhost",
@@ -38,7 +38,7 @@ class CacheKind:
 
 
 # They come from trees that are cached anyway, and each change of a script makes others.
-MOST_LAID_BYTES = 8 * 2**30
+MOST_FILESYSTEMS_BYTES = 8 * 2**30
 MOST_STAMPS = 1000  # some 200 bytes each; nothing says that an image is gone
 
 KINDS: Mapping[Kind | FileKind, CacheKind] = {
@@ -49,11 +49,11 @@ KINDS: Mapping[Kind | FileKind, CacheKind] = {
     "essentials": CacheKind(
         "essential packages, installed", "mmdebstrap, suite, architecture, sources; the packages' names and sha256"
     ),
-    "kernels": CacheKind("facts about kernels beside recipes", "the files' names and sha256"),
-    "laid": CacheKind(
+    "filesystems": CacheKind(
         "base filesystems (reusable)", "mke2fs' version, the tree's content, edits, filesystems",
-        limit=f"{MOST_LAID_BYTES // 2**30} GiB",
+        limit=f"{MOST_FILESYSTEMS_BYTES // 2**30} GiB",
     ),
+    "kernels": CacheKind("facts about kernels beside recipes", "the files' names and sha256"),
     "packages": CacheKind("packages' files", "their names and sha256"),
     "publish": CacheKind("progress of interrupted uploads", "the snapshot's id"),
     "pv-grub": CacheKind("genuine PV-GRUB", "none: you put it there"),

@@ -91,6 +91,7 @@ def build(
 def carry_out(request: BuildRequest, toolbox: Toolbox) -> int:
     """All recipes, or none: nothing begins unless all of them are right."""
     from imagebuild.cli import summary
+    from imagebuild.cli.commands.cache import trim_cache
     from imagebuild.cli.ending import report, worst
     from imagebuild.cli.terminal import say
     from imagebuild.operations.build import prepare
@@ -104,6 +105,7 @@ def carry_out(request: BuildRequest, toolbox: Toolbox) -> int:
     results = _side_by_side(jobs, request, toolbox, count) if count > 1 else list(_one_by_one(jobs, request, toolbox))
     if len(jobs) > 1:
         say(summary.table(results))
+    trim_cache()
     return worst(result.code for result in results if result.code is not None)
 
 

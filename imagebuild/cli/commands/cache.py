@@ -24,33 +24,37 @@ cache = typer.Typer(
 @cache.command("ls", cls=PlainVerb, short_help="List the cache.")
 def list_entries(
     context: typer.Context,
+    each: Annotated[bool, typer.Option("--entries", help="List each entry, least recently used first.")] = False,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> int:
-    """List the cache: last used, size, kind and digest of each entry; then the total of each kind."""
+    """List the cache by kind: how many entries, their size, when one was last used; --entries lists each entry.
+
+    The whole cache keeps to a limit: 20GiB, or IMAGEBUILD_CACHE_LIMIT. A build above it removes the least recently used
+    entries at its end, and says so.
+    """
 
     import json
 
     from imagebuild.cli.terminal import say
     from imagebuild.formats.text import size
     from imagebuild.host.cache import Cache
-    from imagebuild.operations.cache import kinds_in_use
+    from imagebuild.operations.cache import kinds_in_use, limit_bytes
 
     store = Cache()
     entries = store.entries()
     if as_json:
         print(json.dumps([_facts(entry) for entry in entries], indent=2))
         return OK
-    for entry in entries:
-        print(f"{_used(entry)}  {size(entry.size_bytes):>9}  {entry.kind:<12} {entry.digest[:16]}")
-    print()
-    for use in kinds_in_use(store, entries):
-        limit = f"; at most {use.about.limit}" if use.about.limit else ""
-        print(
-            f"{use.entries:>4}  {size(use.size_bytes):>9}  {use.name:<12} {use.about.what}; key: {use.about.key}{limit}"
-        )
+    if each:
+        for entry in entries:
+            print(f"{_used(entry.used)}  {size(entry.size_bytes):>9}  {entry.kind:<13} {entry.digest[:16]}")
+        print()
+    for use in sorted(kinds_in_use(store, entries), key=lambda use: -use.size_bytes):
+        limit = f" (at most {use.about.limit})" if use.about.limit else ""
+        print(f"{use.entries:>4}  {size(use.size_bytes):>9}  {_used(use.used)}  {use.name:<13} {use.about.what}{limit}")
     total = sum(entry.size_bytes for entry in entries)
-    say([[(f"{len(entries)} entries, {size(total)} in {store.root}", "bold")]])
+    say([[(f"{len(entries)} entries, {size(total)} of at most {size(limit_bytes())}, in {store.root}", "bold")]])
     return OK
 
 
@@ -70,9 +74,9 @@ def prune(
 
     from imagebuild.formats.text import size
     from imagebuild.host.cache import Cache
-    from imagebuild.operations.cache import prune_cache
+    from imagebuild.operations.cache import parse_size, prune_cache
 
-    most = _parse_size(max_size)
+    most = parse_size("--max-size", max_size)
     pruned = prune_cache(Cache(), most)
     for entry in pruned.removed:
         print(f"removed {entry.kind} {entry.digest[:16]}, {size(entry.size_bytes)}")
@@ -114,22 +118,28 @@ def verify(
     return OK
 
 
-def _parse_size(text: str) -> int:
-    """`20GiB` in bytes. Raises RecipeError (exit code 2) for what is no size."""
-    from pydantic import ByteSize, TypeAdapter, ValidationError
+def trim_cache() -> None:
+    """At the end of a run that a user started: keep the cache within its limit, and say what was removed."""
+    import sys
 
-    from imagebuild.errors import UsageError
+    from imagebuild.cli.terminal import event_stream
+    from imagebuild.formats.text import size
+    from imagebuild.host.cache import Cache
+    from imagebuild.operations.cache import LIMIT_VARIABLE, keep_within_limit, limit_bytes
 
-    try:
-        return int(TypeAdapter(ByteSize).validate_python(text))
-    except ValidationError:
-        raise UsageError("--max-size", f"{text}: not a size; write 20GiB, 500MiB or 0") from None
+    if event_stream() is None and (pruned := keep_within_limit(Cache())):
+        freed = sum(entry.size_bytes for entry in pruned.removed)
+        print(
+            f"cache: removed the {len(pruned.removed)} least recently used entries, {size(freed)} "
+            f"(limit {size(limit_bytes())}; {LIMIT_VARIABLE})",
+            file=sys.stderr,
+        )
 
 
-def _used(entry: Entry) -> str:
+def _used(moment: float) -> str:
     from datetime import UTC, datetime
 
-    return datetime.fromtimestamp(entry.used, tz=UTC).strftime("%Y-%m-%d %H:%M")
+    return datetime.fromtimestamp(moment, tz=UTC).strftime("%Y-%m-%d %H:%M") if moment else f"{'never':<16}"
 
 
 def _facts(entry: Entry) -> dict[str, object]:

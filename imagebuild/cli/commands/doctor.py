@@ -67,21 +67,34 @@ def show(found: Sequence[Capability], *, as_json: bool) -> int:
     if as_json:
         print(_json(found, ready=not lacks))
     else:
-        say(_table(found))
+        import shutil
+        import sys
+
+        say(_table(found, shutil.get_terminal_size().columns if sys.stdout.isatty() else 0))
         say([_conclusion(lacks)])
     return HostError.exit_code if lacks else OK
 
 
-def _table(found: Sequence[Capability]) -> list[list[Segment]]:
+def _table(found: Sequence[Capability], columns: int) -> list[list[Segment]]:
+    """A line for each, or several that break at words. `columns` 0: one, for a pipe."""
     width = max(len(item.name) for item in found)
+    begin = " " * (9 + width + 2)
     lines: list[list[Segment]] = []
     for item in found:
-        lines.append(
-            [(f"{item.state:<8} ", _STYLE[item.state]), (f"{item.name:<{width}}  ", "bold"), (item.evidence, "")]
-        )
+        first, *rest = _wrapped(item.evidence, columns - len(begin) if columns else 0)
+        lines.append([(f"{item.state:<8} ", _STYLE[item.state]), (f"{item.name:<{width}}  ", "bold"), (first, "")])
         if item.resolution and item.state != "ok":
-            lines.append([(" " * (9 + width + 2), ""), (f"what to do: {item.resolution}", "")])
+            rest += _wrapped(f"what to do: {item.resolution}", columns - len(begin) if columns else 0)
+        lines += [[(begin, ""), (line, "")] for line in rest]
     return lines
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    import textwrap
+
+    if width <= 0:
+        return [text]
+    return textwrap.wrap(text, max(width, 20), break_long_words=False, break_on_hyphens=False) or [""]
 
 
 def _conclusion(lacks: Sequence[Capability]) -> list[Segment]:

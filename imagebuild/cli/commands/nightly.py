@@ -63,6 +63,7 @@ def nightly(
     if no_verify and machines is not None:
         raise typer.BadParameter("--no-verify cannot be combined with --with")
 
+    from imagebuild.cli.commands.cache import trim_cache
     from imagebuild.cli.terminal import say
     from imagebuild.nightly.inputs import recipes_in
     from imagebuild.nightly.model import Limits, Options
@@ -81,6 +82,7 @@ def nightly(
     lines("", f"{len(request.recipes)} recipes, {where}, into {output}")
     night = run_night(request, lines)
     say(_table(night, output))
+    trim_cache()
     return night.exit_code
 
 

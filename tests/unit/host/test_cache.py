@@ -121,8 +121,10 @@ def test_prune_of_one_kind_leaves_what_is_wanted(tmp_path: Path) -> None:
     cache = Cache(tmp_path)
     cache.get("trees", "a", fill)
     for name in "bc":
-        cache.get("laid", name, fill)
-    assert [entry.digest for entry in cache.prune(0, kind="laid", wanted=cache.path("laid", "b"))] == ["c"]
+        cache.get("filesystems", name, fill)
+    assert [entry.digest for entry in cache.prune(0, kind="filesystems", wanted=cache.path("filesystems", "b"))] == [
+        "c"
+    ]
     assert {entry.digest for entry in cache.entries()} == {"a", "b"}
 
 

@@ -57,7 +57,8 @@ class Archive:
         (root / "status").touch()
         (root / "sources.list").write_text(f"deb [signed-by={self.folder}/ours.gpg] {url} {suite} main\n")
         settings = {
-            "Dir::Etc": root / "etc", "Dir::Etc::SourceList": root / "sources.list", "Dir::Etc::SourceParts": "/dev/null",
+            "Dir::Etc": root / "etc", "Dir::Etc::SourceParts": "/dev/null",
+            "Dir::Etc::SourceList": root / "sources.list",
             "Dir::State": root / "state", "Dir::State::Lists": root / "lists", "Dir::State::Status": root / "status",
             "Dir::Cache": root / "cache", "APT::Architecture": "amd64", "Acquire::Languages": "none",
             "Acquire::Check-Date": "true", "Acquire::Check-Valid-Until": "true", "Acquire::Retries": "0",
