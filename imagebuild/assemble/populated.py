@@ -1,6 +1,6 @@
 """Ext filesystems populated from a tree, cached before they are finished: an image is a copy and a few files.
 
-CACHE/filesystems/DIGEST/filesystem-N for each of the plan's filesystems, and catalogue.json of the tree's names. They have no
+CACHE/filesystems/DIGEST/filesystem-N for each of the plan's, and catalogue.json of the tree's names. They have no
 identity (UUID, label) and lie nowhere yet: images that differ only in these, or in what is finished, share them.
 """
 
