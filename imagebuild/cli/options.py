@@ -60,6 +60,10 @@ Expect = Annotated[
     str | None,
     typer.Option("--expect", metavar="TEXT", help="Console text that proves the boot (default: login:)."),
 ]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print only errors.")]
+Verbose = Annotated[
+    bool, typer.Option("-v", "--verbose", help="Also print what goes to the log: every command and its output.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
 Locked = Annotated[
     bool, typer.Option("--locked", help="Install exactly the packages of the lock file (see: imagebuild lock)."),

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from imagebuild.cli.options import (
+    AsJson,
     Debug,
     Demand,
     Expect,
@@ -15,7 +16,9 @@ from imagebuild.cli.options import (
     Memory,
     NoFallback,
     PvGrub,
+    Quiet,
     Timeout,
+    Verbose,
     With,
     boot_settings,
     chosen_machines,
@@ -41,6 +44,9 @@ def verify(
     force: Annotated[
         bool, typer.Option("--force", help="Boot again even if a verdict for the same bytes is cached.")
     ] = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    as_json: AsJson = False,
     debug: Debug = False,
 ) -> int:
     """Verify any image that has a /boot/grub/menu.lst, not only imagebuild's own. The image is never written.
@@ -58,7 +64,8 @@ def verify(
 
     from imagebuild.cli import summary
     from imagebuild.cli.ending import report_failure
-    from imagebuild.cli.terminal import OnDemand, choose_display, say, showing
+    from imagebuild.cli.result_json import image_facts, print_json
+    from imagebuild.cli.terminal import display_for, say, showing
     from imagebuild.operations.verify import VerifyRequest, verify_any_image
 
     request = VerifyRequest(
@@ -73,9 +80,12 @@ def verify(
         force=force,
         debug=debug,
     )
-    with showing(OnDemand(choose_display)) as display:
+    with showing(display_for(quiet=quiet, verbose=verbose, as_json=as_json)) as display:
         result = verify_any_image(request, context.obj.toolbox().verify, display)
     if result.failure:
         report_failure(result.failure, debug=debug)
-    say(summary.block(result.report, result.folder, result.seconds))
+    if as_json:
+        print_json(image_facts(result.report, result.folder, seconds=result.seconds, exit_code=result.code))
+    elif not quiet:
+        say(summary.block(result.report, result.folder, result.seconds))
     return result.code
