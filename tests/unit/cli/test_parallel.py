@@ -21,7 +21,7 @@ def test_several_at_once(imagebuild: Runner) -> None:
     *lines, last = done.stdout.splitlines()
     assert last == "2 of 3 done"
     assert [line.split()[:2] for line in lines[-3:]] == [["one", "passed"], ["two", "not"], ["three", "passed"]]
-    begun = {line.split()[1] for line in lines if line.endswith(" begun")}
+    begun = {line.split()[1] for line in lines if line.endswith(" started")}
     assert begun == {"one:", "two:", "three:"}
     assert any(line.split(" ", 1)[1:] == ["two: error: mke2fs failed"] for line in lines), "each line has its recipe"
     assert {path.name for path in (imagebuild.folder / "out").iterdir() if (path / f"{path.name}.raw").exists()} == {
