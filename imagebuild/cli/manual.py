@@ -63,7 +63,8 @@ def verbs() -> list[Verb]:
 
 def _verb(name: str, command: Any) -> Verb:
     paragraphs, examples = _about(command.help or "")
-    arguments, options = [], []
+    arguments: list[Option] = []
+    options: list[Option] = []
     for parameter in command.params:
         if not getattr(parameter, "hidden", False):
             rows = arguments if parameter.param_type_name == "argument" else options

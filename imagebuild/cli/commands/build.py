@@ -119,8 +119,10 @@ def _carry_out(request: BuildRequest, toolbox: Toolbox, shown: _Shown) -> int:
         return worst(report(error) for _, error in prepared.refused)
     jobs = prepared.jobs
     count = at_once(len(jobs), request.jobs) if len(jobs) > 1 and request.jobs != 1 and not shown.verbose else 1
-    together = _side_by_side if count > 1 else _one_by_one
-    results = list(together(jobs, request, toolbox, shown, count))
+    if count > 1:
+        results = _side_by_side(jobs, request, toolbox, shown, count)
+    else:
+        results = list(_one_by_one(jobs, request, toolbox, shown))
     if shown.as_json:
         print_json([_facts(result, request) for result in results])
     elif len(jobs) > 1 and not shown.quiet:
@@ -156,9 +158,7 @@ def _side_by_side(
     return results
 
 
-def _one_by_one(
-    jobs: Sequence[Job], request: BuildRequest, toolbox: Toolbox, shown: _Shown, _count: int
-) -> Iterator[BuildResult]:
+def _one_by_one(jobs: Sequence[Job], request: BuildRequest, toolbox: Toolbox, shown: _Shown) -> Iterator[BuildResult]:
     from imagebuild.cli.terminal import say
     from imagebuild.errors import OK, Interrupted
     from imagebuild.operations.build import BuildResult
