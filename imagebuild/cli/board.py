@@ -101,11 +101,8 @@ def choose_board(
     output: Path, *, quiet: bool = False, as_json: bool = False
 ) -> Iterator[PlainBoard | QuietBoard | LiveBoard]:
     """Live on a terminal that can move its cursor, plain elsewhere (`as_json`: on stderr). `output`: of all results."""
-    board: PlainBoard | QuietBoard | LiveBoard
-    if quiet:
-        board = QuietBoard()
-    else:
-        board = PlainBoard(sys.stderr) if as_json else _choose(output)
+    loud = PlainBoard(sys.stderr) if as_json or quiet else _choose(output)
+    board: PlainBoard | QuietBoard | LiveBoard = QuietBoard() if quiet else loud
     try:
         yield board
     finally:
