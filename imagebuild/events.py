@@ -10,7 +10,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Iterator
-from typing import Annotated, Literal, Protocol, TextIO
+from typing import Annotated, Literal, Protocol, TextIO, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -35,6 +35,13 @@ class Screen(Protocol):
     def waiting(self, name: str, line: str) -> None:
         """How far the stage of that name has come, every few seconds. Each line takes the place of the one before."""
         ...
+
+
+@runtime_checkable
+class Talkative(Protocol):
+    """A screen that shows the log's lines, too (`--verbose`)."""
+
+    def log(self, line: str) -> None: ...
 
 
 class Progress(Screen, Protocol):

@@ -57,7 +57,7 @@ def write_recipe(request: InitRequest, ask: Ask, cache: Cache, progress: Progres
     """Write the recipe; it is read back and planned before it gets its name. Raises UsageError, HostError."""
     path = request.path
     if path != _STDOUT and path.exists() and not request.force:
-        message = "there is such a file already; choose another name, or give --force"
+        message = "the file exists already; choose another name, or give --force"
         raise UsageError(str(path), message)
     answers = None if request.source is not None else _answers(request, ask)
     if answers is not None:
@@ -76,7 +76,7 @@ def write_recipe(request: InitRequest, ask: Ask, cache: Cache, progress: Progres
         if key is not None and answers is not None:
             key.write_text(f"{answers.key}\n", encoding="utf-8")
     except OSError as error:
-        raise HostError(f"{path} cannot be written: {error.strerror}", resolution="choose another folder") from error
+        raise HostError(f"{path} cannot be written: {error.strerror}", resolution="choose another directory") from error
     trouble = _trouble(partial, path)
     partial.replace(path)
     return Written(text, path, trouble, key)

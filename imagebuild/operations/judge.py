@@ -63,9 +63,9 @@ def judge(
         return Judgement(describe_image(request.image), Verdict.UNVERIFIED, error.brief, error=error)
     verdict, reason = result.verdict, result.unverified_because
     if verdict is Verdict.UNVERIFIED:
-        reason = reason or "no check could be carried out"
+        reason = reason or "no check could run"
     elif verdict in _GOOD and demand == GENUINE and all(boot.loader.kind != demand for boot in result.boots):
-        verdict, reason = Verdict.UNVERIFIED, f"--require {demand}: no genuine PV-GRUB has booted it"
+        verdict, reason = Verdict.UNVERIFIED, f"--require {demand}: no genuine PV-GRUB booted it"
     elif verdict is Verdict.CHECKED:
         reason = _why_not_booted(request, result.checks)
     return Judgement(
@@ -98,7 +98,7 @@ def boots_asked(machines: Sequence[MachineName]) -> bool:
 
 def _why_not_booted(request: Request, checks: Sequence[Check]) -> str:
     if not boots_asked(request.machines):
-        return "no boot was asked for"
+        return "no boot was requested"
     skipped = [f"{check.machine}: {check.detail}" for check in checks if check.outcome is Outcome.SKIPPED
                and check.name == BOOT_CHECK]  # fmt: skip
     return "; ".join(skipped)

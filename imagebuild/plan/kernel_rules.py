@@ -66,8 +66,8 @@ def notes_on_kernel(kernel: KernelInTree) -> tuple[str, ...]:
 def note_on_repacking(kernel: KernelInTree, loader: BootLoader) -> str:
     """What a reader of the plan should know of a kernel that gets a second payload."""
     return (
-        f"{kernel.path} is compressed with {kernel.compression}, which {LOADERS[loader].starter} cannot unpack: the "
-        "same kernel, compressed with gzip, is put behind it (boot.repack)"
+        f"{kernel.path} is compressed with {kernel.compression}, which {LOADERS[loader].starter} cannot unpack: "
+        "imagebuild appends the same kernel, compressed with gzip (boot.repack)"
     )
 
 
@@ -85,7 +85,7 @@ def _not_unpacked(kernel: KernelInTree, loader: BootLoader) -> PlanError:
         "boot.kernels",
         f"{kernel.path} is compressed with {kernel.compression}, which {name} cannot unpack",
         details=details,
-        resolution="leave out boot.repack: never; then the same kernel, compressed with gzip, is put behind it"
+        resolution="leave out boot.repack: never; imagebuild then appends the same kernel, compressed with gzip"
         if kernel.compression in _REPACKED
         else "install a kernel of another flavour",
     )

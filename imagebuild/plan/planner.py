@@ -233,7 +233,7 @@ def _check_paths(edits: list[Edit]) -> None:
                     "files",
                     f"{edit.path} would be written twice",
                     resolution="imagebuild writes the hostname, fstab, menu.lst and the kernels itself: "
-                    "say it there, or take one of the two out",
+                    "set it there, or remove one of the two",
                 )
             seen.add(edit.path)
 

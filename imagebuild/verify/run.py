@@ -61,5 +61,5 @@ def conclusion(checks: tuple[Check, ...], undecided: Mapping[MachineName, str]) 
         return Verdict.UNVERIFIED, "; ".join(f"{machine}: {why}" for machine, why in undecided.items())
     if verdict is Verdict.UNVERIFIED:
         details = "; ".join(f"{check.machine}: {check.detail}" for check in checks)
-        return verdict, details or "no check was asked for"
+        return verdict, details or "no check was requested"
     return verdict, ""

@@ -18,32 +18,41 @@ if TYPE_CHECKING:
 
 def init(
     context: typer.Context,
-    path: Annotated[Path, typer.Argument(metavar="[FILE]", help="Where it goes; - prints it.")] = Path("my-image.yaml"),
+    path: Annotated[Path, typer.Argument(metavar="[FILE]", help="File to write; - prints the recipe.")] = Path(
+        "my-image.yaml"
+    ),
     source: Annotated[
-        Path | None, typer.Option("--from", metavar="IMAGE", help="A recipe for an image like this one.")
+        Path | None, typer.Option("--from", metavar="IMAGE", help="Write a recipe for an image like this one.")
     ] = None,
-    name: Annotated[str | None, typer.Option("--name", help="Name of the image (default: the file's).")] = None,
-    suite: Annotated[str | None, typer.Option("--suite", metavar="NAME", help="Debian release: bookworm …")] = None,
+    name: Annotated[str | None, typer.Option("--name", help="Name of the image (default: the file's name).")] = None,
+    suite: Annotated[
+        str | None, typer.Option("--suite", metavar="NAME", help="Debian release, such as bookworm.")
+    ] = None,
     layout: Annotated[Layout | None, typer.Option("--layout", help="hd0: one filesystem; hd00: partitions.")] = None,
-    lvm: Annotated[bool | None, typer.Option("--lvm/--no-lvm", help="The root on LVM (hd00 only).")] = None,
-    filesystem: Annotated[RootType | None, typer.Option("--filesystem", help="The root's.")] = None,
-    size: Annotated[str | None, typer.Option("--size", help="The disk's, such as 4GiB (default: computed).")] = None,
-    hostname: Annotated[str | None, typer.Option("--hostname", help="Default: debian.")] = None,
+    lvm: Annotated[
+        bool | None, typer.Option("--lvm/--no-lvm", help="Put the root filesystem on LVM (hd00 only).")
+    ] = None,
+    filesystem: Annotated[RootType | None, typer.Option("--filesystem", help="Type of the root filesystem.")] = None,
+    size: Annotated[
+        str | None, typer.Option("--size", help="Size of the disk, such as 4GiB (default: computed).")
+    ] = None,
+    hostname: Annotated[str | None, typer.Option("--hostname", help="Host name (default: debian).")] = None,
     user: Annotated[
-        str | None, typer.Option("--user", metavar="NAME", help="A user who logs in with an SSH key (default: none).")
+        str | None,
+        typer.Option("--user", metavar="NAME", help="User who logs in with an SSH key (default: none)."),
     ] = None,
     ssh_key: Annotated[
-        str | None, typer.Option("--ssh-key", metavar="KEY", help="The user's public key, or its file.")
+        str | None, typer.Option("--ssh-key", metavar="KEY", help="The user's public SSH key, or its file.")
     ] = None,
-    yes: Annotated[bool, typer.Option("-y", "--yes", help="Ask nothing, take the defaults.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    yes: Annotated[bool, typer.Option("-y", "--yes", help="Ask nothing; use the defaults.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
     debug: Debug = False,
 ) -> int:
     """Write a commented recipe: asks for release, layout, filesystem, size, host name and user, each with a default.
 
-    Options answer questions in advance; without a terminal nothing is asked. Each answer is checked at once.
-    With --from the recipe is taken from an image: its partitions, filesystems, volumes and boot menu, and its tree as
-    the source. What is written validates, or the command says why not.
+    An option answers its question in advance; without a terminal, imagebuild asks nothing. It checks each answer at
+    once. With --from, the recipe comes from an image: its partitions, filesystems, volumes and boot menu, and its tree
+    as the source. If the recipe needs edits before it can be built, imagebuild lists them.
 
     \b
     Examples:
@@ -104,7 +113,7 @@ def _ask_on_terminal(question: Question, check: Callable[[str], str]) -> str:
         print(f"{question.text}{shown}{default}: ", end="", file=sys.stderr, flush=True)
         line = sys.stdin.readline()
         if not line:
-            raise UsageError("init", "the input ended before the last answer; --yes asks nothing")
+            raise UsageError("init", "the input ended before the last answer; --yes uses the defaults")
         try:
             return check(line.strip() or question.default)
         except ValueError as error:

@@ -68,7 +68,7 @@ def test_the_page_tells_the_worst_first_and_draws_trends() -> None:
     page = summary_html(nights)
     assert page.index(">db<") < page.index(">web<")
     assert page.count('<svg class="trend"') == 3
-    assert "1 of 2 need a look" in page
+    assert "1 of 2 did not pass" in page
     assert "prefers-color-scheme: dark" in page
     assert 'name="viewport"' in page
 
@@ -90,13 +90,13 @@ def test_what_was_not_verified_is_not_called_well() -> None:
 
 
 def test_what_was_not_booted_is_not_called_well() -> None:
-    checked = night(1, result("web"), result("db", State.CHECKED, message="no boot was asked for"))
+    checked = night(1, result("web"), result("db", State.CHECKED, message="no boot was requested"))
     page = summary_html([checked])
     assert "1 of 2 checked and not booted" in page
     assert 'class="state checked-not-booted">checked, not booted<' in page
     root = ElementTree.fromstring(junit_of_night(checked, {}).encode())
     assert (root.get("errors"), root.get("skipped")) == ("0", "1")
-    assert "All is well" not in page
+    assert "All passed" not in page
 
 
 def test_a_clock_that_is_set_back_is_told() -> None:
@@ -140,7 +140,7 @@ def test_a_stage_is_measured_from_its_own_beginning() -> None:
     assert stages.longer_than(60) == "xen boot"
     stages.hear(StageFinished(stage=Stage(name="xen boot", seconds=61.0)))
     now[0] = 180
-    assert stages.longer_than(60) == "the time between two stages"
+    assert stages.longer_than(60) == "between two stages"
 
 
 class Objects(dict[str, bytes]):
@@ -160,7 +160,7 @@ def test_the_lock_of_a_living_night_is_respected_and_a_dead_ones_is_taken_over()
     objects = Objects()
     with (
         hold_object(objects, "lock", 0.05),
-        pytest.raises(BuildError, match="another night"),
+        pytest.raises(BuildError, match="another run"),
         hold_object(objects, "lock", 0.2),
     ):
         raise AssertionError("two at once")

@@ -99,7 +99,7 @@ def test_ubuntu_is_repacked(tmp_path: Path) -> None:
     for boot in ({}, {"repack": "auto"}, {"repack": "gzip"}):
         plan = make_plan(recipe(boot=boot), facts)
         assert edits(plan, RepackKernel)
-        assert any("is put behind it (boot.repack)" in note for note in plan.notes)
+        assert any("compressed with gzip (boot.repack)" in note for note in plan.notes)
     with pytest.raises(PlanError, match="is compressed with zstd, which PV-GRUB cannot unpack") as caught:
         make_plan(recipe(boot={"repack": "never"}), facts)
     assert "boot.repack: never" in caught.value.resolution
