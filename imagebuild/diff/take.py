@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from imagebuild.diff.tar_tree import tar_files
 from imagebuild.errors import Problem, RecipeError, VerifyError
 from imagebuild.events import Progress, stage
 from imagebuild.formats.device_name import read_device_name
+from imagebuild.formats.foreign import json_value
 from imagebuild.formats.fstab import read_fstab, simple_path
 from imagebuild.host.cache import Cache
 from imagebuild.host.scratch import scratch_folder
@@ -21,6 +21,8 @@ from imagebuild.image.places import Place
 from imagebuild.image.readers import ReadError, program_for
 from imagebuild.image.subject import Subject
 from imagebuild.pages.model import PackageLine
+from imagebuild.recipe.named_file import read_whole
+from imagebuild.report import MOST_REPORT_BYTES
 from imagebuild.rootfs.packages import DPKG_STATUS, Packages, installed_packages
 from imagebuild.vocabulary import ROOT_TYPES
 
@@ -49,13 +51,13 @@ def take_snapshot(path: Path, progress: Progress) -> Snapshot:
 def _in_folder(folder: Path) -> tuple[Path | None, tuple[PackageLine, ...] | None]:
     image, packages = None, None
     try:
-        named = folder / json.loads((folder / "report.json").read_bytes())["image"]["path"]
+        named = folder / json_value(read_whole(folder / "report.json", MOST_REPORT_BYTES))["image"]["path"]
         image = named if named.is_file() else None
     except (OSError, ValueError, KeyError, TypeError):
         found = sorted(folder.glob("*.raw"))
         image = found[0] if len(found) == 1 else None
     try:
-        known = Packages.model_validate_json((folder / "packages.json").read_bytes())
+        known = Packages.model_validate_json(read_whole(folder / "packages.json", MOST_REPORT_BYTES))
         packages = tuple(PackageLine(one.name, one.version, one.architecture) for one in known.packages)
     except (OSError, ValueError):
         pass

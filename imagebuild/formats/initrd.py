@@ -18,6 +18,7 @@ import lz4.block
 import zstandard
 
 from imagebuild.formats.compression import Compression, compression_of
+from imagebuild.formats.foreign import ForeignError, number
 from imagebuild.formats.root_argument import NOTED
 
 _MAGIC = (b"070701", b"070702")
@@ -151,9 +152,9 @@ def _walk(data: bytes) -> Iterator[tuple[str, bytes, int]]:
                 continue
             return
         try:
-            size = int(data[offset + 54 : offset + 62], 16)
-            name_size = int(data[offset + 94 : offset + 102], 16)
-        except ValueError as error:
+            size = number(data[offset + 54 : offset + 62].decode("latin-1"), base=16)
+            name_size = number(data[offset + 94 : offset + 102].decode("latin-1"), base=16)
+        except ForeignError as error:
             raise InitrdError(f"a cpio header is damaged at byte {offset}") from error
         name_end = offset + _HEADER + name_size
         start = (name_end + 3) & ~3

@@ -22,7 +22,8 @@ from imagebuild.events import EVENTS_VARIABLE, Event, Failed, StageFinished, Sta
 from imagebuild.host import command
 from imagebuild.operations.jobs import BuildRequest
 from imagebuild.operations.journal import event_lines
-from imagebuild.report import Report
+from imagebuild.recipe.named_file import read_whole
+from imagebuild.report import MOST_REPORT_BYTES, Report
 from imagebuild.vocabulary import GENUINE
 
 OWN_PROGRAM = (sys.executable, "-m", "imagebuild")
@@ -208,6 +209,6 @@ def mark_of(report: Path) -> tuple[int, int, int] | None:
 def read_report(path: Path) -> Report | None:
     """The report; None when there is none, or none that can be read."""
     try:
-        return Report.model_validate_json(path.read_bytes())
+        return Report.model_validate_json(read_whole(path, MOST_REPORT_BYTES))
     except (OSError, ValidationError):
         return None

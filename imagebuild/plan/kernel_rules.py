@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from imagebuild.bootloaders.table import LOADERS
 from imagebuild.errors import PlanError
+from imagebuild.formats.foreign import number_or_none
 from imagebuild.plan.facts import KernelInTree
 from imagebuild.vocabulary import Architecture, BootLoader
 
@@ -85,4 +86,5 @@ def _not_unpacked(kernel: KernelInTree, loader: BootLoader) -> PlanError:
 
 def _numbers(version: str) -> tuple[int, ...]:
     parts = version.split("-")[0].split(".")
-    return tuple(int(part) for part in parts[:3] if part.isdigit())
+    numbers = (number_or_none(part) for part in parts[:3])
+    return tuple(number for number in numbers if number is not None)

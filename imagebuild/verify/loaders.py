@@ -19,6 +19,7 @@ from imagebuild.formats.compression import compression_of
 from imagebuild.host.cache import Cache
 from imagebuild.host.cache_kinds import Kind
 from imagebuild.host.digest import file_sha256
+from imagebuild.recipe.named_file import read_whole
 from imagebuild.report import Loader
 from imagebuild.testhost import TestHost
 from imagebuild.vocabulary import GENUINE, Layout
@@ -107,7 +108,7 @@ def _places(cache: Cache) -> list[Path]:
 def pv_grub_facts(path: Path) -> Loader | None:
     """What the report says of a genuine PV-GRUB; None when the file is none. Never raises on bad bytes."""
     try:
-        packed = path.read_bytes()
+        packed = read_whole(path, _MOST_UNPACKED_BYTES)
     except OSError:
         return None
     program = _unpacked(packed)
