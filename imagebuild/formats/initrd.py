@@ -17,7 +17,7 @@ from typing import Any
 import lz4.block
 import zstandard
 
-from imagebuild.formats.compression import Compression, compression_of
+from imagebuild.formats.compression import DAMAGED, Compression, compression_of
 from imagebuild.formats.foreign import ForeignError, number
 from imagebuild.formats.root_argument import NOTED
 
@@ -125,7 +125,7 @@ def _segments(data: bytes) -> Iterator[tuple[bytes, str]]:
         name = compression.removesuffix("-legacy")
         try:
             content, rest = _UNPACKERS[compression](rest)
-        except (zlib.error, lzma.LZMAError, OSError, ValueError, EOFError, RuntimeError, zstandard.ZstdError) as error:
+        except DAMAGED as error:
             raise InitrdError(f"byte {len(data) - len(rest)}: damaged {name} data: {error}") from error
         yield content, name
 

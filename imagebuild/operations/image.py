@@ -12,11 +12,12 @@ from pathlib import Path
 from imagebuild.assemble.executor import Inputs, assemble
 from imagebuild.events import Progress, stage
 from imagebuild.host.cache import Cache
+from imagebuild.plan.kernel_rules import check_kernel
 from imagebuild.plan.planner import make_plan, tree_source
 from imagebuild.plan.steps import Plan
 from imagebuild.recipe.load import LoadedRecipe
 from imagebuild.rootfs import tree as rootfs
-from imagebuild.rootfs.kernel_files import with_own_kernels
+from imagebuild.rootfs.kernel_files import own_kernels, with_own_kernels
 from imagebuild.rootfs.packages import Packages
 
 
@@ -36,6 +37,7 @@ def build_image(
     `secrets`: crypt(5) hashes by the names that the plan uses. Raises PlanError, BuildError, HostError.
     """
     source = tree_source(loaded.recipe)
+    _check_own_kernels(loaded, cache)
     with stage(progress, "root tree") as mark:
         resolved = rootfs.resolve(source, loaded.folder, cache, loaded.lock, loaded.epoch)
         tree, mark.cached = rootfs.get_tree(resolved, source, loaded.folder, cache, progress, loaded.lock)
@@ -45,3 +47,11 @@ def build_image(
     progress.log(f"plan {plan.digest}")
     assemble(plan, Inputs(tree, digest, loaded.folder, secrets), target, cache=cache, progress=progress)
     return Built(plan, tree.packages)
+
+
+def _check_own_kernels(loaded: LoadedRecipe, cache: Cache) -> None:
+    """Raises PlanError for a kernel that could not start, before a tree is made for it."""
+    boot = loaded.recipe.boot
+    for own in own_kernels(loaded, cache):
+        for kernel in own.kernels:
+            check_kernel(kernel, loaded.recipe.architecture, boot.loader, repack=boot.repack is not None)

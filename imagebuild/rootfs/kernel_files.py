@@ -31,13 +31,17 @@ _DEPTH = 3
 _MOST_BYTES = 512 * 2**20
 
 
+def own_kernels(loaded: LoadedRecipe, cache: Cache) -> tuple[OwnKernel, ...]:
+    """The kernels that the recipe brings along. Raises BuildError for a file that cannot be read, or is no package."""
+    return tuple(_own(wanted, loaded.folder, cache) for wanted in loaded.recipe.boot.kernels if wanted.files)
+
+
 def with_own_kernels(facts: TreeFacts, loaded: LoadedRecipe, cache: Cache) -> TreeFacts:
     """The tree's facts, and those of the kernels that the recipe brings along.
 
     Raises BuildError for a file that cannot be read, or is no package.
     """
-    own = tuple(_own(wanted, loaded.folder, cache) for wanted in loaded.recipe.boot.kernels if wanted.files)
-    return facts.model_copy(update={"own_kernels": own})
+    return facts.model_copy(update={"own_kernels": own_kernels(loaded, cache)})
 
 
 def _own(wanted: Kernel, directory: Path, cache: Cache) -> OwnKernel:

@@ -6,14 +6,11 @@ Sources: deb(5) and ar's format (ar(5)); formats/rpm.py for rpm's.
 from __future__ import annotations
 
 import contextlib
+import gzip
 import io
-import lzma
 import tarfile
-import zlib
 from collections.abc import Iterator
 from typing import IO, BinaryIO, Protocol, cast
-
-import zstandard
 
 from imagebuild.errors import BuildError
 from imagebuild.formats.foreign import number_or_none
@@ -47,7 +44,7 @@ def opened(file: BinaryIO, name: str) -> Iterator[PackageMembers]:
     elif start[:4] == b"\xed\xab\xee\xdb":
         try:
             yield CpioMembers(archive.unpacked(_rpm_payload(file, name)), name)
-        except (zlib.error, lzma.LZMAError, zstandard.ZstdError, EOFError) as error:
+        except (zlib.error, lzma.LZMAError, zstandard.ZstdError, EOFError, gzip.BadGzipFile) as error:
             raise BuildError(f"{name}: its payload is damaged", details=str(error)) from error
     else:
         raise BuildError(f"{name} is neither a .deb nor an .rpm package")
