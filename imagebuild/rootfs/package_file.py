@@ -8,9 +8,13 @@ from __future__ import annotations
 import contextlib
 import gzip
 import io
+import lzma
 import tarfile
+import zlib
 from collections.abc import Iterator
 from typing import IO, BinaryIO, Protocol, cast
+
+import zstandard
 
 from imagebuild.errors import BuildError
 from imagebuild.formats.foreign import number_or_none
