@@ -30,6 +30,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from imagebuild.errors import BuildError, HostError
+from imagebuild.formats.text import json_text
 from imagebuild.host.digest import image_sha256
 from imagebuild.report import ImageFacts, Report
 
@@ -184,7 +185,7 @@ def sums(image: str, digest: str, texts: Mapping[str, str], others: Mapping[str,
 
 
 def report_text(report: Report) -> str:
-    return report.model_dump_json(indent=2) + "\n"
+    return json_text(report.model_dump_json(indent=2)) + "\n"
 
 
 def _consoles_of(report: Path) -> list[str]:

@@ -34,7 +34,7 @@ def compression_of(start: bytes) -> Compression | None:
 
 DAMAGED = (
     zlib.error, lzma.LZMAError, zstandard.ZstdError, lz4.block.LZ4BlockError, OSError, ValueError, EOFError,
-    RuntimeError, OverflowError, MemoryError,
+    RuntimeError, OverflowError,
 )  # fmt: skip
 """What the libraries say of damaged data: bz2 OSError and ValueError, lz4.frame RuntimeError, all of them EOFError."""
 _MOST_WINDOW_BYTES = 128 * 2**20

@@ -140,7 +140,10 @@ def _sub(section: Value, key: str) -> dict[str, Value]:
 
 
 def _group(tree: dict[str, Value]) -> Group:
-    name, body = next((name, value) for name, value in tree.items() if isinstance(value, dict))
+    groups = [(name, value) for name, value in tree.items() if isinstance(value, dict)]
+    if not groups:
+        raise ValueError("no volume group")
+    name, body = groups[0]
     extent = _number(body, "extent_size") * _SECTOR
     starts = {}
     for key, volume in _sub(body, "physical_volumes").items():

@@ -30,6 +30,7 @@ from imagebuild.artifacts.output_directory import (
 )
 from imagebuild.errors import OK, ImagebuildError, PlanError
 from imagebuild.events import Screen, stage
+from imagebuild.formats.text import json_text
 from imagebuild.host.cache import Cache
 from imagebuild.operations.failures import Failure, failure_of
 from imagebuild.operations.input_file import check_file
@@ -213,8 +214,8 @@ def _put_in_place(
 
     formats = other_formats(job.loaded.recipe, folder, report, journal)
     described = {
-        PLAN: built.plan.model_dump_json(indent=2) + "\n",
-        PACKAGES: built.packages.model_dump_json(indent=2) + "\n",
+        PLAN: json_text(built.plan.model_dump_json(indent=2)) + "\n",
+        PACKAGES: json_text(built.packages.model_dump_json(indent=2)) + "\n",
         **documents(built, report, formats),
         **inputs(job.loaded, built, folder),
     }

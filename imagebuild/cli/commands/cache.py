@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from imagebuild.cli.options import AsJson, Debug
+from imagebuild.cli.output import say_json, say_text
 from imagebuild.errors import OK
 
 if TYPE_CHECKING:
@@ -37,14 +38,14 @@ def list_entries(
     store = Cache()
     entries = store.entries()
     if as_json:
-        print(json.dumps([_facts(entry) for entry in entries], indent=2))
+        say_json(json.dumps([_facts(entry) for entry in entries], indent=2))
         return OK
     for entry in entries:
-        print(f"{_used(entry)}  {size(entry.size_bytes):>9}  {entry.kind:<12} {entry.digest[:16]}")
-    print()
+        say_text(f"{_used(entry)}  {size(entry.size_bytes):>9}  {entry.kind:<12} {entry.digest[:16]}")
+    say_text()
     for use in kinds_in_use(store, entries):
         limit = f"; at most {use.about.limit}" if use.about.limit else ""
-        print(
+        say_text(
             f"{use.entries:>4}  {size(use.size_bytes):>9}  {use.name:<12} {use.about.what}; key: {use.about.key}{limit}"
         )
     total = sum(entry.size_bytes for entry in entries)
@@ -73,10 +74,10 @@ def prune(
     most = _parse_size(max_size)
     pruned = prune_cache(Cache(), most)
     for entry in pruned.removed:
-        print(f"removed {entry.kind} {entry.digest[:16]}, {size(entry.size_bytes)}")
-    print(f"{len(pruned.removed)} removed; {len(pruned.left)} entries, {size(pruned.left_bytes)} are left")
+        say_text(f"removed {entry.kind} {entry.digest[:16]}, {size(entry.size_bytes)}")
+    say_text(f"{len(pruned.removed)} removed; {len(pruned.left)} entries, {size(pruned.left_bytes)} are left")
     if pruned.left_bytes > most:
-        print("the rest is in use by other processes: run it again later")
+        say_text("the rest is in use by other processes: run it again later")
     return OK
 
 
@@ -96,11 +97,11 @@ def verify(
     for checked in check_cache(Cache(), remove=remove):
         total += 1
         name = f"{checked.entry.kind} {checked.entry.digest[:16]}"
-        print(f"{'damaged' if checked.damage else 'ok':<8} {name}")
+        say_text(f"{'damaged' if checked.damage else 'ok':<8} {name}")
         for line in checked.damage:
-            print(f"         {line}")
+            say_text(f"         {line}")
         if checked.removed is not None:
-            print("         removed" if checked.removed else "         in use by another process: not removed")
+            say_text("         removed" if checked.removed else "         in use by another process: not removed")
         elif checked.damage:
             bad.append(name)
     if bad:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from imagebuild.cli.options import Debug
+from imagebuild.cli.output import say_text
 from imagebuild.errors import OK
 from imagebuild.vocabulary import Layout, RootType
 
@@ -59,12 +60,12 @@ def init(
     with watching(sys.stderr, transient=True) as progress:
         written = write_recipe(request, ask, Cache(), progress)
     if written.path is None:
-        print(written.text, end="")
+        say_text(written.text, end="")
         return OK
-    print(f"{path}: written")
+    say_text(f"{path}: written")
     if written.trouble is not None:
         raise written.trouble
-    print(f"next: imagebuild plan {path}, then imagebuild build {path}")
+    say_text(f"next: imagebuild plan {path}, then imagebuild build {path}")
     return OK
 
 
@@ -81,7 +82,7 @@ def _ask_on_terminal(question: str, default: str, choices: tuple[str, ...]) -> s
 
     shown = f" ({', '.join(choices)})" if choices else ""
     while True:
-        print(f"{question}{shown} [{default}]: ", end="", file=sys.stderr, flush=True)
+        say_text(f"{question}{shown} [{default}]: ", end="", stream=sys.stderr)
         line = sys.stdin.readline()
         if not line:
             raise UsageError("init", "the input ended before the last answer; --yes asks nothing")
@@ -91,4 +92,4 @@ def _ask_on_terminal(question: str, default: str, choices: tuple[str, ...]) -> s
             return answer
         if len(begun) == 1:
             return begun[0]
-        print(f"  {answer!r} is none of them", file=sys.stderr)
+        say_text(f"  {answer!r} is none of them", stream=sys.stderr)

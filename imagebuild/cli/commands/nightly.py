@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from imagebuild.cli.options import Debug, Jobs, Locked, Recipes, Settings, With, chosen_machines
+from imagebuild.cli.output import say_text
 
 if TYPE_CHECKING:
     from imagebuild.cli.terminal import Segment
@@ -91,12 +92,11 @@ class _Lines:
         self._lock = threading.Lock()
 
     def __call__(self, name: str, line: str) -> None:
-        from imagebuild.formats.text import printable
         from imagebuild.operations.journal import now_utc, stamp
 
         head = f"{name}: " if name else ""
         with self._lock:
-            print(f"{stamp(now_utc())} {head}{printable(line)}", flush=True)
+            say_text(f"{stamp(now_utc())} {head}{line}")
 
 
 def _table(night: Night, output: str) -> list[Sequence[Segment]]:

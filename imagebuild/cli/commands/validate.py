@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from imagebuild.cli.options import Debug, Locked, Recipes, Settings
+from imagebuild.cli.output import say_text
 
 
 def validate(
@@ -29,6 +30,6 @@ def validate(
     request = ValidateRequest(tuple(recipes), parse_settings(settings or []), locked)
     for path, error in validate_recipes(request):
         if error is None:
-            print(f"{path}: valid")
+            say_text(f"{path}: valid")
         codes.append(OK if error is None else report(error))
     return worst(codes)
