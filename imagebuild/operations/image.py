@@ -14,6 +14,7 @@ from imagebuild.events import Progress, stage
 from imagebuild.host.cache import Cache
 from imagebuild.plan.kernel_rules import check_kernel
 from imagebuild.plan.planner import make_plan, tree_source
+from imagebuild.plan.secret_files import secret_texts
 from imagebuild.plan.steps import Plan
 from imagebuild.recipe.load import LoadedRecipe
 from imagebuild.rootfs import tree as rootfs
@@ -45,7 +46,8 @@ def build_image(
         digest = cache.content_digest(rootfs.KIND, resolved.digest)
     plan = make_plan(loaded.recipe, facts)
     progress.log(f"plan {plan.digest}")
-    assemble(plan, Inputs(tree, digest, loaded.folder, secrets), target, cache=cache, progress=progress)
+    told = {**secret_texts(loaded.recipe), **secrets}
+    assemble(plan, Inputs(tree, digest, loaded.folder, told), target, cache=cache, progress=progress)
     return Built(plan, tree.packages)
 
 

@@ -12,6 +12,7 @@ from imagebuild.errors import ImagebuildError, RecipeError
 from imagebuild.operations.judge import LoaderDemand
 from imagebuild.operations.recipes import named, preliminary_plan
 from imagebuild.operations.toolbox import Load
+from imagebuild.plan.secret_files import secret_texts
 from imagebuild.recipe.named_file import read_named
 from imagebuild.vocabulary import MachineName
 
@@ -57,6 +58,11 @@ class Job:
     @property
     def name(self) -> str:
         return self.loaded.recipe.name
+
+    @property
+    def is_private(self) -> bool:
+        """Whether the image holds a password's hash, or a text of the recipe that others are not to read."""
+        return bool(self.secrets or secret_texts(self.loaded.recipe))
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ from imagebuild.verify import fallback, xen
 from imagebuild.verify.boot import Pace, outcome_of
 from imagebuild.verify.console import Ending
 from imagebuild.verify.evidence import entry_stops, stops_grub_097, unknown_menu
-from imagebuild.verify.guest_start import loader_for
+from imagebuild.verify.guest_start import loader_for, why_not_under_xen
 from imagebuild.verify.qemu import QemuBoot, boot_under_qemu, why_not
 from imagebuild.verify.request import BootSettings, Request, Verification
 from imagebuild.verify.static import run_static
@@ -118,7 +118,9 @@ def _boot_jobs(run: _Run) -> list[Callable[[], None]]:
     What a boot needs from the image is read here: the subject's readers are one thread's.
     """
     jobs: list[Callable[[], None]] = []
-    if "xen" in run.request.machines:
+    if "xen" in run.request.machines and (reason := why_not_under_xen(default_entry_files(run.subject))):
+        _undecided(run, "xen", reason)
+    elif "xen" in run.request.machines:
         task = _xen_task(run)
         jobs.append(functools.partial(_boot_xen, run, task, _fallback_case(run, task)))
     if "qemu" in run.request.machines and (direct := _qemu_task(run)):

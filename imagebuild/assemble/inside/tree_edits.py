@@ -33,6 +33,7 @@ from imagebuild.plan.steps import (
     SetPassword,
     UnpackPackage,
     WriteFile,
+    WriteSecret,
 )
 from imagebuild.plan.system_vocabulary import AddUser, AuthorizeKeys, JoinGroups, RemoveTraces, RunScript
 from imagebuild.recipe.named_file import open_named, read_whole
@@ -62,6 +63,9 @@ def apply_edits(
             case CopyFile() | UnpackPackage():
                 with open_named(recipe_directory / edit.source) as file:  # opened while its path still means something
                     _in_chroot(tree, edit, partial(_copy_in, edit, file))
+            case WriteSecret():
+                content = secrets[edit.secret].encode()
+                _in_chroot(tree, edit, partial(_write, Path(edit.path), content, edit.mode))
             case AddUser() | JoinGroups() | SetPassword():
                 _in_chroot(tree, edit, partial(accounts.apply, edit, secrets))
             case RemoveTraces():
