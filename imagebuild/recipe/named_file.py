@@ -9,8 +9,8 @@ import contextlib
 import functools
 import os
 import stat
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 
 class NotAFileError(OSError):
@@ -30,7 +30,7 @@ _KINDS = (
 )
 
 
-def open_named(path: Path | str) -> BinaryIO:
+def open_named(path: Path | str) -> BufferedReader:
     """The regular file at `path`, open for reading. Never waits. Raises OSError, NotAFileError among them.
 
     O_NONBLOCK lets a pipe without a writer be opened; O_NOCTTY keeps a terminal from becoming ours (open(2)).

@@ -67,6 +67,8 @@ def odd_file(path: Path, kind: str) -> None:
             path.symlink_to("/proc/self/status")
         case "directory":
             path.mkdir()
+        case _:
+            raise AssertionError(kind)
 
 
 def odd_layouts(folder: Path, kind: str) -> Path:

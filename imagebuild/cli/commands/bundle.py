@@ -57,5 +57,5 @@ def bundle(
         mappings=tuple(mappings or ()),
     )
     progress = LineProgress()
-    say_text(make_bundle(request, Cache(), progress, progress.meter("bundle")))
+    say_text(str(make_bundle(request, Cache(), progress, progress.meter("bundle"))))
     return OK

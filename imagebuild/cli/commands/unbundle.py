@@ -35,5 +35,5 @@ def unbundle(
 
     request = UnbundleRequest(manifest=manifest, private_key=needed(key, "--key"), folder=folder)
     progress = LineProgress()
-    say_text(read_bundle(request, progress, progress.meter("unbundle")))
+    say_text(str(read_bundle(request, progress, progress.meter("unbundle"))))
     return OK

@@ -104,7 +104,7 @@ def test_no_bytes_make_them_stumble(data: bytes, offset: int) -> None:
 
 
 def lz4_legacy(data: bytes) -> bytes:
-    block = lz4.block.compress(data, store_size=False)
+    block: bytes = lz4.block.compress(data, store_size=False)
     return b"\x02\x21\x4c\x18" + len(block).to_bytes(4, "little") + block
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imagebuild.formats.foreign import MOST, ForeignError, json_value, number, number_or_none, whole
@@ -51,6 +51,7 @@ def test_brackets_in_a_text_are_no_depth() -> None:
     assert json_value(b'["' + b"[{" * 100 + b'", "a\\"[", {}]') == ["[{" * 100, 'a"[', {}]
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200) | st.text(max_size=200))
 def test_no_other_error(data: bytes | str) -> None:
     with contextlib.suppress(ForeignError):

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imagebuild.formats.text import escaped, json_text, pictured, printable, xml_text
@@ -29,6 +29,7 @@ def test_nothing_gets_through(door: str, text: str) -> None:
     assert not set(out) & (set(C1) | set(BIDI) | set("\x1b\x07\u2028\u2029"))
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_json_means_the_same(text: str) -> None:
     document = json_text(json.dumps({"a": [text]}, ensure_ascii=False))
@@ -36,6 +37,7 @@ def test_json_means_the_same(text: str) -> None:
     document.encode("utf-8")
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_xml_can_be_read(text: str) -> None:
     element = ET.Element("a")
