@@ -11,6 +11,7 @@ xml_text    text in an XML document: the same, and what XML 1.0 does not allow, 
 from __future__ import annotations
 
 import re
+from datetime import datetime
 
 # DEL and the C1 control characters, line and paragraph separators, and what turns the writing's direction (Unicode's
 # Bidi_Control), for every place that text goes to: no escape sequence in a console line may move our cursor, no file's
@@ -79,6 +80,14 @@ def duration(seconds: float) -> str:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest:02d} s"
+
+
+def moment(stamp: str) -> str:
+    """`2026-11-30 13:25 UTC` of ISO 8601 in UTC; any other text as it is."""
+    try:
+        return datetime.fromisoformat(stamp).strftime("%Y-%m-%d %H:%M UTC")
+    except ValueError:
+        return stamp
 
 
 def size(count_bytes: int) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 
 class NotAFileError(OSError):
-    """The name leads to something that is no regular file; `strerror` says what was found."""
+    """The name leads to something that is not a regular file; `strerror` says what was found."""
 
 
 class TooLargeError(OSError):
@@ -22,7 +22,7 @@ class TooLargeError(OSError):
 
 
 _KINDS = (
-    (stat.S_ISDIR, "is a folder"),
+    (stat.S_ISDIR, "is a directory"),
     (stat.S_ISFIFO, "is a pipe"),
     (stat.S_ISSOCK, "is a socket"),
     (stat.S_ISBLK, "is a device"),
@@ -39,7 +39,7 @@ def open_named(path: Path | str) -> BufferedReader:
     try:
         status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode):
-            kind = next((words for test, words in _KINDS if test(status.st_mode)), "is no regular file")
+            kind = next((words for test, words in _KINDS if test(status.st_mode)), "is not a regular file")
             raise NotAFileError(None, kind)
         if status.st_dev in _kernels_own():
             raise NotAFileError(None, "is a file of the kernel's (/proc, /sys), not one that anybody wrote")

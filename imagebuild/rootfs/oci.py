@@ -28,7 +28,7 @@ _LAYER = re.compile(
     r"|docker\.image\.rootfs\.diff\.tar|docker\.image\.rootfs\.foreign\.diff\.tar)([+.](gzip|zstd))?"
 )
 _DIGEST = re.compile(r"(?P<algorithm>sha256|sha512):(?P<digits>[0-9a-f]{64}|[0-9a-f]{128})")
-_COPY_AGAIN = "copy the whole layout again (skopeo copy, or podman save --format oci-dir)"
+_COPY_AGAIN = "copy the complete layout again (skopeo copy, or podman save --format oci-dir)"
 _MOST_JSON_BYTES = 4 * 2**20
 _MOST_INDEXES = 100
 _MOST_LAYERS = 1000
@@ -54,13 +54,13 @@ def find_image(step: TakeOci, layout: Path) -> OciImage:
     wanted = f"for {_ARCHITECTURES[step.architecture]}" + (f" with the tag {step.tag}" if step.tag else "")
     if not candidates:
         raise BuildError(
-            f"rootfs.oci: {layout.name} holds no image {wanted}", resolution=f"it holds: {_listed(layout)}"
+            f"rootfs.oci: {layout.name} contains no image {wanted}", resolution=f"it contains: {_listed(layout)}"
         )
     digests = {str(candidate.get("digest")) for candidate in candidates}
     if len(digests) > 1:
         raise BuildError(
             f"rootfs.oci: {layout.name} holds {len(digests)} images {wanted}",
-            resolution=f"name one by its tag: oci: {{path: …, tag: …}}; it holds: {_listed(layout)}",
+            resolution=f"name one by its tag: oci: {{path: …, tag: …}}; it contains: {_listed(layout)}",
         )
     manifest = _json(_blob(layout, candidates[0]), "the manifest")
     _check_platform(layout, manifest, step)
