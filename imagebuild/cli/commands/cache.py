@@ -135,7 +135,7 @@ def trim_cache() -> None:
         say_text(
             f"cache: removed the {len(pruned.removed)} least recently used entries, {size(freed)} "
             f"(limit {size(limit_bytes())}; {LIMIT_VARIABLE})",
-            file=sys.stderr,
+            stream=sys.stderr,
         )
 
 
