@@ -161,7 +161,7 @@ def inspect_subject(subject: Subject, progress: Progress, loader: BootLoader = D
         loader=loader,
         choices=tuple(loader_choice(subject, name, choice(menu, name)) for name in LOADERS) if menu else (),
         differences=tuple(differences(menu)) if menu else (),
-        findings=tuple(run_checks(view, progress)),
+        findings=run_checks(view, progress).checks,
     )
 
 
