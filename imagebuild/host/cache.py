@@ -5,6 +5,7 @@
     ROOT/locks/             one lock file for each entry, held (flock) while it is made
 
 An entry whose files do not have the sizes that were noted is made again on its next use; `damage` reads every byte.
+What goes into an image is read so while it is used (checked_entry.py).
 
 The lock belongs to the process: the kernel drops it when the process dies, however it dies.
 """
@@ -25,7 +26,7 @@ from pathlib import Path
 
 from imagebuild.errors import HostError
 from imagebuild.host.cache_kinds import KINDS, Kind
-from imagebuild.host.digest import file_sha256
+from imagebuild.host.digest import image_sha256
 
 ENVIRONMENT_VARIABLE = "IMAGEBUILD_CACHE"
 
@@ -228,23 +229,26 @@ def _release(entry: Path) -> None:
             os.close(handle)
 
 
-def damage(entry: Entry) -> list[str]:
-    """What is wrong with an entry, every byte read: a line for each file that is missing, changed or unknown."""
+def damage(entry: Entry, stop: threading.Event | None = None) -> list[str]:
+    """What is wrong with an entry, every byte read: a line for each file that is missing, changed or unknown.
+
+    Raises Interrupted when `stop` is set.
+    """
     noted = _read_sums(entry.path)
     if noted is None:
         return ["its list of digests cannot be read"]
-    found = _sums(entry.path)
+    found = _sums(entry.path, stop)
     lines = [f"{name}: missing" for name in sorted(noted.keys() - found.keys())]
     lines += [f"{name}: not there when it was made" for name in sorted(found.keys() - noted.keys())]
     return lines + [f"{name}: changed" for name in sorted(noted.keys() & found.keys()) if noted[name] != found[name]]
 
 
-def _sums(directory: Path) -> dict[str, list[int | str]]:
+def _sums(directory: Path, stop: threading.Event | None = None) -> dict[str, list[int | str]]:
     """Size and sha256 of every regular file below the directory."""
     sums: dict[str, list[int | str]] = {}
     for path in sorted(directory.rglob("*")):
         if path.is_file() and not path.is_symlink() and path.name != SUMS:
-            sums[str(path.relative_to(directory))] = [path.stat().st_size, file_sha256(path)]
+            sums[str(path.relative_to(directory))] = [path.stat().st_size, image_sha256(path, stop)]
     return sums
 
 
