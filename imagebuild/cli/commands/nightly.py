@@ -63,6 +63,7 @@ def nightly(
     if no_verify and machines is not None:
         raise typer.BadParameter("--no-verify does not go with --with")
 
+    from imagebuild.cli.signals import unhurried
     from imagebuild.cli.terminal import say
     from imagebuild.nightly.inputs import recipes_in
     from imagebuild.nightly.model import Limits, Options
@@ -79,6 +80,7 @@ def nightly(
     where = f"on {scheduler}" if scheduler else f"{request.jobs} at once"
     lines = _Lines()
     lines("", f"{len(request.recipes)} recipes, {where}, into {output}")
+    unhurried()
     night = run_night(request, lines)
     say(_table(night, output))
     return night.exit_code

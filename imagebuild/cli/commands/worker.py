@@ -30,6 +30,7 @@ def worker(
       imagebuild worker tcp://build0:8786           # on every machine that is to build
     """
 
+    from imagebuild.cli.signals import unhurried
     from imagebuild.cli.terminal import say
     from imagebuild.errors import OK, Interrupted
     from imagebuild.host.cache import Cache
@@ -39,6 +40,7 @@ def worker(
     resources = offered(probe(Cache()), request.jobs)
     offer = ", ".join(f"{word}={count:g}" for word, count in resources.items())
     say([[(f"working for {scheduler}: {offer}", "")]])
+    unhurried()
     try:
         serve(request, resources)
     except KeyboardInterrupt:
