@@ -11,6 +11,7 @@ from imagebuild.formats.bzimage import KernelFacts
 from imagebuild.formats.initrd import InitrdError, holds_lvm, holds_module, read_initrd
 from imagebuild.formats.kernel_config import built_in, is_xen_pv
 from imagebuild.formats.kernel_file import unwrap
+from imagebuild.limits import BOOT_FILE
 from imagebuild.plan.facts import InitrdInTree, KernelInTree
 from imagebuild.rootfs.package_file import PackageMembers as Members
 from imagebuild.vocabulary import ROOT_TYPES
@@ -28,8 +29,6 @@ _INITRD = re.compile(
 _CONFIG = re.compile(r"(?:boot/config-(?P<boot>[^/]+)|(?:usr/)?lib/modules/(?P<modules>[^/]+)/config)")
 _BUILTIN = re.compile(r"(?:usr/)?lib/modules/(?P<version>[^/]+)/modules\.builtin")
 _MODULE = re.compile(r"(?:usr/)?lib/modules/(?P<version>[^/]+)/.*/(?P<name>[^/]+)\.ko(?:\.(?:gz|xz|zst))?")
-_MOST_KERNEL_BYTES = 256 * 2**20
-_MOST_INITRD_BYTES = 512 * 2**20
 _MOST_TEXT_BYTES = 64 * 2**20
 
 
@@ -65,7 +64,7 @@ class KernelsFound:
             return
         elif match := _INITRD.fullmatch(name):
             version = match["debian"] or match["dracut"] or match["suse"]
-            self._initrds[version] = initrd_facts(f"/{name}", members.content(member, _MOST_INITRD_BYTES))
+            self._initrds[version] = initrd_facts(f"/{name}", members.content(member, BOOT_FILE.most))
         elif match := _MODULE.fullmatch(name):
             known = self._modules.setdefault(match["version"], set())
             if (module := _ASKED.get(_plain(match["name"]))) is not None:
@@ -82,7 +81,7 @@ class KernelsFound:
         if member.islnk():
             found = self._files.get(member.linkname.removeprefix("./").lstrip("/"))
         elif member.isreg():
-            facts = unwrap(members.content(member, _MOST_KERNEL_BYTES))
+            facts = unwrap(members.content(member, BOOT_FILE.most))
             found = _Kernel(f"/{name}", member.size, facts) if facts else None
         else:
             return
