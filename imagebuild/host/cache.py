@@ -1,7 +1,7 @@
 """Content-addressed entries on disk: made once, shared by all builds, never half there.
 
     ROOT/KIND/DIGEST/       a finished entry: a directory of files that belong to the user, and their digests (`SUMS`)
-    ROOT/partial/           entries being made; what a crash left is removed by the next maker of that entry
+    ROOT/partial/           entries being made; what a crash left is removed by the next run (leftovers.py)
     ROOT/locks/             one lock file for each entry, held (flock) while it is made
 
 An entry whose files do not have the sizes that were noted is made again on its next use; `damage` reads every byte.
@@ -13,6 +13,7 @@ The lock belongs to the process: the kernel drops it when the process dies, howe
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import json
@@ -23,9 +24,11 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 from imagebuild.errors import HostError
-from imagebuild.host.cache_kinds import KINDS, Kind
+from imagebuild.host import leftovers
+from imagebuild.host.cache_kinds import Kind
 from imagebuild.host.digest import image_sha256
 
 ENVIRONMENT_VARIABLE = "IMAGEBUILD_CACHE"
@@ -123,7 +126,7 @@ class Cache:
         """Every finished entry, the one that was not wanted for the longest time first; an older imagebuild's, too."""
         found = []
         for directory in self.root.glob("*/*"):
-            if directory.is_dir() and (directory.parent.name in KINDS or (directory / SUMS).exists()):
+            if directory.is_dir() and (directory.parent.name in get_args(Kind) or (directory / SUMS).exists()):
                 with contextlib.suppress(FileNotFoundError):  # another process may prune at the same time
                     size = sum(path.lstat().st_blocks * 512 for path in directory.rglob("*"))
                     found.append(
@@ -188,13 +191,16 @@ class Cache:
 
     @contextlib.contextmanager
     def _lock(self, kind: str, digest: str) -> Iterator[int]:
-        """The entry's lock file, open for flock(2)."""
+        """The entry's lock file, open for flock(2). Before the first, what dead runs have left is removed."""
+        leftovers.sweep_once(self.root)
         try:
             handle = os.open(self._lock_file(kind, digest), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o666)
         except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise  # a full disk is no missing permission
             raise HostError(
                 f"the cache {self.root} cannot be written: {error.strerror}",
-                resolution=f"free some space, permit writing there, or set {ENVIRONMENT_VARIABLE} to another place",
+                resolution=f"permit writing there, or set {ENVIRONMENT_VARIABLE} to another place",
             ) from error
         try:
             yield handle
