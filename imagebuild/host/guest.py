@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ from typing import Any, Literal
 from imagebuild.errors import BuildError, HostError
 from imagebuild.filesystems import table as filesystems
 from imagebuild.host import command
+from imagebuild.host.cache import default_root
+from imagebuild.host.cache_kinds import FileKind
 from imagebuild.host.scratch import scratch_folder
 from imagebuild.vocabulary import Accelerator
 
@@ -31,6 +34,8 @@ _EMULATED_APPEND = "mitigations=off"
 _QEMU = "qemu-system-x86_64"
 # libguestfs asks for 1280 MiB by default; volume groups and copies between devices need much less.
 _MEMORY_MIB = 768
+SUPERMIN: FileKind = "supermin"
+_LEAST_FREE_BYTES = 2**20
 _NEEDS = "install the Debian packages python3-guestfs and linux-image-amd64 (or run: make setup)"
 
 
@@ -93,7 +98,8 @@ class Guest:
 def appliance(drives: Sequence[Drive], *, acceleration: Accelerator, log: command.Sink) -> Iterator[Guest]:
     """Launch the appliance with these disks; shut it down, with write errors reported, at the block's end.
 
-    Raises HostError when it cannot be launched, BuildError when the last writes failed.
+    Raises HostError when it cannot be launched, BuildError when the disks or a full TMPDIR are to blame for that, and
+    when the last writes failed.
     """
     guestfs = load_binding()
     handle = guestfs.GuestFS(python_return_dict=True)
@@ -112,11 +118,7 @@ def appliance(drives: Sequence[Drive], *, acceleration: Accelerator, log: comman
         try:
             handle.launch()
         except RuntimeError as error:
-            raise HostError(
-                "libguestfs' appliance does not start",
-                details=str(error),
-                resolution=f"run libguestfs-test-tool; {_NEEDS}",
-            ) from error
+            raise _not_started(error, drives, acceleration, scratch) from error
         yield Guest(handle, log)
         try:
             handle.shutdown()  # before close, or write errors are lost
@@ -124,8 +126,43 @@ def appliance(drives: Sequence[Drive], *, acceleration: Accelerator, log: comman
             raise BuildError("the appliance did not end cleanly", details=str(error)) from error
 
 
+def _not_started(
+    error: RuntimeError, drives: Sequence[Drive], acceleration: Accelerator, scratch: Path
+) -> HostError | BuildError:
+    """Who is to blame. libguestfs says the same of a full disk, of a disk that QEMU refuses and of its own parts: what
+    starts without the disks lacks nothing."""
+    free_bytes = min(shutil.disk_usage(place).free for place in (scratch, appliance_cache()))
+    if "No space left" in str(error) or free_bytes < _LEAST_FREE_BYTES:
+        return BuildError(
+            f"no space left on the filesystem: the appliance needs some in {scratch.parent} and {appliance_cache()}",
+            details=str(error),
+            resolution="free some space, or choose other places with TMPDIR and IMAGEBUILD_CACHE",
+        )
+    if drives:
+        with contextlib.suppress(HostError), appliance([], acceleration=acceleration, log=lambda _line: None):
+            names = ", ".join(str(drive.path) for drive in drives)
+            return BuildError(
+                f"the appliance starts, but not with {names}",
+                details=str(error),
+                resolution="see whether `qemu-img check` finds the image sound",
+            )
+    return HostError(
+        "libguestfs' appliance does not start",
+        details=str(error),
+        resolution=f"run libguestfs-test-tool; {_NEEDS}",
+    )
+
+
+def appliance_cache() -> Path:
+    """Where libguestfs keeps its appliance (some 700 MB): in our cache, not among everybody's temporary files."""
+    directory = default_root() / SUPERMIN
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return directory
+
+
 def _configure(handle: Any, acceleration: Accelerator, scratch: Path) -> None:
     handle.set_backend("direct")
+    handle.set_cachedir(str(appliance_cache()))
     handle.set_tmpdir(str(scratch))  # its overlays of read-only disks
     if acceleration == "tcg":
         handle.set_backend_setting("force_tcg", "1")
