@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from imagebuild.errors import EXIT_CODES
+from imagebuild.limits import ENVIRONMENT_VARIABLE, LIMITS
 
 GENERATED = ("imagebuild.1", "reference/commands.md", "reference/recipe.md")
 
@@ -158,12 +159,20 @@ def man_page() -> str:
     lines += [".SH ENVIRONMENT"]
     for name, meaning in (
         ("IMAGEBUILD_CACHE", "Where root trees and the Xen test host are kept (default: ~/.cache/imagebuild)."),
+        (
+            ENVIRONMENT_VARIABLE,
+            "How many times as much imagebuild reads of images, archives and initrds: a whole number. " + _limits(),
+        ),
         ("IMAGEBUILD_PV_GRUB", "A genuine PV-GRUB to boot with under Xen."),
         ("IMAGEBUILD_SIGN_KEY", "As --sign-key."),
         ("SOURCE_DATE_EPOCH", "The time that SBOMs and provenance state."),
     ):
         lines += [".TP", f"\\fB{name}\\fR", _roff(meaning)]
     return "\n".join(lines) + "\n"
+
+
+def _limits() -> str:
+    return "Without it: " + "; ".join(limit.shown for limit in LIMITS) + "."
 
 
 def _roff(text: str) -> str:

@@ -17,6 +17,7 @@ from imagebuild.filesystems.table import KNOWN, known
 from imagebuild.host import command
 from imagebuild.host.guest import Drive, Guest, appliance
 from imagebuild.host.sparse import data_extents
+from imagebuild.image.raw_view import format_of
 from imagebuild.plan.steps import TakeImage
 from imagebuild.rootfs.guest_fstab import GuestDisk, Mount, mounts_of, swap_files
 from imagebuild.vocabulary import Accelerator
@@ -46,6 +47,8 @@ class ImageFile:
 def examine(path: Path) -> ImageFile:
     """What kind of image the file is. Raises BuildError for one that needs other files, or another format."""
     command.require("qemu-img", "qemu-utils")
+    if path.is_file() and (look := format_of(path)).refused:  # before any program opens what the image names
+        raise BuildError(f"rootfs.image: {path.name} is {look.refused}", resolution=look.resolution or _CONVERT)
     finished = command.attempt(["qemu-img", "info", "--force-share", "--output=json", str(path)])
     if finished.exit_code != 0:
         raise BuildError(f"rootfs.image: {path.name} is not a readable image", details=finished.tail())
