@@ -112,7 +112,10 @@ def appliance(drives: Sequence[Drive], *, acceleration: Accelerator, log: comman
             options: dict[str, Any] = {"readonly": True} if drive.readonly else {"cachemode": "unsafe"}
             if drive.name:
                 options["label"] = drive.name
-            handle.add_drive_opts(str(drive.path), format=drive.format, **options)
+            try:
+                handle.add_drive_opts(str(drive.path), format=drive.format, **options)
+            except RuntimeError as error:  # a read-only one gets an overlay, made by qemu-img
+                raise _full(error, scratch) or _refused([drive], error) from error
         if not drives:
             handle.add_drive_scratch(2**20)  # libguestfs wants at least one
         try:
@@ -131,25 +134,34 @@ def _not_started(
 ) -> HostError | BuildError:
     """Who is to blame. libguestfs says the same of a full disk, of a disk that QEMU refuses and of its own parts: what
     starts without the disks lacks nothing."""
-    free_bytes = min(shutil.disk_usage(place).free for place in (scratch, appliance_cache()))
-    if "No space left" in str(error) or free_bytes < _LEAST_FREE_BYTES:
-        return BuildError(
-            f"no space left on the filesystem: the appliance needs some in {scratch.parent} and {appliance_cache()}",
-            details=str(error),
-            resolution="free some space, or choose other places with TMPDIR and IMAGEBUILD_CACHE",
-        )
+    if full := _full(error, scratch):
+        return full
     if drives:
         with contextlib.suppress(HostError), appliance([], acceleration=acceleration, log=lambda _line: None):
-            names = ", ".join(str(drive.path) for drive in drives)
-            return BuildError(
-                f"the appliance starts, but not with {names}",
-                details=str(error),
-                resolution="see whether `qemu-img check` finds the image sound",
-            )
+            return _refused(drives, error)
     return HostError(
         "libguestfs' appliance does not start",
         details=str(error),
         resolution=f"run libguestfs-test-tool; {_NEEDS}",
+    )
+
+
+def _full(error: RuntimeError, scratch: Path) -> BuildError | None:
+    free_bytes = min(shutil.disk_usage(place).free for place in (scratch, appliance_cache()))
+    if "No space left" not in str(error) and free_bytes >= _LEAST_FREE_BYTES:
+        return None
+    return BuildError(
+        f"no space left on the filesystem: the appliance needs some in {scratch.parent} and {appliance_cache()}",
+        details=str(error),
+        resolution="free some space, or choose other places with TMPDIR and IMAGEBUILD_CACHE",
+    )
+
+
+def _refused(drives: Sequence[Drive], error: RuntimeError) -> BuildError:
+    return BuildError(
+        f"the appliance cannot open {', '.join(str(drive.path) for drive in drives)}",
+        details=str(error),
+        resolution="see whether `qemu-img check` finds the image sound",
     )
 
 
