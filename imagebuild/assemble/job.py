@@ -128,7 +128,7 @@ def serve(kind: type[JobKind], run: Callable[[JobKind], None]) -> int:
 
 
 def _report(failure: Failure, job: Job) -> None:
-    """On a full disk there may be no room for it: then what was printed has to say it."""
-    print(failure.brief)
+    """On a full disk there may be no room for it: then the output has to say it."""
+    os.write(sys.stderr.fileno(), f"{failure.brief}\n".encode("utf-8", "replace"))
     with contextlib.suppress(OSError):
         job.failure.write_text(failure.model_dump_json(), encoding="utf-8")
