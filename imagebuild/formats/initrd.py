@@ -67,7 +67,7 @@ def read_initrd(data: bytes) -> InitrdFacts:
             if name.endswith("/modules.builtin"):
                 builtin |= {_module(line) for line in member.content.decode("utf-8", "replace").split()}
     if not names:
-        raise InitrdError("it holds no cpio archive")
+        raise InitrdError("it contains no cpio archive")
     return InitrdFacts(frozenset(names), tuple(compressions), frozenset(builtin), noted)
 
 

@@ -71,7 +71,7 @@ class Ended:
     def last_words(self) -> str:
         """Why it failed, in its own words; else the end of what it printed."""
         lines = list(self.failed.lines) if self.failed else self.printed.splitlines()[-_MESSAGE_LINES:]
-        return "\n".join(lines[:_MESSAGE_LINES]) or f"imagebuild build ended with {self.exit_code} and said nothing"
+        return "\n".join(lines[:_MESSAGE_LINES]) or f"imagebuild build ended with {self.exit_code} without a message"
 
 
 class Stages:
@@ -103,7 +103,7 @@ class Stages:
         if ended:
             self._running.remove(ended)
         if not self._running:
-            self._between = ("the time between two stages", self._clock())
+            self._between = ("between two stages", self._clock())
 
     def longer_than(self, limit_seconds: float) -> str:
         """The stage that has been running for longer, or an empty text."""

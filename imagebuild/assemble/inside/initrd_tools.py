@@ -38,7 +38,7 @@ def generate_initrd(tree: Path, step: GenerateInitrd) -> None:
             doing=f"generating {step.path}", environment=quick_initrd.environment(), log=print,
         )  # fmt: skip
     if not (tree / step.path.lstrip("/")).is_file():
-        raise BuildError(f"generating {step.path} failed: {step.tool} succeeded, but made no such file")
+        raise BuildError(f"generating {step.path} failed: {step.tool} succeeded, but did not write the file")
 
 
 def run_depmod(tree: Path, kernel_version: str) -> None:

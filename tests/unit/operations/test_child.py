@@ -130,7 +130,7 @@ def test_the_time_between_two_stages_ends_with_the_next_one() -> None:
     at(101, StageStarted(name="root tree"))
     assert (longest(200), longest(202)) == ("", "root tree")
     at(202, StageFinished(stage=Stage(name="root tree", seconds=101)))
-    assert (longest(300), longest(303)) == ("", "the time between two stages")
+    assert (longest(300), longest(303)) == ("", "between two stages")
     at(303, StageStarted(name="filesystems"))
     assert (longest(400), longest(404)) == ("", "filesystems")
     at(404, StageFinished(stage=Stage(name="filesystems", seconds=101)))
