@@ -46,17 +46,17 @@ def test_changed_bytes_are_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     first, notes = build()
     assert notes == []
     assert build() == (first, [])
-    (populated,) = (cache.root / "laid").glob("*/filesystem-0")
+    (populated,) = (cache.root / "filesystems").glob("*/filesystem-0")
     _change(populated, kernel)
     again, notes = build()
     assert again == first
-    assert [line.partition("/")[0] for line in notes] == ["the cache entry laid"]
+    assert [line.partition("/")[0] for line in notes] == ["the cache entry filesystems"]
     assert "filesystem-0: changed: it is made again" in notes[0]
     # the tree's archive is only read where there is no populated filesystem
     (archive,) = (cache.root / "trees").glob("*/tree.tar")
     _change(archive, kernel)
     assert build() == (first, [])
-    cache.prune(0, kind="laid")
+    cache.prune(0, kind="filesystems")
     again, notes = build()
     assert again == first
     assert ["trees/" in line and "tree.tar: changed" in line for line in notes] == [True]
