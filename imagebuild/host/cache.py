@@ -235,17 +235,19 @@ def _release(entry: Path) -> None:
             os.close(handle)
 
 
-def damage(entry: Entry, stop: threading.Event | None = None) -> list[str]:
+def damage(entry: Entry, stop: threading.Event | None = None, *, added: bool = True) -> list[str]:
     """What is wrong with an entry, every byte read: a line for each file that is missing, changed or unknown.
 
-    Raises Interrupted when `stop` is set.
+    `added` False: without those that were added since (facts under a newer name). Raises Interrupted when `stop` is
+    set.
     """
     noted = _read_sums(entry.path)
     if noted is None:
         return ["its list of digests cannot be read"]
     found = _sums(entry.path, stop)
     lines = [f"{name}: missing" for name in sorted(noted.keys() - found.keys())]
-    lines += [f"{name}: not part of the entry when it was written" for name in sorted(found.keys() - noted.keys())]
+    if added:
+        lines += [f"{name}: not part of the entry when it was written" for name in sorted(found.keys() - noted.keys())]
     return lines + [f"{name}: changed" for name in sorted(noted.keys() & found.keys()) if noted[name] != found[name]]
 
 

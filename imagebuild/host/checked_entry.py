@@ -33,25 +33,20 @@ def checked(directory: Path) -> Iterator[None]:
     entry = Entry(directory.parent.name, directory.name, directory, 0, 0)
     stop = threading.Event()
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="checking") as pool:
-        answer = pool.submit(damage, entry, stop)
+        answer = pool.submit(damage, entry, stop, added=False)
         try:
             yield
         except BuildError as error:
-            if lines := _changed(answer.result()):
+            if lines := answer.result():
                 raise DamagedEntryError(entry, lines[0]) from error
             raise
         except BaseException:
             stop.set()
             raise
-        if lines := _changed(answer.result()):
+        if lines := answer.result():
             raise DamagedEntryError(entry, lines[0])
 
 
 def drop(error: DamagedEntryError, cache: Cache) -> bool:
     """Remove the damaged entry; False: another process uses it."""
     return cache.remove(error.entry)
-
-
-def _changed(lines: list[str]) -> list[str]:
-    """Without the files that were added since: facts under a newer name are no damage."""
-    return [line for line in lines if not line.endswith("not there when it was made")]
