@@ -12,6 +12,7 @@ from pathlib import Path
 from imagebuild.assemble.executor import Inputs, assemble
 from imagebuild.events import Progress, stage
 from imagebuild.host.cache import Cache
+from imagebuild.host.checked_entry import DamagedEntryError, drop
 from imagebuild.plan.kernel_rules import check_kernel
 from imagebuild.plan.planner import make_plan, tree_source
 from imagebuild.plan.secret_files import secret_texts
@@ -35,8 +36,21 @@ def build_image(
 ) -> Built:
     """Get the recipe's tree, plan, and assemble the image in the file `target`.
 
-    `secrets`: crypt(5) hashes by the names that the plan uses. Raises PlanError, BuildError, HostError.
+    What turns out to be damaged in the cache meanwhile is made again, once. `secrets`: crypt(5) hashes by the names
+    that the plan uses. Raises PlanError, BuildError, HostError.
     """
+    try:
+        return _build_image(loaded, target, cache=cache, progress=progress, secrets=secrets)
+    except DamagedEntryError as error:
+        if not drop(error, cache):
+            raise
+        progress.note(f"{error.brief}: it is made again")
+    return _build_image(loaded, target, cache=cache, progress=progress, secrets=secrets)
+
+
+def _build_image(
+    loaded: LoadedRecipe, target: Path, *, cache: Cache, progress: Progress, secrets: Mapping[str, str]
+) -> Built:
     source = tree_source(loaded.recipe)
     _check_own_kernels(loaded, cache)
     with stage(progress, "root tree") as mark:
@@ -47,7 +61,9 @@ def build_image(
     plan = make_plan(loaded.recipe, facts)
     progress.log(f"plan {plan.digest}")
     told = {**secret_texts(loaded.recipe), **secrets}
-    assemble(plan, Inputs(tree, digest, loaded.folder, told), target, cache=cache, progress=progress)
+    entry = cache.path(rootfs.KIND, resolved.digest) if mark.cached else None
+    inputs = Inputs(tree, digest, loaded.folder, told, tree_entry=entry)
+    assemble(plan, inputs, target, cache=cache, progress=progress)
     return Built(plan, tree.packages)
 
 

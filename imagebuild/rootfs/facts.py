@@ -22,7 +22,7 @@ from imagebuild.rootfs import archive
 from imagebuild.rootfs.archive import Members
 from imagebuild.rootfs.kernels import KernelsFound
 from imagebuild.rootfs.packages import DPKG_STATUS
-from imagebuild.rootfs.rpm_database import OLDER, SQLITE
+from imagebuild.rootfs.rpm_database import OLDER, SQLITE, RpmPackages, rpm_packages
 from imagebuild.rootfs.tree_names import TreeNames
 
 _XATTR = "SCHILY.xattr."
@@ -33,7 +33,6 @@ _BLOCK = 4096
 _DEPTH = 3
 _MOST_TEXT_BYTES = 64 * 2**20
 _MOST_ID = 2**32 - 1  # uid_t and gid_t
-_MOST_DATABASE_BYTES = 1024 * 2**20
 
 
 @dataclass(slots=True)
@@ -48,7 +47,7 @@ class _Found:
     group: str = ""
     hosts: str | None = None
     dpkg_status: str = ""
-    rpm_database: bytes | None = None
+    rpm_packages: RpmPackages | None = None
     older_rpm_database: str = ""
     user_xattrs: bool = False
     newest: int = 0
@@ -62,13 +61,13 @@ class _Found:
 
 @dataclass(frozen=True, slots=True)
 class PackageRecords:
-    """What a tree's package managers have written down: dpkg's status file, rpm's database.
+    """What a tree's package managers have written down: dpkg's status file, what is in rpm's database.
 
     `older_rpm_database`: the path of a database in a form that is not read.
     """
 
     dpkg_status: str
-    rpm_database: bytes | None
+    rpm_packages: RpmPackages | None
     older_rpm_database: str
 
 
@@ -94,7 +93,7 @@ def read_tree(path: Path, digest: str) -> tuple[TreeFacts, PackageRecords]:
             found.kernels.look_at(name, member, members)
             if member.isreg():
                 _look_into(found, name, member, members)
-    records = PackageRecords(found.dpkg_status, found.rpm_database, found.older_rpm_database)
+    records = PackageRecords(found.dpkg_status, found.rpm_packages, found.older_rpm_database)
     return _facts(found, digest), records
 
 
@@ -158,7 +157,7 @@ def _look_into(found: _Found, name: str, member: tarfile.TarInfo, members: Membe
     elif name == DPKG_STATUS:
         found.dpkg_status = _text(members, member)
     elif name in SQLITE:
-        found.rpm_database = members.content(member, _MOST_DATABASE_BYTES)
+        found.rpm_packages = rpm_packages(members.open(member), member.size)
     elif name in OLDER:
         found.older_rpm_database = f"/{name}"
 

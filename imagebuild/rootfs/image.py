@@ -20,7 +20,8 @@ from imagebuild.host import command
 from imagebuild.host.guest import FILESYSTEMS, Drive, Guest, appliance
 from imagebuild.host.mountable import remedy
 from imagebuild.host.sparse import data_extents
-from imagebuild.image.raw_view import MOST_BYTES, format_of
+from imagebuild.image.raw_view import format_of
+from imagebuild.limits import IMAGE
 from imagebuild.plan.steps import TakeImage
 from imagebuild.rootfs.guest_fstab import GuestDisk, Mount, mounts_of, swap_files
 from imagebuild.vocabulary import Accelerator
@@ -56,7 +57,7 @@ def examine(path: Path) -> ImageFile:
     finished = command.attempt(argv, timeout_seconds=_LOOK_TIMEOUT_SECONDS)
     try:
         info = json_value(finished.output) if finished.exit_code == 0 else {}
-        size_bytes = whole(info["virtual-size"], most=MOST_BYTES)
+        size_bytes = whole(info["virtual-size"], most=IMAGE.most)
     except (ForeignError, KeyError, TypeError) as error:
         raise BuildError(
             f"rootfs.image: {escaped(path.name)} is not a readable image", details=finished.tail() or str(error)

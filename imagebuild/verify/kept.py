@@ -24,6 +24,7 @@ from imagebuild.events import Progress, stage
 from imagebuild.host.cache import Cache, Entry, damage
 from imagebuild.host.cache_kinds import Kind
 from imagebuild.host.known_digest import known_sha256
+from imagebuild.image.witness import no_verdict
 from imagebuild.report import Boot, Check, ImageFacts, Verdict
 from imagebuild.testhost import definition
 from imagebuild.verify import runner
@@ -33,8 +34,8 @@ from imagebuild.vocabulary import GENUINE
 
 KIND: Kind = "verdicts"
 _FILE = "verdict.json"
-# What else judges beside this package: it reads menus, kernels, initrds and superblocks.
-_JUDGES = ("verify", "formats")
+# What judges: it reads filesystems, menus, kernels, initrds and superblocks.
+_JUDGES = ("verify", "image", "bootloaders", "filesystems", "formats")
 
 
 class _Kept(BaseModel):
@@ -50,7 +51,13 @@ class _Kept(BaseModel):
 
 
 def verify_image(request: Request, *, cache: Cache, progress: Progress) -> Verification:
-    """As runner.verify_image, from what is kept where that is the answer (`kept_at` says so). Raises the same."""
+    """As runner.verify_image, from what is kept where that is the answer (`kept_at` says so). Raises the same, and
+    VerifyError where this machine has no space or memory left."""
+    with no_verdict(request.image):
+        return _verified(request, cache, progress)
+
+
+def _verified(request: Request, cache: Cache, progress: Progress) -> Verification:
     try:
         sha256 = known_sha256(request.image, cache)
     except OSError:

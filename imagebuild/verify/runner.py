@@ -143,11 +143,13 @@ def _fit_side_by_side(request: Request) -> bool:
 
 def _static(run: _Run) -> None:
     with stage(_Recorder(run.progress, run.stages), "static checks"):
-        checks = run_static(run.subject, run.progress, run.request.loader, strict=run.request.strict_fallback)
-        run.checks["static"] = checks
-        if LOADERS[run.request.loader].is_grub_097 and (reason := unknown_menu(run.subject)):
+        result = run_static(run.subject, run.progress, run.request.loader, strict=run.request.strict_fallback)
+        run.checks["static"] = list(result.checks)
+        if result.unheard:
+            run.undecided["static"] = "; ".join(dict.fromkeys(result.unheard))
+        elif LOADERS[run.request.loader].is_grub_097 and (reason := unknown_menu(run.subject)):
             run.undecided["static"] = reason
-    for check in checks:
+    for check in result.checks:
         if check.outcome in (Outcome.FAILED, Outcome.WARNED):
             run.progress.note(f"{check.outcome} static {check.name}: {check.detail}", check.outcome)
 

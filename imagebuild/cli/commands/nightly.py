@@ -65,6 +65,7 @@ def nightly(
         raise typer.BadParameter("--no-verify cannot be combined with --with")
 
     from imagebuild.cli.commands.cache import trim_cache
+    from imagebuild.cli.signals import unhurried
     from imagebuild.cli.terminal import say
     from imagebuild.nightly.inputs import recipes_in
     from imagebuild.nightly.model import Limits, Options
@@ -81,6 +82,7 @@ def nightly(
     where = f"on {scheduler}" if scheduler else f"{request.jobs} at once"
     lines = _Lines()
     lines("", f"{len(request.recipes)} recipes, {where}, into {output}")
+    unhurried()
     night = run_night(request, lines)
     say(_table(night, output))
     trim_cache()
