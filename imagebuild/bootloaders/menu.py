@@ -16,7 +16,7 @@ from imagebuild.bootloaders.menus.grub_legacy.head import Config, read_lines
 from imagebuild.bootloaders.menus.grub_legacy.lines import command_word, config_lines, first_word, skip_to
 from imagebuild.bootloaders.menus.trace import Line
 
-_DEVICE = re.compile(r"\((?P<device>[a-z]+\d+)(?:,(?P<partition>\d+))?\)")
+_DEVICE = re.compile(r"\((?P<device>[a-z]+[0-9]+)(?:,(?P<partition>[0-9]{1,9}))?\)")
 
 
 @dataclass(frozen=True, slots=True)

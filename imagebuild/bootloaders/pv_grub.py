@@ -48,6 +48,14 @@ MENU_PLACES: tuple[MenuPlace, ...] = (
     ),
 )
 
+# Hooks in an image that write its menu when kernels come and go, and whose they are. Sources:
+# plan/kernel_updates.py, and Debian's package pv-grub-menu 1.3 (Debian 12).
+MENU_MAINTAINERS: dict[str, str] = {
+    "/etc/kernel/postinst.d/zz-imagebuild-menu": "imagebuild's program",
+    "/etc/kernel/install.d/95-imagebuild-menu.install": "imagebuild's program",
+    "/etc/kernel/postinst.d/pv-grub-menu": "pv-grub-menu",
+}
+
 # What it reads first of either disk, in its own words.
 BOOT_DEVICES: dict[Layout, str] = {at.layout: at.place for at in MENU_PLACES if at.is_first}
 

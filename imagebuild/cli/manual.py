@@ -14,6 +14,7 @@ from typing import Any
 
 from imagebuild.cli.plain_help import explained, names
 from imagebuild.errors import EXIT_CODES
+from imagebuild.limits import ENVIRONMENT_VARIABLE, LIMITS
 
 GENERATED = ("imagebuild.1", "reference/commands.md", "reference/recipe.md")
 
@@ -146,12 +147,20 @@ def man_page() -> str:
     for name, meaning in (
         ("IMAGEBUILD_CACHE", "Directory of the cache (default: ~/.cache/imagebuild)."),
         ("IMAGEBUILD_CACHE_LIMIT", "Limit of the whole cache (default: 20GiB)."),
+        (
+            ENVIRONMENT_VARIABLE,
+            "How many times as much imagebuild reads of images, archives and initrds: a whole number. " + _limits(),
+        ),
         ("IMAGEBUILD_PV_GRUB", "A genuine PV-GRUB to boot with under Xen."),
         ("IMAGEBUILD_SIGN_KEY", "As --sign-key."),
         ("SOURCE_DATE_EPOCH", "The time that SBOMs and provenance state."),
     ):
         lines += [".TP", f"\\fB{name}\\fR", _roff(meaning)]
     return "\n".join(lines) + "\n"
+
+
+def _limits() -> str:
+    return "Without it: " + "; ".join(limit.shown for limit in LIMITS) + "."
 
 
 def _roff(text: str) -> str:

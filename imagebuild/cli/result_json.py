@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from imagebuild.cli.output import say_json
 from imagebuild.errors import ImagebuildError, PlanError, RecipeError
 from imagebuild.formats.text import printable
 from imagebuild.operations.failures import explain
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def print_json(document: Any) -> None:
-    print(json.dumps(document, indent=2, ensure_ascii=False))
+    say_json(json.dumps(document, indent=2, ensure_ascii=False))
 
 
 def image_facts(report: Report, folder: Path, *, seconds: float, exit_code: int) -> dict[str, Any]:

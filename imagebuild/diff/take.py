@@ -22,6 +22,8 @@ from imagebuild.image.places import Place
 from imagebuild.image.readers import ReadError, program_for
 from imagebuild.image.subject import Subject
 from imagebuild.pages.model import PackageLine
+from imagebuild.recipe.named_file import read_whole
+from imagebuild.report import MOST_REPORT_BYTES
 from imagebuild.rootfs.packages import DPKG_STATUS, Packages, installed_packages
 from imagebuild.vocabulary import ROOT_TYPES
 
@@ -52,7 +54,7 @@ def _in_folder(folder: Path) -> tuple[Path | None, tuple[PackageLine, ...] | Non
     with contextlib.suppress(UsageError):
         image = image_in(folder)
     try:
-        known = Packages.model_validate_json((folder / "packages.json").read_bytes())
+        known = Packages.model_validate_json(read_whole(folder / "packages.json", MOST_REPORT_BYTES))
         packages = tuple(PackageLine(one.name, one.version, one.architecture) for one in known.packages)
     except (OSError, ValueError):
         pass

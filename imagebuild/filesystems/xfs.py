@@ -83,7 +83,7 @@ XFS = Filesystem(
     reader="grub-fstest",
     # It insists on unlimited files (setrlimit in its main) even when it only reads.
     checker=Checker(
-        "xfs_repair", "xfsprogs", ("xfs_repair", "-n", "-f"), is_limited=False,
+        "xfs_repair", "xfsprogs", ("xfs_repair", "-n", "-f"), (1, 2), is_limited=False,
         wants_replay="valuable metadata changes in a log",
     ),
     colour="#f0c26b",

@@ -24,8 +24,8 @@ Kind = Literal[
     "verdicts",
 ]
 """Kinds whose entries are directories, each under its digest."""
-FileKind = Literal["publish", "stamps"]
-"""Kinds that are small files, which only save time."""
+FileKind = Literal["publish", "stamps", "supermin"]
+"""Kinds that only save time: small files, and what libguestfs keeps for itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,7 @@ KINDS: Mapping[Kind | FileKind, CacheKind] = {
     "publish": CacheKind("progress of interrupted uploads", "the snapshot's id"),
     "pv-grub": CacheKind("genuine PV-GRUB", "none: you put it there"),
     "stamps": CacheKind("sha256 of unchanged images", "the image's path", limit=f"{MOST_STAMPS} files"),
+    "supermin": CacheKind("libguestfs' appliance", "the user; libguestfs makes it again when its parts change"),
     "testhost": CacheKind("the Xen test host", "the names of its packages, their suite, and how it is made"),
     "trees": CacheKind("root trees", "where the tree comes from: packages, archive, image, directory"),
     "verdicts": CacheKind("verdicts of images", "the image's sha256, machines, settings, loader, the checks' own code"),

@@ -10,7 +10,7 @@ import re
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -52,6 +52,7 @@ def probes(cache: Cache) -> tuple[Probe, ...]:
     """All probes, quick ones first."""
     return (
         Probe("mmdebstrap", "starting mmdebstrap", lambda: _program("mmdebstrap", "mmdebstrap", "--version")),
+        Probe("i386", "running a program for i386", _i386),
         Probe("namespace", "becoming root in a namespace of its own", _namespace),
         Probe("parted", "loading pyparted", _parted),
         Probe("e2fsprogs", "making and checking an ext4 filesystem", _e2fsprogs),
@@ -120,6 +121,22 @@ def _parted() -> tuple[Capability, ...]:
         resolution = "install the Debian package libparted-dev, then run: pip install pyparted"
         return (Capability("parted", "lacking", f"tried: {error}", resolution),)
     return (Capability("parted", "ok", "tried: pyparted loads libparted"),)
+
+
+def _i386() -> tuple[Capability, ...]:
+    """What mmdebstrap wants for a tree of another architecture than the machine's: arch-test, and that it says ok."""
+
+    def attempt() -> tuple[Capability, ...]:
+        command.require("arch-test", "arch-test")
+        finished = command.attempt(["arch-test", "i386"], timeout_seconds=_PROGRAM_TIMEOUT_SECONDS)
+        if finished.exit_code != 0:
+            raise HostError(finished.tail(1), resolution="use a kernel with CONFIG_IA32_EMULATION=y")
+        return (Capability("i386", "ok", "tried: programs for i386 run"),)
+
+    (found,) = _tried("i386", attempt)
+    if found.state == "ok":
+        return (found,)
+    return (replace(found, state="limited", resolution=f"for trees of i386: {found.resolution}", needed=False),)
 
 
 def _e2fsprogs() -> tuple[Capability, ...]:

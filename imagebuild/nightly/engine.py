@@ -14,6 +14,7 @@ from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING, Any
 
 from imagebuild.errors import HostError, VerifyError
+from imagebuild.host.scratch import scratch_folder
 from imagebuild.nightly.model import Done, Result, State, Task
 from imagebuild.nightly.work import carry_out
 
@@ -145,9 +146,11 @@ def _client(scheduler: str, jobs: int) -> Iterator[Client]:
             yield client
         return
     with (
+        scratch_folder() as scratch,
         LocalCluster(
             n_workers=1, threads_per_worker=jobs, processes=False, dashboard_address="127.0.0.1:0", protocol="inproc",
             resources=dict.fromkeys(RESOURCES, jobs), silence_logs=50, host=None,
+            local_directory=str(scratch),
         ) as cluster,
         Client(cluster, set_as_default=False) as client,
     ):  # fmt: skip

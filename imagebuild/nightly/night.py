@@ -264,9 +264,9 @@ def _reserve(store: Store) -> Iterator[None]:
         yield
         return
     path = store.folder / _RESERVE
-    with path.open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, _RESERVE_BYTES)
     try:
+        with path.open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, _RESERVE_BYTES)
         yield
     finally:
         path.unlink(missing_ok=True)

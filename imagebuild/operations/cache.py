@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from typing import get_args
 
 from imagebuild.errors import UsageError
 from imagebuild.host.cache import Cache, Entry, damage
-from imagebuild.host.cache_kinds import KINDS, MOST_STAMPS, CacheKind
+from imagebuild.host.cache_kinds import KINDS, MOST_STAMPS, CacheKind, Kind
+from imagebuild.host.guest import SUPERMIN
 from imagebuild.host.known_digest import forget_stamps
 
 LIMIT_VARIABLE = "IMAGEBUILD_CACHE_LIMIT"
@@ -53,17 +57,25 @@ def kinds_in_use(cache: Cache, entries: list[Entry]) -> list[KindUse]:
     uses = []
     for name, about in KINDS.items():
         own = [entry.size_bytes for entry in entries if entry.kind == name]
-        stats = [path.stat() for path in (cache.root / name).glob("*") if path.is_file()]
+        stats = [path.stat() for path in _files(cache, name)]
         files = [found.st_blocks * 512 for found in stats]
         times = [*(entry.used for entry in entries if entry.kind == name), *(found.st_mtime for found in stats)]
         uses.append(KindUse(name, about, len(own) + len(files), sum(own) + sum(files), max(times, default=0.0)))
     return uses
 
 
+def _files(cache: Cache, name: str) -> Iterator[Path]:
+    """Of a kind without entries: all that lies there."""
+    if name not in get_args(Kind):
+        yield from (path for path in (cache.root / name).rglob("*") if path.is_file() and not path.is_symlink())
+
+
 def prune_cache(cache: Cache, max_size_bytes: int) -> Pruned:
     """Remove the entries that were not wanted for the longest time until the rest fits; what is in use stays."""
     removed = cache.prune(max_size_bytes)
     stamps = forget_stamps(cache.root, MOST_STAMPS if max_size_bytes else 0)
+    if not max_size_bytes:
+        shutil.rmtree(cache.root / SUPERMIN, ignore_errors=True)
     return Pruned(tuple(removed), tuple(cache.entries()), stamps)
 
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
-from imagebuild.recipe.public_keys import public_keys
+from imagebuild.recipe.named_file import read_whole
+from imagebuild.recipe.public_keys import MOST_BYTES, public_keys
 from imagebuild.vocabulary import GENUINE, ROOT_TYPES, USUAL_ROOT, Layout
 
 SUITES = ("bookworm", "trixie", "bullseye")
@@ -61,7 +62,7 @@ def read_key(answer: str) -> str:
     if not answer:
         raise ValueError("a key is needed here: without one the user cannot log in")
     try:
-        content = answer.encode() if " " in answer else Path(answer).expanduser().read_bytes()
+        content = answer.encode() if " " in answer else read_whole(Path(answer).expanduser(), MOST_BYTES)
     except OSError as error:
         raise ValueError(f"this is neither a public key nor a file that can be read: {error.strerror}") from None
     return "\n".join(public_keys(content))

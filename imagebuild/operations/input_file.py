@@ -8,6 +8,7 @@ from pathlib import Path
 
 from imagebuild.artifacts.output_directory import image_in
 from imagebuild.errors import HostError, UsageError
+from imagebuild.recipe.named_file import NotAFileError, open_named
 
 
 def image_at(path: Path) -> Path:
@@ -29,6 +30,12 @@ def check_file(path: Path, what: str) -> None:
         raise UsageError(str(path), f"found a recipe; expected the image that it makes: imagebuild build {path}")
     if not stat.S_ISREG(status.st_mode):
         raise UsageError(str(path), f"found a device, pipe or socket; expected a file, a copy of the {what}")
+    try:
+        open_named(path).close()
+    except NotAFileError as error:
+        raise UsageError(str(path), f"this {error.strerror}; expected a file, a copy of the {what}") from None
+    except OSError:
+        pass  # said below
     if status.st_size == 0:
         raise UsageError(str(path), f"found an empty file; expected the {what}")
     if not os.access(path, os.R_OK):

@@ -12,6 +12,8 @@ from imagebuild.errors import ImagebuildError, RecipeError
 from imagebuild.operations.judge import LoaderDemand
 from imagebuild.operations.recipes import named, preliminary_plan
 from imagebuild.operations.toolbox import Load
+from imagebuild.plan.secret_files import secret_texts
+from imagebuild.recipe.named_file import read_named
 from imagebuild.vocabulary import MachineName
 
 if TYPE_CHECKING:
@@ -56,6 +58,11 @@ class Job:
     @property
     def name(self) -> str:
         return self.loaded.recipe.name
+
+    @property
+    def is_private(self) -> bool:
+        """Whether the image holds a password's hash, or a text of the recipe that others are not to read."""
+        return bool(self.secrets or secret_texts(self.loaded.recipe))
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +159,7 @@ def _plain(password: Password) -> str:
 
 def _read_secret(loaded: LoadedRecipe, key: str, path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            return file.read(_SECRET_BYTES).decode("utf-8", "replace")
+        return read_named(path, _SECRET_BYTES)[:_SECRET_BYTES].decode("utf-8", "replace")
     except OSError as error:
         raise _mistake(loaded, key, f"the file {path} cannot be read: {error.strerror}") from None
 

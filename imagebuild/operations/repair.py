@@ -115,5 +115,7 @@ def _failures(image: Path, tools: Tools, loader: BootLoader, progress: Progress)
         scratch_folder() as folder,
         open_subject(image, tools, folder) as subject,
     ):
-        checks = run_static(subject, progress, loader)
-    return [check for check in checks if check.outcome is Outcome.FAILED]
+        result = run_static(subject, progress, loader)
+    if result.unheard:
+        raise VerifyError(f"the repaired copy could not be checked: {result.unheard[0]}", resolution="run it again")
+    return [check for check in result.checks if check.outcome is Outcome.FAILED]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Mapping
@@ -13,12 +12,14 @@ from typing import TYPE_CHECKING
 from imagebuild.artifacts.output_directory import PACKAGES, PLAN, RECIPE, REPORT
 from imagebuild.errors import UsageError
 from imagebuild.events import Progress, Screen, stage
+from imagebuild.formats.foreign import json_value
 from imagebuild.host.cache import Cache
 from imagebuild.host.scratch import scratch_folder
 from imagebuild.operations.jobs import Job, prepare_jobs
 from imagebuild.operations.journal import Journal
 from imagebuild.operations.toolbox import Load, Toolbox
-from imagebuild.report import Report
+from imagebuild.recipe.named_file import read_whole
+from imagebuild.report import MOST_REPORT_BYTES, Report
 
 if TYPE_CHECKING:
     from imagebuild.diff.compare import Difference
@@ -71,7 +72,7 @@ def reproduce(request: ReproduceRequest, toolbox: Toolbox, screen: Screen) -> Re
 
 def _report(folder: Path) -> Report:
     try:
-        return Report.model_validate_json((folder / REPORT).read_bytes())
+        return Report.model_validate_json(read_whole(folder / REPORT, MOST_REPORT_BYTES))
     except (OSError, ValueError):
         message = f"found no {REPORT}; name the output directory of a build, such as out/web"
         raise UsageError(str(folder), message) from None
@@ -104,7 +105,7 @@ def _bound(read: Load, folder: Path) -> Load:
 def _epoch(folder: Path) -> int | None:
     """The moment of the earlier build's tree."""
     try:
-        epoch = json.loads((folder / PLAN).read_bytes())["epoch"]
+        epoch = json_value(read_whole(folder / PLAN, MOST_REPORT_BYTES))["epoch"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return epoch if isinstance(epoch, int) else None

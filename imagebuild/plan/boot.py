@@ -12,7 +12,13 @@ from imagebuild.bootloaders.pv_grub import BOOT_DEVICES
 from imagebuild.errors import PlanError
 from imagebuild.plan.facts import KernelInTree, OwnKernel, TreeFacts
 from imagebuild.plan.initrds import Needed, initrd_for
-from imagebuild.plan.kernel_rules import check_kernel, must_repack, note_on_repacking, notes_on_kernel
+from imagebuild.plan.kernel_rules import (
+    check_kernel,
+    check_suite,
+    must_repack,
+    note_on_repacking,
+    notes_on_kernel,
+)
 from imagebuild.plan.steps import (
     CopyFile,
     CopyInTree,
@@ -52,6 +58,7 @@ class BootChoice:
 
 def choose_kernels(recipe: Recipe, facts: TreeFacts | None, needed: Needed) -> BootChoice:
     """The entries of the menu. Raises PlanError when a kernel or an initrd cannot do what the image needs."""
+    check_suite(recipe)
     choice = _Choice(recipe, needed)
     for wanted in recipe.boot.kernels or (Kernel(version="*"),):
         if facts is None:

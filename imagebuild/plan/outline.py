@@ -24,6 +24,7 @@ from imagebuild.plan.steps import (
     UnpackPackage,
     UnpackTar,
     WriteFile,
+    WriteSecret,
 )
 from imagebuild.plan.system_vocabulary import AddUser, AuthorizeKeys, JoinGroups, RemoveTraces, RunScript
 
@@ -143,14 +144,20 @@ def _edit(edit: Edit) -> str:
             return f"append a second payload, compressed with gzip, to {edit.path}"
         case GenerateInitrd():
             return f"generate {edit.path} with {edit.tool}, holding {', '.join(edit.modules)}"
-        case AddUser() | JoinGroups() | AuthorizeKeys() | SetPassword() | RunScript() | RemoveTraces():
+        case (
+            AddUser() | JoinGroups() | AuthorizeKeys() | SetPassword() | WriteSecret() | RunScript() | RemoveTraces()
+        ):  # fmt: skip
             return _system_edit(edit)
         case _:
             assert_never(edit)
 
 
-def _system_edit(edit: AddUser | JoinGroups | AuthorizeKeys | SetPassword | RunScript | RemoveTraces) -> str:
+def _system_edit(
+    edit: AddUser | JoinGroups | AuthorizeKeys | SetPassword | WriteSecret | RunScript | RemoveTraces,
+) -> str:
     match edit:
+        case WriteSecret():
+            return f"write {edit.path} ({edit.size_bytes} bytes, mode {edit.mode:04o}): the plan does not hold its text"
         case RemoveTraces():
             paths = ", ".join((*edit.removed, *edit.emptied))
             return f"remove {edit.name} ({paths}), unless the recipe writes it: {edit.reason}"

@@ -19,7 +19,7 @@ _LINE = re.compile(
     rf"(?P<type>{'|'.join(map(re.escape, TYPES))})[ \t]+(?P<blob>[A-Za-z0-9+/]+=*)(?:[ \t]+(?P<comment>.*))?"
 )
 _PRIVATE = (b"PRIVATE KEY-----", b"PuTTY-User-Key-File", b"SSH PRIVATE KEY FILE")
-_MOST_BYTES = 2**20
+MOST_BYTES = 2**20
 
 
 def public_keys(content: bytes) -> tuple[str, ...]:
@@ -31,7 +31,7 @@ def public_keys(content: bytes) -> tuple[str, ...]:
         raise ValueError(
             "this is a PRIVATE key, which must never be in an image; name the public one, which ends in .pub"
         )
-    if len(content) > _MOST_BYTES:
+    if len(content) > MOST_BYTES:
         raise ValueError("it is larger than 1 MiB: not a file of public keys")
     if b"BEGIN SSH2 PUBLIC KEY" in content:
         raise ValueError("this is a public key in another form (RFC 4716); make it OpenSSH's: ssh-keygen -i -f FILE")

@@ -34,7 +34,6 @@ from imagebuild.rootfs.facts import PackageRecords, read_tree
 from imagebuild.rootfs.kernel_files import with_own_kernels
 from imagebuild.rootfs.lock import check_packages, explain_failure, pins
 from imagebuild.rootfs.packages import Packages, installed_packages
-from imagebuild.rootfs.rpm_database import rpm_packages
 from imagebuild.rootfs.times import wanted_epoch
 
 KIND: Kind = "trees"
@@ -242,8 +241,8 @@ def _load(entry: Path, resolved: ResolvedTree, source: TreeSource, recipe_direct
 def _packages(digest: str, family: str, records: PackageRecords, index: str) -> Packages:
     """What dpkg's and rpm's records list; a tree has one or the other."""
     found, note = installed_packages(records.dpkg_status, index), ""
-    if not found and records.rpm_database is not None:
-        found, note = rpm_packages(records.rpm_database)
+    if not found and records.rpm_packages is not None:
+        found, note = records.rpm_packages
     elif not found and records.older_rpm_database:
         note = f"the rpm database {records.older_rpm_database} has an older format, which imagebuild does not read"
     return Packages(tree=digest, packages=found, note=note, family=family)

@@ -11,10 +11,12 @@ from imagebuild.filesystems.table import known
 from imagebuild.formats.text import excerpt
 from imagebuild.host import command
 from imagebuild.image.places import Partition, Place, Table, copy_out
-from imagebuild.image.probe import Looked, look
+from imagebuild.image.probe import Looked
+from imagebuild.image.witness import ask
 from imagebuild.verify.view import Finding, View, failed, passed, skipped, warned
 
 _FSCK_TIMEOUT_SECONDS = 600
+_SFDISK_TIMEOUT_SECONDS = 60
 _EXTENDED = ("5", "f", "85")
 # The kernel uses as much swap as is there, or none, and the boot goes on; FAT's driver does not compare.
 _SIZE_NOT_CHECKED = ("swap", "vfat")
@@ -30,7 +32,9 @@ def partition_table(view: View) -> Iterator[Finding]:
             yield passed(f"none: {subject.places[0].type} begins with the disk (hd0)")
         return
     problems = list(_table_problems(subject.table, subject.size_bytes))
-    verified = look(["sfdisk", "--verify", subject.raw.name], folder=subject.raw.parent)
+    argv = ["sfdisk", "--verify", subject.raw.name]
+    seconds = _SFDISK_TIMEOUT_SECONDS
+    verified = ask(argv, name="sfdisk", answers=(0, 1), folder=subject.raw.parent, timeout_seconds=seconds)
     if verified.exit_code != 0:
         problems.append(f"sfdisk --verify: {verified.last_words()}")
     if subject.menu_at and not subject.menu_at.is_first:
@@ -121,8 +125,8 @@ def _fsck(view: View, place: Place, shown: str) -> Finding:
     if command.find(checker.program) is None:
         return skipped(f"{shown}: {checker.program} is not installed (Debian package {checker.package})")
     looked = _checked(view, place, checker)
-    if looked.end != "itself":
-        return failed(f"{shown}: {checker.program} did not finish ({looked.end})")
+    if looked.end == "output":
+        return failed(f"{shown}: {checker.program} complains without an end: {looked.last_words()}")
     if looked.exit_code == 0 and unclean:
         return warned(f"{shown}: {unclean}, though {checker.program} finds nothing wrong")
     if looked.exit_code == 0:
@@ -134,15 +138,21 @@ def _fsck(view: View, place: Place, shown: str) -> Finding:
 
 def _checked(view: View, place: Place, checker: Checker) -> Looked:
     """In place, or on a copy: for checkers that know no offset, and for one that replays a log even when it only
-    checks."""
+    checks. Raises WitnessError."""
     raw = view.subject.raw
+    answers = (0, *checker.refusals)
     if checker.knows_offset and len(place.runs) == 1:
         source = f"{raw.name}?offset={place.runs[0].offset_bytes}"
-        return look([*checker.argv, source], folder=raw.parent, timeout_seconds=_FSCK_TIMEOUT_SECONDS)
+        return ask(
+            [*checker.argv, source], name=checker.program, answers=answers, folder=raw.parent,
+            timeout_seconds=_FSCK_TIMEOUT_SECONDS,
+        )  # fmt: skip
     copy = copy_out(view.subject.raw, place, view.subject.scratch / "checked.raw")
     try:
-        return look(
+        return ask(
             [*checker.argv, copy.name],
+            name=checker.program,
+            answers=answers,
             folder=copy.parent,
             timeout_seconds=_FSCK_TIMEOUT_SECONDS,
             most_file_bytes=place.size_bytes if checker.is_limited else None,

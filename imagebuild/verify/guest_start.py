@@ -18,7 +18,7 @@ from imagebuild.bootloaders.table import LOADERS
 from imagebuild.formats.kernel_file import unwrap
 from imagebuild.formats.repack import RepackError, with_gzip_payload
 from imagebuild.host.cache import Cache
-from imagebuild.image.boot_files import NoEntry, default_entry_files, has_kernel_alone
+from imagebuild.image.boot_files import EntryFiles, NoEntry, default_entry_files, has_kernel_alone
 from imagebuild.image.subject import Subject
 from imagebuild.report import Loader
 from imagebuild.testhost import TestHost
@@ -96,3 +96,14 @@ def _bare_kernel_before(subject: Subject, number: int) -> int | None:
         if subject.menu and has_kernel_alone(subject, subject.menu.entries[tried]):
             return tried
     return None
+
+
+def why_not_under_xen(files: EntryFiles | NoEntry) -> str:
+    """Why the default entry's kernel cannot be judged by a boot under our Xen, whatever it is worth; empty: it can.
+
+    Debian builds Xen without 32-bit PV guests (CONFIG_PV32): each of them would end as if its kernel were none.
+    """
+    facts = unwrap(files.kernel) if isinstance(files, EntryFiles) else None
+    if facts is None or facts.architecture != "i386":
+        return ""
+    return "its kernel is a 32-bit one, and the Xen of the test host runs no 32-bit PV guests: it was not booted there"

@@ -26,6 +26,7 @@ from imagebuild.events import Progress, stage
 from imagebuild.host.cache import Cache, Entry, damage
 from imagebuild.host.cache_kinds import Kind
 from imagebuild.host.known_digest import known_sha256
+from imagebuild.image.witness import no_verdict
 from imagebuild.report import Boot, Check, ImageFacts
 from imagebuild.testhost import definition
 from imagebuild.verify import runner
@@ -36,8 +37,8 @@ from imagebuild.vocabulary import GENUINE, MACHINES, MachineName
 
 KIND: Kind = "verdicts"
 _FILE = "verdict.json"
-# What else judges beside this package: it reads menus, kernels, initrds and superblocks.
-_JUDGES = ("verify", "formats")
+# What judges: it reads filesystems, menus, kernels, initrds and superblocks.
+_JUDGES = ("verify", "image", "bootloaders", "filesystems", "formats")
 
 
 class _Kept(BaseModel):
@@ -53,7 +54,12 @@ class _Kept(BaseModel):
 
 def verify_image(request: Request, *, cache: Cache, progress: Progress) -> Verification:
     """As runner.verify_image, from what is kept where that is the answer (`kept_at`, if it is all of it). Raises the
-    same."""
+    same, and VerifyError where this machine has no space or memory left."""
+    with no_verdict(request.image):
+        return _verified(request, cache, progress)
+
+
+def _verified(request: Request, cache: Cache, progress: Progress) -> Verification:
     try:
         sha256 = known_sha256(request.image, cache)
     except OSError:
@@ -64,7 +70,7 @@ def verify_image(request: Request, *, cache: Cache, progress: Progress) -> Verif
     if not missing:
         return _answer(found, request)
     if found:
-        progress.note(f"{', '.join(found)}: the same bytes were judged before; only {', '.join(missing)} is left to do")
+        progress.note(f"{', '.join(found)}: these bytes were verified before; only {', '.join(missing)} is missing")
     result = runner.verify_image(replace(request, sha256=sha256, machines=missing), cache=cache, progress=progress)
     for machine in missing:
         if machine not in result.undecided and any(check.machine == machine for check in result.checks):

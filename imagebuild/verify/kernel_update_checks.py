@@ -1,7 +1,7 @@
 """The check of the day after: a menu that names a versioned kernel whose package may go, and that nothing maintains.
 
 Sources: dpkg-query(1), --listfiles, for /var/lib/dpkg/info; apt-mark(8) and apt's extended_states; apt.conf(5),
-APT::NeverAutoRemove; dpkg(1) on the state "hold"; pv-grub-menu 1.3 (Debian 12); grubby(8), which writes grub.conf;
+APT::NeverAutoRemove; dpkg(1) on the state "hold"; grubby(8), which writes grub.conf;
 dnf.conf(5), installonly_limit, whose default removes the oldest kernel when a fourth comes.
 """
 
@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
+from imagebuild.bootloaders.pv_grub import MENU_MAINTAINERS
 from imagebuild.formats.text import excerpt
 from imagebuild.image.boot_files import FileAt
 from imagebuild.image.readers import ReadError
@@ -18,11 +19,6 @@ from imagebuild.image.root_tree import RootTree
 from imagebuild.verify.init_checks import mounts_of
 from imagebuild.verify.view import Finding, View, passed, skipped, warned
 
-_MAINTAINERS = {
-    "/etc/kernel/postinst.d/zz-imagebuild-menu": "imagebuild's program",
-    "/etc/kernel/install.d/95-imagebuild-menu.install": "imagebuild's program",
-    "/etc/kernel/postinst.d/pv-grub-menu": "pv-grub-menu",
-}
 _GRUBBY, _GRUB_CONF = ("/sbin/grubby", "/usr/sbin/grubby"), "/boot/grub/grub.conf"
 _RPM_DATABASES = ("/usr/lib/sysimage/rpm", "/var/lib/rpm")
 _DPKG_LISTS, _DPKG_STATUS = "/var/lib/dpkg/info", "/var/lib/dpkg/status"
@@ -55,7 +51,7 @@ def kernel_updates(view: View) -> Iterator[Finding]:
 
 
 def _maintainer(tree: RootTree) -> str:
-    found = next((title for path, title in _MAINTAINERS.items() if tree.find(path) is not None), "")
+    found = next((title for path, title in MENU_MAINTAINERS.items() if tree.find(path) is not None), "")
     if not found and tree.find(_GRUB_CONF) is not None and any(tree.find(path) is not None for path in _GRUBBY):
         found = "grubby"
     return found

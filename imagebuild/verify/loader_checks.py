@@ -8,7 +8,7 @@ from imagebuild.bootloaders.menus.trace import End
 from imagebuild.bootloaders.pv_grub import PV_GRUB
 from imagebuild.bootloaders.table import LOADERS
 from imagebuild.filesystems.ext_blocks import unreadable
-from imagebuild.image.boot_files import MOST_INITRD_BYTES, MOST_KERNEL_BYTES, FileAt, NoEntry
+from imagebuild.image.boot_files import FileAt, NoEntry
 from imagebuild.image.readers import ReadError
 from imagebuild.verify.grub_shell import GrubShell
 from imagebuild.verify.view import Finding, ReachedEntry, View, failed, passed, skipped
@@ -27,7 +27,7 @@ def boot_files(view: View) -> Iterator[Finding]:
             yield failed(f"{reached.shown}: {'; '.join(problems)}{_goes_on(view, reached)}")
         else:
             sizes = [
-                f"{at.path} ({len(view.content(at, MOST_INITRD_BYTES))} bytes)"
+                f"{at.path} ({len(view.content(at))} bytes)"
                 for at in (reached.kernel, reached.initrd)
                 if isinstance(at, FileAt)
             ]
@@ -45,12 +45,12 @@ def _goes_on(view: View, reached: ReachedEntry) -> str:
 
 
 def _missing(view: View, reached: ReachedEntry) -> Iterator[str]:
-    for at, most_bytes in ((reached.kernel, MOST_KERNEL_BYTES), (reached.initrd, MOST_INITRD_BYTES)):
+    for at in (reached.kernel, reached.initrd):
         if isinstance(at, NoEntry):
             yield at.reason
         elif at is not None:
             try:
-                if not view.content(at, most_bytes):
+                if not view.content(at):
                     yield f"{at.place.name}: {at.path} is empty"
             except ReadError as error:
                 number = {"missing": "Error 15: File not found: ", "not a file": "Error 2: Bad file type: "}
@@ -82,7 +82,7 @@ def _compared(view: View, shell: GrubShell, at: FileAt, role: str) -> Finding:
     reader = view.subject.reader(at.place)
     shown = f"{role} {at.place.name}{at.path}"
     try:
-        content = view.content(at, MOST_INITRD_BYTES)
+        content = view.content(at)
     except ReadError as error:
         return skipped(f"{shown}: {error}")
     assert reader is not None
@@ -145,7 +145,7 @@ def misread_by_loader(view: View) -> Iterator[FileAt]:
                 yield at
         elif at.place.type in PV_GRUB.reads:
             try:
-                content = view.content(at, MOST_INITRD_BYTES)
+                content = view.content(at)
             except ReadError:
                 continue
             if shell.compare(at.place, at.path, content).problem:

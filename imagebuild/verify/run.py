@@ -10,7 +10,7 @@ from pathlib import Path
 from imagebuild.events import Progress
 from imagebuild.host.cache import Cache
 from imagebuild.image.subject import Subject
-from imagebuild.report import Boot, Check, Stage, Verdict, verdict_of
+from imagebuild.report import BOOT_CHECK, Boot, Check, Outcome, Stage, Verdict, verdict_of
 from imagebuild.testhost import TestHost
 from imagebuild.verify.boot import Pace
 from imagebuild.verify.request import Request
@@ -52,6 +52,19 @@ class Recorder:
     def stage_finished(self, stage: Stage) -> None:
         self._stages.append(stage)
         self._progress.stage_finished(stage)
+
+
+def judged(run: Run, check: Check) -> None:
+    """A check is done: remembered, and told."""
+    run.checks.setdefault(check.machine, []).append(check)
+    run.progress.note(f"{check.outcome} {check.machine} {check.name}: {check.detail}", check.outcome)
+
+
+def undecided(run: Run, machine: MachineName, reason: str, check: str = BOOT_CHECK, seconds: float = 0.0) -> None:
+    """The machine could not verify, for this reason: its check counts as skipped."""
+    run.undecided[machine] = reason
+    detail = f"could not verify: {reason}"
+    judged(run, Check(machine=machine, name=check, outcome=Outcome.SKIPPED, detail=detail, seconds=seconds))
 
 
 def conclusion(checks: tuple[Check, ...], undecided: Mapping[MachineName, str]) -> tuple[Verdict, str]:

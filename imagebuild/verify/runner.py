@@ -32,13 +32,15 @@ from imagebuild.verify import fallback, xen
 from imagebuild.verify.boot import Pace, outcome_of
 from imagebuild.verify.console import Ending
 from imagebuild.verify.evidence import entry_stops, stops_grub_097, unknown_menu
-from imagebuild.verify.guest_start import loader_for
+from imagebuild.verify.guest_start import loader_for, why_not_under_xen
 from imagebuild.verify.live import shown_live
 from imagebuild.verify.qemu import QemuBoot, boot_under_qemu, why_not
 from imagebuild.verify.request import BootSettings, Request, Verification
 from imagebuild.verify.run import Recorder as _Recorder
 from imagebuild.verify.run import Run as _Run
 from imagebuild.verify.run import conclusion
+from imagebuild.verify.run import judged as _judged
+from imagebuild.verify.run import undecided as _undecided
 from imagebuild.verify.static import run_static
 from imagebuild.verify.threads import threads, wait_for
 from imagebuild.vocabulary import MACHINES, Accelerator, MachineName
@@ -102,7 +104,9 @@ def _boot_jobs(run: _Run) -> list[Callable[[], None]]:
     What a boot needs from the image is read here: the subject's readers are one thread's.
     """
     jobs: list[Callable[[], None]] = []
-    if "xen" in run.request.machines:
+    if "xen" in run.request.machines and (reason := why_not_under_xen(default_entry_files(run.subject))):
+        _undecided(run, "xen", reason)
+    elif "xen" in run.request.machines:
         task = _xen_task(run)
         jobs.append(functools.partial(_boot_xen, run, task, _fallback_case(run, task)))
     if "qemu" in run.request.machines and (direct := _qemu_task(run)):
@@ -125,11 +129,13 @@ def _fit_side_by_side(request: Request) -> bool:
 
 def _static(run: _Run) -> None:
     with stage(_Recorder(run.progress, run.stages), "static checks"):
-        checks = run_static(run.subject, run.progress, run.request.loader, strict=run.request.strict_fallback)
-        run.checks["static"] = checks
-        if LOADERS[run.request.loader].is_grub_097 and (reason := unknown_menu(run.subject)):
+        result = run_static(run.subject, run.progress, run.request.loader, strict=run.request.strict_fallback)
+        run.checks["static"] = list(result.checks)
+        if result.unheard:
+            run.undecided["static"] = "; ".join(dict.fromkeys(result.unheard))
+        elif LOADERS[run.request.loader].is_grub_097 and (reason := unknown_menu(run.subject)):
             run.undecided["static"] = reason
-    for check in checks:
+    for check in result.checks:
         if check.outcome in (Outcome.FAILED, Outcome.WARNED):
             run.progress.note(f"{check.outcome} static {check.name}: {check.detail}", check.outcome)
 
@@ -284,17 +290,6 @@ def _judge_boot(run: _Run, boot: Boot, ending: Ending) -> None:
     detail = f"{boot.detail} (loader: {boot.loader.kind}, {boot.loader.version})"
     check = Check(machine=boot.machine, name=name, outcome=verdict, detail=detail, seconds=boot.seconds)
     _judged(run, check)
-
-
-def _judged(run: _Run, check: Check) -> None:
-    run.checks.setdefault(check.machine, []).append(check)
-    run.progress.note(f"{check.outcome} {check.machine} {check.name}: {check.detail}", check.outcome)
-
-
-def _undecided(run: _Run, machine: MachineName, reason: str, check: str = BOOT_CHECK, seconds: float = 0.0) -> None:
-    run.undecided[machine] = reason
-    detail = f"could not verify: {reason}"
-    _judged(run, Check(machine=machine, name=check, outcome=Outcome.SKIPPED, detail=detail, seconds=seconds))
 
 
 def _result(run: _Run, sha256: str) -> Verification:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import assert_never
 
+from imagebuild.assemble.inside.directories import make_directory
 from imagebuild.errors import BuildError
 from imagebuild.plan.steps import SetPassword
 from imagebuild.plan.system_vocabulary import AddUser, AuthorizeKeys, JoinGroups
@@ -144,7 +145,7 @@ def _with_member(fields: list[str], user: str) -> list[str]:
 
 
 def _make_home(home: Path, uid: int, gid: int) -> None:
-    home.parent.mkdir(parents=True, exist_ok=True)
+    make_directory(home.parent)
     if SKELETON.is_dir():
         shutil.copytree(SKELETON, home, symlinks=True)
     else:

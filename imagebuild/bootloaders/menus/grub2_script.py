@@ -23,7 +23,7 @@ from imagebuild.bootloaders.menus.grub2_words import (
 )
 from imagebuild.bootloaders.menus.trace import End, FileName, Line, Loaded, LoaderError, Run, Step, Trace
 
-_DEVICE = re.compile(r"hd(\d+)(?:,(?:msdos|gpt)?(\d+))?")
+_DEVICE = re.compile(r"hd([0-9]{1,9})(?:,(?:msdos|gpt)?([0-9]{1,9}))?")
 _LONGEST_COMMAND_LINE_BYTES = 1023
 _MOST_MENU_BYTES = 2**18
 _LINUX_OPTIONS = ("--type=linux", "--type=biglinux", "--no-mem-option")

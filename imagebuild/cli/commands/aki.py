@@ -10,6 +10,7 @@ import typer
 
 from imagebuild.cli.ec2_options import Arch, Kernel, Loader
 from imagebuild.cli.options import AsJson, Debug
+from imagebuild.cli.output import say_json, say_text
 from imagebuild.errors import OK
 
 if TYPE_CHECKING:
@@ -66,14 +67,14 @@ def _print_rows(rows: Sequence[Aki], *, as_json: bool) -> None:
     from imagebuild.publish.ec2.aki import sources
 
     if as_json:
-        print(json.dumps([asdict(row) | {"name": row.name} for row in rows], indent=2))
+        say_json(json.dumps([asdict(row) | {"name": row.name} for row in rows], indent=2))
         return
     for row in rows:
-        print(f"{row.id}  {row.region:<15} {row.name:<30} {row.source}")
+        say_text(f"{row.id}  {row.region:<15} {row.name:<30} {row.source}")
     for key in sorted({row.source for row in rows}):
         if text := sources().get(key):
-            print(f"{key}: {text}")
-    print(f"{len(rows)} AKIs" if rows else "no AKI matches")
+            say_text(f"{key}: {text}")
+    say_text(f"{len(rows)} AKIs" if rows else "no AKI matches")
 
 
 def _print_chosen(chosen: ChosenAki, *, as_json: bool) -> None:
@@ -84,8 +85,8 @@ def _print_chosen(chosen: ChosenAki, *, as_json: bool) -> None:
     if as_json:
         image = {"table": kind.table, "layout": kind.layout, "architecture": kind.architecture}
         facts = {"name": aki.name, "reason": chosen.reason, "image": image, "notes": chosen.notes}
-        print(json.dumps(asdict(aki) | facts, indent=2))
+        say_json(json.dumps(asdict(aki) | facts, indent=2))
         return
-    print(f"{aki.id}  {aki.name}  {aki.region}  (source: {aki.source})")
+    say_text(f"{aki.id}  {aki.name}  {aki.region}  (source: {aki.source})")
     for line in (chosen.reason, *chosen.notes):
-        print(line)
+        say_text(line)

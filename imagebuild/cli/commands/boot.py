@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from imagebuild.cli.options import BuiltImage, Debug, Memory, PvGrub, boot_settings
+from imagebuild.cli.output import say_text
 from imagebuild.errors import OK
 
 
@@ -50,7 +51,7 @@ def boot(
         def on_start() -> None:
             display.close()
             end = "the guest writes into the image" if keep else "changes are discarded"
-            print(f"{image}: booting; {end}; Ctrl-A X ends the machine", file=sys.stderr, flush=True)
+            say_text(f"{image}: booting; {end}; Ctrl-A X ends the machine", stream=sys.stderr)
 
         boot_image(request, Cache(), Journal(display), on_start)
     return OK

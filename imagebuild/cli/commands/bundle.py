@@ -9,6 +9,7 @@ import typer
 
 from imagebuild.cli.ec2_options import Arch, Cert, Ec2Cert, Kernel, Key, Mappings, Ramdisk, RawImage, User, needed
 from imagebuild.cli.options import Debug
+from imagebuild.cli.output import say_text
 from imagebuild.errors import OK
 
 
@@ -57,5 +58,5 @@ def bundle(
         mappings=tuple(mappings or ()),
     )
     progress = LineProgress()
-    print(make_bundle(request, Cache(), progress, progress.meter("bundle")))
+    say_text(str(make_bundle(request, Cache(), progress, progress.meter("bundle"))))
     return OK

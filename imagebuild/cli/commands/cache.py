@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from imagebuild.cli.options import AsJson, Debug
+from imagebuild.cli.output import say_json, say_text
 from imagebuild.cli.plain_help import PlainGroup, PlainVerb
 from imagebuild.errors import OK
 
@@ -44,15 +45,17 @@ def list_entries(
     store = Cache()
     entries = store.entries()
     if as_json:
-        print(json.dumps([_facts(entry) for entry in entries], indent=2))
+        say_json(json.dumps([_facts(entry) for entry in entries], indent=2))
         return OK
     if each:
         for entry in entries:
-            print(f"{_used(entry.used)}  {size(entry.size_bytes):>9}  {entry.kind:<13} {entry.digest[:16]}")
-        print()
+            say_text(f"{_used(entry.used)}  {size(entry.size_bytes):>9}  {entry.kind:<13} {entry.digest[:16]}")
+        say_text()
     for use in sorted(kinds_in_use(store, entries), key=lambda use: -use.size_bytes):
         limit = f" (at most {use.about.limit})" if use.about.limit else ""
-        print(f"{use.entries:>4}  {size(use.size_bytes):>9}  {_used(use.used)}  {use.name:<13} {use.about.what}{limit}")
+        say_text(
+            f"{use.entries:>4}  {size(use.size_bytes):>9}  {_used(use.used)}  {use.name:<13} {use.about.what}{limit}"
+        )
     total = sum(entry.size_bytes for entry in entries)
     say([[(f"{len(entries)} entries, {size(total)} of at most {size(limit_bytes())}, in {store.root}", "bold")]])
     return OK
@@ -79,10 +82,10 @@ def prune(
     most = parse_size("--max-size", max_size)
     pruned = prune_cache(Cache(), most)
     for entry in pruned.removed:
-        print(f"removed {entry.kind} {entry.digest[:16]}, {size(entry.size_bytes)}")
-    print(f"{len(pruned.removed)} removed; {len(pruned.left)} entries left, {size(pruned.left_bytes)}")
+        say_text(f"removed {entry.kind} {entry.digest[:16]}, {size(entry.size_bytes)}")
+    say_text(f"{len(pruned.removed)} removed; {len(pruned.left)} entries left, {size(pruned.left_bytes)}")
     if pruned.left_bytes > most:
-        print("other processes use the rest: run this again later")
+        say_text("other processes use the rest: run this again later")
     return OK
 
 
@@ -102,11 +105,11 @@ def verify(
     for checked in check_cache(Cache(), remove=remove):
         total += 1
         name = f"{checked.entry.kind} {checked.entry.digest[:16]}"
-        print(f"{'damaged' if checked.damage else 'ok':<8} {name}")
+        say_text(f"{'damaged' if checked.damage else 'ok':<8} {name}")
         for line in checked.damage:
-            print(f"         {line}")
+            say_text(f"         {line}")
         if checked.removed is not None:
-            print("         removed" if checked.removed else "         in use by another process: not removed")
+            say_text("         removed" if checked.removed else "         in use by another process: not removed")
         elif checked.damage:
             bad.append(name)
     if bad:
@@ -129,10 +132,10 @@ def trim_cache() -> None:
 
     if event_stream() is None and (pruned := keep_within_limit(Cache())):
         freed = sum(entry.size_bytes for entry in pruned.removed)
-        print(
+        say_text(
             f"cache: removed the {len(pruned.removed)} least recently used entries, {size(freed)} "
             f"(limit {size(limit_bytes())}; {LIMIT_VARIABLE})",
-            file=sys.stderr,
+            stream=sys.stderr,
         )
 
 

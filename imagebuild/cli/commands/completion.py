@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from imagebuild.cli.output import say_text
 from imagebuild.errors import OK
 
 
@@ -25,5 +26,5 @@ def completion(
 
     from typer.completion import get_completion_script  # type: ignore[attr-defined]
 
-    print(get_completion_script(prog_name="imagebuild", complete_var="_IMAGEBUILD_COMPLETE", shell=shell))
+    say_text(get_completion_script(prog_name="imagebuild", complete_var="_IMAGEBUILD_COMPLETE", shell=shell))
     return OK

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from imagebuild.cli.options import AsJson, Debug
+from imagebuild.cli.output import say_json
 from imagebuild.errors import DIFFERENT, OK
 
 
@@ -46,7 +47,7 @@ def diff(
     with watching(sys.stderr, transient=True) as progress:
         difference = diff_images(DiffRequest(a=a, b=b, html=html), progress)
     if as_json:
-        print(difference.model_dump_json(indent=2))
+        say_json(difference.model_dump_json(indent=2))
     else:
         say(lines(difference))
     return OK if difference.same or not exit_code else DIFFERENT

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from imagebuild.cli.options import AsJson, Debug, PvGrub
+from imagebuild.cli.output import say_json
 from imagebuild.errors import OK, HostError
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def show(found: Sequence[Capability], *, as_json: bool) -> int:
 
     lacks = lacking(found)
     if as_json:
-        print(_json(found, ready=not lacks))
+        say_json(_json(found, ready=not lacks))
     else:
         import shutil
         import sys

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from imagebuild.cli.output import say_text
 from imagebuild.errors import OK, UsageError
 
 
@@ -32,5 +33,5 @@ def show_help(
 
             raise UsageError("help", f"there is no verb {verb!r}{did_you_mean(verb, below)}")
         found = type(found)(below[verb], info_name=verb, parent=found)
-    typer.echo(found.get_help())
+    say_text(found.get_help())
     return OK

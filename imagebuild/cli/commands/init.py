@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from imagebuild.cli.options import Debug
+from imagebuild.cli.output import say_text
 from imagebuild.errors import OK
 from imagebuild.vocabulary import Layout, RootType
 
@@ -79,14 +80,14 @@ def init(
     with watching(sys.stderr, transient=True) as progress:
         written = write_recipe(request, ask, Cache(), progress)
     if written.path is None:
-        print(written.text, end="")
+        say_text(written.text, end="")
         return OK
-    print(f"{path}: written")
+    say_text(f"{path}: written")
     if written.key is not None:
-        print(f"{written.key}: written")
+        say_text(f"{written.key}: written")
     if written.trouble is not None:
         raise written.trouble
-    print(f"next: imagebuild plan {path}, then imagebuild build {path}")
+    say_text(f"next: imagebuild plan {path}, then imagebuild build {path}")
     return OK
 
 
@@ -106,15 +107,15 @@ def _ask_on_terminal(question: Question, check: Callable[[str], str]) -> str:
     from imagebuild.errors import UsageError
 
     for line in question.reason.splitlines():
-        print(line, file=sys.stderr)
+        say_text(line, stream=sys.stderr)
     shown = f" ({', '.join(question.choices)})" if question.choices else ""
     default = f" [{question.default}]" if question.default else ""
     while True:
-        print(f"{question.text}{shown}{default}: ", end="", file=sys.stderr, flush=True)
+        say_text(f"{question.text}{shown}{default}: ", end="", stream=sys.stderr)
         line = sys.stdin.readline()
         if not line:
             raise UsageError("init", "the input ended before the last answer; --yes uses the defaults")
         try:
             return check(line.strip() or question.default)
         except ValueError as error:
-            print(f"  {error}", file=sys.stderr)
+            say_text(f"  {error}", stream=sys.stderr)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from imagebuild.cli.options import AsJson, BuiltImage, Debug, ForLoader
+from imagebuild.cli.output import say_json
 from imagebuild.errors import OK
 from imagebuild.vocabulary import DEFAULT_LOADER
 
@@ -47,7 +48,7 @@ def inspect(
     with watching(sys.stderr, transient=True) as progress:
         found = inspect_image(InspectRequest(image=image, loader=loader, svg=svg), Cache(), progress)
     if as_json:
-        print(found.model_dump_json(indent=2))
+        say_json(found.model_dump_json(indent=2))
         return OK
     say(lines(found))
     if svg is not None:

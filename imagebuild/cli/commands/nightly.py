@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from imagebuild.cli.options import Debug, Jobs, Locked, Recipes, Settings, With, chosen_machines
+from imagebuild.cli.output import say_text
 
 if TYPE_CHECKING:
     from imagebuild.cli.terminal import Segment
@@ -65,6 +66,7 @@ def nightly(
         raise typer.BadParameter("--no-verify cannot be combined with --with")
 
     from imagebuild.cli.commands.cache import trim_cache
+    from imagebuild.cli.signals import unhurried
     from imagebuild.cli.terminal import say
     from imagebuild.nightly.inputs import recipes_in
     from imagebuild.nightly.model import Limits, Options
@@ -81,6 +83,7 @@ def nightly(
     where = f"on {scheduler}" if scheduler else f"{request.jobs} at once"
     lines = _Lines()
     lines("", f"{len(request.recipes)} recipes, {where}, into {output}")
+    unhurried()
     night = run_night(request, lines)
     say(_table(night, output))
     trim_cache()
@@ -94,12 +97,11 @@ class _Lines:
         self._lock = threading.Lock()
 
     def __call__(self, name: str, line: str) -> None:
-        from imagebuild.formats.text import printable
         from imagebuild.operations.journal import now_utc, stamp
 
         head = f"{name}: " if name else ""
         with self._lock:
-            print(f"{stamp(now_utc())} {head}{printable(line)}", flush=True)
+            say_text(f"{stamp(now_utc())} {head}{line}")
 
 
 def _table(night: Night, output: str) -> list[Sequence[Segment]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from imagebuild.cli.options import AsJson, Debug, Locked, OneRecipe, Settings
+from imagebuild.cli.output import say_json, say_text
 
 
 def plan(
@@ -32,5 +33,8 @@ def plan(
     from imagebuild.plan.outline import outline
 
     found = plan_recipe(PlanRequest(recipe, parse_settings(settings or []), locked))
-    print(found.model_dump_json(indent=2) if as_json else outline(found), end="\n" if as_json else "")
+    if as_json:
+        say_json(found.model_dump_json(indent=2))
+    else:
+        say_text(outline(found), end="")
     return OK

@@ -10,6 +10,7 @@ import typer
 
 from imagebuild.cli.ec2_options import Arch, Cert, Ec2Cert, Kernel, Key, Loader, Mappings, Ramdisk, RawImage, User
 from imagebuild.cli.options import AsJson, Debug, Settings
+from imagebuild.cli.output import say_json, say_text
 from imagebuild.errors import OK
 
 if TYPE_CHECKING:
@@ -138,13 +139,13 @@ def _print_calls(run: DryRun, *, as_json: bool) -> None:
 
     if as_json:
         rows = [{"region": region, "call": call, "parameters": parameters} for region, call, parameters in run.calls]
-        print(json.dumps({"notes": run.notes, "calls": rows}, indent=2, ensure_ascii=False))
+        say_json(json.dumps({"notes": run.notes, "calls": rows}, indent=2, ensure_ascii=False))
         return
     for line in run.notes:
-        print(line)
+        say_text(line)
     for region, call, parameters in run.calls:
-        print(f"{region}: {call} {json.dumps(parameters, ensure_ascii=False)}")
-    print("dry run: no call was made; a real run leaves what already exists unchanged")
+        say_text(f"{region}: {call} {json.dumps(parameters, ensure_ascii=False)}")
+    say_text("dry run: no call was made; a real run leaves what already exists unchanged")
 
 
 def _print_published(published: Sequence[Published], *, as_json: bool) -> None:
@@ -152,7 +153,7 @@ def _print_published(published: Sequence[Published], *, as_json: bool) -> None:
     from dataclasses import asdict
 
     if as_json:
-        print(json.dumps([asdict(one) for one in published], indent=2))
+        say_json(json.dumps([asdict(one) for one in published], indent=2))
         return
     for one in published:
         source = one.snapshot_id or one.location or ""
@@ -160,4 +161,4 @@ def _print_published(published: Sequence[Published], *, as_json: bool) -> None:
         root = f" root {one.root_device}" if one.root_device else ""
         done = "" if one.changed else " (nothing to do)"
         facts = f"{one.virtualization} {one.architecture}{kernel}{root} {source}"
-        print(f"{one.region}: {one.image_id} {one.name}: {facts}{done}")
+        say_text(f"{one.region}: {one.image_id} {one.name}: {facts}{done}")

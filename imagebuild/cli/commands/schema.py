@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from imagebuild.cli.output import say_json
 from imagebuild.errors import OK
 
 
@@ -18,5 +19,5 @@ def schema() -> int:
 
     from imagebuild.recipe.schema import json_schema
 
-    print(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+    say_json(json.dumps(json_schema(), indent=2, ensure_ascii=False))
     return OK

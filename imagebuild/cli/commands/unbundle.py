@@ -9,6 +9,7 @@ import typer
 
 from imagebuild.cli.ec2_options import Key, needed
 from imagebuild.cli.options import Debug
+from imagebuild.cli.output import say_text
 from imagebuild.errors import OK
 
 
@@ -34,5 +35,5 @@ def unbundle(
 
     request = UnbundleRequest(manifest=manifest, private_key=needed(key, "--key"), folder=folder)
     progress = LineProgress()
-    print(read_bundle(request, progress, progress.meter("unbundle")))
+    say_text(str(read_bundle(request, progress, progress.meter("unbundle"))))
     return OK

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from imagebuild.cli.options import AsJson, Debug, Locked, Quiet, Recipes, Settings
+from imagebuild.cli.output import say_text
 
 
 def validate(
@@ -37,7 +38,7 @@ def validate(
     for path, error in validate_recipes(request):
         facts.append(recipe_facts(path, error))
         if error is None and not (quiet or as_json):
-            print(f"{path}: valid")
+            say_text(f"{path}: valid")
         codes.append(OK if error is None else error.exit_code if as_json else report(error))
     if as_json:
         print_json(facts)

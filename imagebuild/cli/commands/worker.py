@@ -36,6 +36,7 @@ def worker(
       imagebuild worker tcp://build0:8786           # on every machine that builds
     """
 
+    from imagebuild.cli.signals import unhurried
     from imagebuild.cli.terminal import say
     from imagebuild.errors import OK, Interrupted
     from imagebuild.host.cache import Cache
@@ -45,6 +46,7 @@ def worker(
     resources = offered(probe(Cache()), request.jobs)
     offer = ", ".join(f"{word}={count:g}" for word, count in resources.items())
     say([[(f"working for {scheduler}: {offer}", "")]])
+    unhurried()
     try:
         serve(request, resources)
     except KeyboardInterrupt:

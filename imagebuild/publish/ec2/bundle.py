@@ -32,6 +32,7 @@ from imagebuild.publish.ec2.manifest import (
     check_prefix,
     write_manifest,
 )
+from imagebuild.recipe.named_file import open_named
 
 PART_BYTES = 10 * 2**20
 Meter = Callable[[int, int], None]
@@ -158,13 +159,11 @@ def _write_parts(
 def _opened(path: Path) -> Iterator[int]:
     """A descriptor for reading, closed at the block's end."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        file = open_named(path)
     except OSError as error:
         raise PublishError(f"{path} cannot be read: {error.strerror}", resolution="check the path") from error
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
+    with file:
+        yield file.fileno()
 
 
 def _watched(pieces: Iterable[bytes], look: Callable[[bytes], object], total: int, meter: Meter) -> Iterator[bytes]:

@@ -13,7 +13,8 @@ from imagebuild.formats.first_sectors import NEEDED_BYTES, FirstSectors, read_fi
 from imagebuild.formats.image_format import image_format
 from imagebuild.host.digest import image_sha256
 from imagebuild.publish.ec2.bundle import Meter
-from imagebuild.report import VERDICT_WORDS, Report, Verdict
+from imagebuild.recipe.named_file import open_named, read_whole
+from imagebuild.report import MOST_REPORT_BYTES, VERDICT_WORDS, Report, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class RawImage:
 def look_at(path: Path) -> tuple[FirstSectors, int]:
     """Partition table and size in bytes of a raw image. Raises PublishError when it cannot be read, or is none."""
     try:
-        with path.open("rb") as file:
+        with open_named(path) as file:
             head = file.read(NEEDED_BYTES)
             size = os.fstat(file.fileno()).st_size
     except OSError as error:
@@ -81,7 +82,7 @@ def find_report(image: Path) -> Path:
 def check_report(image: RawImage, path: Path) -> Report:
     """Raises PublishError unless the report is about this sha256 and a boot has proven the image."""
     try:
-        report = Report.model_validate_json(path.read_bytes())
+        report = Report.model_validate_json(read_whole(path, MOST_REPORT_BYTES))
     except OSError as error:
         raise PublishError(f"{path} cannot be read: {error.strerror}", resolution="check the path") from error
     except ValidationError as error:

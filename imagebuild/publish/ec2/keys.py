@@ -17,7 +17,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from imagebuild.errors import PublishError
+from imagebuild.recipe.named_file import read_whole
 
+_MOST_BYTES = 2**20  # of a key or a certificate in PEM
 _HEX_KEY = re.compile(rb"[0-9a-f]{32}")
 
 
@@ -126,6 +128,6 @@ def signature_fits(public: rsa.RSAPublicKey, signature: str, text: bytes) -> boo
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_whole(path, _MOST_BYTES)
     except OSError as error:
         raise PublishError(f"{path} cannot be read: {error.strerror}", resolution="check the path") from error

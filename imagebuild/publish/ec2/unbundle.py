@@ -20,7 +20,9 @@ from imagebuild.publish.ec2.gzip_stream import decompressed
 from imagebuild.publish.ec2.keys import SessionKey, decrypt_hex, signature_fits
 from imagebuild.publish.ec2.manifest import MOST_IMAGE_BYTES, Manifest, SignedManifest, read_manifest
 from imagebuild.publish.ec2.tar_reader import TarError, extract
+from imagebuild.recipe.named_file import read_whole
 
+_MOST_MANIFEST_BYTES = 8 * 2**20  # 1,025 parts make some 200 KB
 _FETCH_AGAIN = "fetch the bundle again"
 
 
@@ -52,7 +54,7 @@ def read_bundle(
 def open_manifest(path: Path) -> SignedManifest:
     """Raises PublishError when it is not there, or is no manifest."""
     try:
-        data = path.read_bytes()
+        data = read_whole(path, _MOST_MANIFEST_BYTES)
     except OSError as error:
         raise PublishError(f"{path} cannot be read: {error.strerror}", resolution="check the path") from error
     return read_manifest(data)
@@ -136,7 +138,7 @@ def checked_part(folder: Path, manifest: Manifest, index: int) -> bytes:
     part = manifest.parts[index]
     path = folder / part.filename
     try:
-        data = path.read_bytes()
+        data = read_whole(path, PART_BYTES)
     except OSError as error:
         raise PublishError(
             f"part {index} ({part.filename}) cannot be read: {error.strerror}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import shlex
 import tarfile
 from collections.abc import Iterable
@@ -39,6 +40,8 @@ def bootstrap(
     Raises BuildError with mmdebstrap's message, HostError when it is not installed.
     """
     command.require("mmdebstrap", "mmdebstrap")
+    if step.architecture != platform.machine():
+        command.require("arch-test", "arch-test")  # what mmdebstrap asks whether foreign programs run here
     moment = epoch if epoch is not None else newest_release(apt_sources)
     with namespace.workspace(cache.root / "work") as space:
         index = space.directory / "index"

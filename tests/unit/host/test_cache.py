@@ -178,3 +178,17 @@ def test_a_stamp_that_is_written_makes_the_oldest_go(tmp_path: Path, monkeypatch
         os.utime(tmp_path / name, (1000, 1000))
         known_digest.known_sha256(tmp_path / name, cache)
     assert len(list((cache.root / "stamps").iterdir())) == 2
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+def test_nobody_else_looks_into_the_cache(umask: int, tmp_path: Path) -> None:
+    before = os.umask(umask)
+    try:
+        with Cache(tmp_path / "new").lock("doctor", "x"):
+            pass
+        (tmp_path / "old").mkdir(mode=0o755)
+        with Cache(tmp_path / "old").lock("doctor", "x"):
+            pass
+    finally:
+        os.umask(before)
+    assert [(tmp_path / name).stat().st_mode & 0o777 for name in ("new", "old")] == [0o700, 0o700]
