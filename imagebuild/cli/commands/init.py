@@ -59,7 +59,7 @@ def init(
     Examples:
       imagebuild init web.yaml
       imagebuild init web.yaml --layout hd00 --lvm --yes
-      imagebuild init web.yaml --suite trixie --user ada --ssh-key ~/.ssh/id_ed25519.pub
+      imagebuild init web.yaml --suite trixie --user ada --ssh-key id_ed25519.pub
       imagebuild init rebuilt.yaml --from old-server.raw
     """
 

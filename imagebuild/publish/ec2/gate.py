@@ -100,7 +100,7 @@ def check_report(image: RawImage, path: Path) -> Report:
         raise PublishError(
             f"no boot has proven the image: {VERDICT_WORDS[Verdict.CHECKED]}",
             details=report.unverified_because,
-            resolution=f"boot it: imagebuild verify {image.path} (or insist with --unverified)",
+            resolution=f"boot it: imagebuild verify {image.path} (or publish anyway with --unverified)",
         )
     if report.verdict is not Verdict.PASSED:
         failed = "\n".join(f"{check.machine} {check.name}: {check.detail}" for check in report.failed())

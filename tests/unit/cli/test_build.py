@@ -100,7 +100,7 @@ def test_static_checks_prove_no_boot(imagebuild: Runner) -> None:
     recipe = imagebuild.recipe("web")
     done = imagebuild("build", "--with", "static", recipe)
     assert done.returncode == 0, "nothing less was proven than was asked for"
-    assert "web: checked, not booted (no boot was asked for)" in done.stdout
+    assert "web: checked, not booted (no boot was requested)" in done.stdout
     assert imagebuild.names("out/web") == {"web.raw.unverified"} | ARTIFACTS
     assert report_of(imagebuild, "out/web")["verdict"] == "checked-not-booted"
     assert "Checked, not booted" in (imagebuild.folder / "out/web/report.html").read_text()

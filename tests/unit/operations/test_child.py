@@ -53,11 +53,11 @@ def requests(draw: st.DrawFn) -> BuildRequest:
 def test_a_request_comes_back_from_its_command_line(monkeypatch: pytest.MonkeyPatch, request_: BuildRequest) -> None:
     heard: list[BuildRequest] = []
 
-    def carry_out(request: BuildRequest, toolbox: Toolbox) -> int:
+    def carry_out(request: BuildRequest, toolbox: Toolbox, shown: object) -> int:
         heard.append(request)
         return 0
 
-    monkeypatch.setattr(verb, "carry_out", carry_out)
+    monkeypatch.setattr(verb, "_carry_out", carry_out)
     for variable in ("IMAGEBUILD_PV_GRUB", "IMAGEBUILD_SIGN_KEY"):
         monkeypatch.delenv(variable, raising=False)
     assert run(build_argv(request_)) == 0

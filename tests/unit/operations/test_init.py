@@ -81,7 +81,7 @@ def test_wrong_answers_are_asked_again_at_once(tmp_path: Path) -> None:
         ({"size": "big"}, "--size: found 'big'"),
         ({"hostname": "a b"}, "--hostname: found 'a b'; a host name holds"),
         ({"suite": "Trixie!"}, "--suite: found 'Trixie!'"),
-        ({"user": "ada", "ssh_key": "rubbish rubbish"}, "--ssh-key: line 1 is no public key"),
+        ({"user": "ada", "ssh_key": "rubbish rubbish"}, "--ssh-key: line 1 is not an OpenSSH public key"),
         ({"lvm": True, "layout": "hd0"}, "--lvm: LVM needs a partition table"),
     ],
 )

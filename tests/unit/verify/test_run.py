@@ -34,7 +34,7 @@ SKIPPED = Check(machine="xen", name="boot", outcome=Outcome.SKIPPED, detail="slo
         ((READ, BOOTED, SKIPPED), {"xen": "slow"}, Verdict.UNVERIFIED, "xen: slow"),
         ((BAD, BOOTED, SKIPPED), {"xen": "slow"}, Verdict.FAILED, ""),
         ((SKIPPED,), {}, Verdict.UNVERIFIED, "xen: slow"),
-        ((), {}, Verdict.UNVERIFIED, "no check was asked for"),
+        ((), {}, Verdict.UNVERIFIED, "no check was requested"),
     ],
 )
 def test_the_conclusion(
