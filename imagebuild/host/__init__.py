@@ -6,6 +6,7 @@ gpt.py           the GUIDs that libparted draws, replaced
 guest.py         the libguestfs appliance (guestfs)
 mountable.py     which filesystems that appliance makes and mounts here
 namespace.py     root inside a user namespace: trees with all their owners, without root outside
+fence/           programs of a tree run behind it, and nowhere else (bubblewrap)
 lifeline.py      ends a process with the imagebuild that started it
 no_sync.py       leaves out every sync
 acceleration.py  what QEMU can really use here: tried, not assumed
