@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from imagebuild.cli.options import AsJson, Debug
+from imagebuild.cli.options import AsJson, Debug, duration_seconds
 from imagebuild.errors import DIFFERENT, OK
 
 
@@ -18,6 +18,9 @@ def diff(
     as_json: AsJson = False,
     html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write a page for a browser.")] = None,
     exit_code: Annotated[bool, typer.Option("--exit-code", help="End with 11 when they differ.")] = False,
+    timeout: Annotated[
+        str | None, typer.Option("--timeout", metavar="TIME", help="Limit of reading both (default: 30min).")
+    ] = None,
     debug: Debug = False,
 ) -> int:
     """Tell what differs between two images or output folders: layout, menu, kernels, packages, and every file.
@@ -37,10 +40,11 @@ def diff(
 
     from imagebuild.cli.terminal import say, watching
     from imagebuild.diff.text import lines
-    from imagebuild.operations.diff import DiffRequest, diff_images
+    from imagebuild.operations.diff import TIMEOUT_SECONDS, DiffRequest, diff_images
 
+    seconds = TIMEOUT_SECONDS if timeout is None else duration_seconds(timeout)
     with watching(sys.stderr, transient=True) as progress:
-        difference = diff_images(DiffRequest(a=a, b=b, html=html), progress)
+        difference = diff_images(DiffRequest(a=a, b=b, html=html, timeout_seconds=seconds), progress)
     if as_json:
         print(difference.model_dump_json(indent=2))
     else:

@@ -67,7 +67,6 @@ class Watch:
             used += sum(_used_bytes(self.proc / str(inside) / "root" / name) for name in IN_MEMORY)
         return used
 
-
     def _is_in_tree(self, process: int) -> bool:
         """Not before bubblewrap has changed its root: its directories are this machine's until then."""
         try:
