@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -143,8 +144,8 @@ def arguments(outside: Outside, program: Path) -> Iterator[list[str]]:
 
 
 def states(said: str) -> dict[str, str]:
-    lines = [line.split(" ", 2) for line in said.splitlines()]
-    return {line[0]: " ".join(line[1:]) for line in lines if len(line) > 1 and line[0] in WAYS}
+    """Of each way whether it is open; the lines may stand in a log."""
+    return {name: state for name, state in re.findall(r"\b(\w+) (open|closed)\b", said) if name in WAYS}
 
 
 def open_ways(said: str) -> set[str]:
