@@ -54,7 +54,7 @@ _OPEN_TO_ROOT = {
     "trace_process", "signal_process", "read_process", "inherited_file", "abstract_socket", "local_network", "packets",
 }  # fmt: skip
 _OPEN_TO_A_USER = {
-    "chroot_twice", "mount_tmpfs", "bind_over_etc", "remount_root", "fs_context", "new_user_namespace",
+    "chroot_twice", "mount_tmpfs", "bind_over_etc", "fs_context", "new_user_namespace",
     "new_mount_namespace", "new_namespace_by_clone", "signal_process", "inherited_file", "abstract_socket",
     "local_network",
 }  # fmt: skip
@@ -114,7 +114,7 @@ class Outside:
         become = ["unshare", "--mount", *([] if self.user is None else ["--user", "--map-root-user", "--map-auto"])]
         script = (
             f"mount --bind {self.tree} {self.tree} && "
-            f"mount --rbind /proc {self.tree}/proc && mount --bind /dev {self.tree}/dev && "
+            f"mount --rbind /proc {self.tree}/proc && mount --rbind /dev {self.tree}/dev && "
             f'exec chroot {self.tree} "$@"'
         )
         after_chroot = self.run([*become, "sh", "-c", script, "sh", *argv], descriptors=descriptors)
