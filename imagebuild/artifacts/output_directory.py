@@ -147,8 +147,8 @@ def open_folder(path: Path, name: str) -> Iterator[OutputFolder]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise HostError(
-            f"the output folder {path} cannot be used: {error.strerror}",
-            resolution="choose a folder that you may write with -o",
+            f"the output directory {path} cannot be used: {error.strerror}",
+            resolution="choose a directory that you can write to, with -o",
         ) from error
     try:
         try:
@@ -156,7 +156,7 @@ def open_folder(path: Path, name: str) -> Iterator[OutputFolder]:
         except BlockingIOError:
             raise BuildError(
                 f"another run of imagebuild is writing into {path}",
-                resolution="wait until it has ended, or choose another folder with -o",
+                resolution="wait until it has ended, or choose another directory with -o",
             ) from None
         folder = OutputFolder(path, name)
         folder.clear_partials()

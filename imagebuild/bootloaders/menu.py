@@ -37,7 +37,7 @@ class MenuEntry:
 
 @dataclass(frozen=True, slots=True)
 class Menu:
-    """A whole menu. `timeout` None: GRUB 0.97 waits for ever. `default` None: entry 0.
+    """A whole menu. `timeout` None: GRUB 0.97 waits forever. `default` None: entry 0.
 
     `others`: the lines before the first title that have no field of their own (hiddenmenu, password, color, comments).
     """

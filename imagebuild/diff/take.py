@@ -33,7 +33,7 @@ def take_snapshot(path: Path, progress: Progress) -> Snapshot:
     Raises RecipeError when there is no such thing, VerifyError and BuildError when it cannot be read.
     """
     if not path.exists():
-        raise _misuse(path, "there is no such file or folder; name an image, or an output folder")
+        raise _misuse(path, "there is no such file or directory; name an image or an output directory")
     image, packages = (path, None) if not path.is_dir() else _in_folder(path)
     if image is None:
         return Snapshot(str(path), packages=packages)
@@ -60,7 +60,7 @@ def _in_folder(folder: Path) -> tuple[Path | None, tuple[PackageLine, ...] | Non
     except (OSError, ValueError):
         pass
     if image is None and packages is None:
-        raise _misuse(folder, "this folder holds neither an image with its report.json nor a packages.json")
+        raise _misuse(folder, "this directory has neither an image with its report.json nor a packages.json")
     return image, packages
 
 
@@ -102,7 +102,7 @@ def _layout(subject: Subject) -> dict[str, str]:
 def _files(subject: Subject, scratch: Path, progress: Progress) -> dict[str, FileFacts]:
     places = [place for place in subject.places if place.type in ROOT_TYPES]
     if not places:
-        raise VerifyError(f"{subject.image} holds no filesystem that can be read")
+        raise VerifyError(f"{subject.image} has no readable filesystem")
     if any(program_for(place) != "debugfs" for place in places):
         return _by_appliance(subject, scratch, progress)
     trees = {place.name: ExtTree(subject.raw, place.runs[0].offset_bytes, scratch).files() for place in places}

@@ -171,7 +171,7 @@ def _need(line: FstabLine, units: dict[str, int], systemd: int) -> FstabNeed:
     unit = f"{name}.{suffix}"
     if unit in units:
         return FstabNeed(
-            line, "none", f"line {units[unit]} is taken for the same {'swap' if line.is_swap else 'place'}"
+            line, "none", f"line {units[unit]} is treated as the same {'swap' if line.is_swap else 'place'}"
         )
     units[unit] = line.number
     if reason := _given_up(line, units, systemd):

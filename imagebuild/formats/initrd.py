@@ -66,7 +66,7 @@ def read_initrd(data: bytes) -> InitrdFacts:
             if name.endswith("/modules.builtin"):
                 builtin |= {_module(line) for line in content.decode("utf-8", "replace").split()}
     if not names:
-        raise InitrdError("it holds no cpio archive")
+        raise InitrdError("it contains no cpio archive")
     return InitrdFacts(frozenset(names), tuple(compressions), frozenset(builtin), noted)
 
 
@@ -210,7 +210,7 @@ def _lz4_legacy(data: bytes) -> tuple[bytes, bytes]:
         blocks.append(lz4.block.decompress(block, uncompressed_size=_LZ4_LEGACY_BLOCK))
         offset += 4 + length
     if not blocks:
-        raise EOFError("it holds no block")
+        raise EOFError("it contains no block")
     return b"".join(blocks), data[offset:]
 
 

@@ -10,6 +10,7 @@ xml_text    text in an XML document: what XML 1.0 does not allow becomes a mark
 from __future__ import annotations
 
 import re
+from datetime import datetime
 
 # C0 and C1 control characters but for the tab, line and paragraph separators, and what turns the writing's direction:
 # an escape sequence in a console line must not move our cursor, nor a file's name look like another.
@@ -73,6 +74,14 @@ def duration(seconds: float) -> str:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest:02d} s"
+
+
+def moment(stamp: str) -> str:
+    """`2026-11-30 13:25 UTC` of ISO 8601 in UTC; any other text as it is."""
+    try:
+        return datetime.fromisoformat(stamp).strftime("%Y-%m-%d %H:%M UTC")
+    except ValueError:
+        return stamp
 
 
 def size(count_bytes: int) -> str:

@@ -193,7 +193,7 @@ class Cache:
         except OSError as error:
             raise HostError(
                 f"the cache {self.root} cannot be written: {error.strerror}",
-                resolution=f"free some space, permit writing there, or set {ENVIRONMENT_VARIABLE} to another place",
+                resolution=f"free some space, make it writable, or set {ENVIRONMENT_VARIABLE} to another directory",
             ) from error
         try:
             yield handle
@@ -235,7 +235,7 @@ def damage(entry: Entry) -> list[str]:
         return ["its list of digests cannot be read"]
     found = _sums(entry.path)
     lines = [f"{name}: missing" for name in sorted(noted.keys() - found.keys())]
-    lines += [f"{name}: not there when it was made" for name in sorted(found.keys() - noted.keys())]
+    lines += [f"{name}: not part of the entry when it was written" for name in sorted(found.keys() - noted.keys())]
     return lines + [f"{name}: changed" for name in sorted(noted.keys() & found.keys()) if noted[name] != found[name]]
 
 

@@ -82,7 +82,7 @@ def _version(program: str, package: str, option: str) -> str:
         raise HostError(
             f"{program} {option} ended with {finished.exit_code}",
             details=finished.tail(3),
-            resolution=f"install the Debian package {package} anew",
+            resolution=f"reinstall the Debian package {package}",
         )
     found = re.search(r"\d+(\.\d+)+", finished.output)
     return found[0] if found else "unknown"
@@ -174,7 +174,7 @@ def _cache(cache: Cache) -> tuple[Capability, ...]:
             free_bytes = shutil.disk_usage(cache.root).free
         evidence = f"tried: {cache.root} can be written, {free_bytes / 2**30:.1f} GiB free"
         if free_bytes < _ROOMY_BYTES:
-            resolution = f"a Debian image takes some {_ROOMY_BYTES // 2**30} GiB while it is built: free some space"
+            resolution = f"a Debian image takes about {_ROOMY_BYTES // 2**30} GiB while it is built: free some space"
             return (Capability("cache", "limited", evidence, resolution),)
         return (Capability("cache", "ok", evidence),)
 
@@ -189,7 +189,7 @@ def _acceleration(cache: Cache) -> tuple[Capability, ...]:
             return (Capability("acceleration", "ok", "tried: a guest ran under KVM"),)
         why = "there is no /dev/kvm" if not Path("/dev/kvm").exists() else "no guest runs under KVM"
         if Path("/dev/kvm").exists() and not os.access("/dev/kvm", os.R_OK | os.W_OK):
-            why = "/dev/kvm may not be opened by this user"
+            why = "/dev/kvm cannot be opened by this user"
         return (
             Capability(
                 "acceleration", "limited", f"tried: {why}; QEMU emulates (TCG), and boots take minutes, not seconds",

@@ -94,8 +94,7 @@ def _converted(image: Path, current: Path, found: ImageFormat, folder: Path) -> 
         raise VerifyError(
             f"{image} cannot be converted to a raw image",
             details=finished.tail(),
-            resolution="see whether `qemu-img check` finds the image sound; "
-            f"{folder} has {_free(folder) // 2**20} MiB free",
+            resolution=f"run `qemu-img check` on the image; {folder} has {_free(folder) // 2**20} MiB free",
         )
     return raw
 
@@ -105,7 +104,7 @@ def _checked_size(image: Path, source: str, folder: Path) -> int:
     info = _asked(image, ["qemu-img", "info", "--output=json", "--image-opts", source], folder)
     if not isinstance(info, dict) or "backing-filename" in info:
         raise VerifyError(
-            f"{image} is only a part of an image: it names another file", resolution="make it whole first"
+            f"{image} is only a part of an image: it names another file", resolution="combine it into one file first"
         )
     size_bytes = int(info.get("virtual-size", 0))
     if size_bytes > _MOST_BYTES:
@@ -115,7 +114,7 @@ def _checked_size(image: Path, source: str, folder: Path) -> int:
     if data + _SPARE_BYTES > _free(folder):
         raise VerifyError(
             f"{image} holds {data // 2**20} MiB, and {folder} has {_free(folder) // 2**20} MiB free",
-            resolution="make room, or name another scratch directory in TMPDIR",
+            resolution="free some space, or set TMPDIR to another scratch directory",
         )
     return size_bytes
 
@@ -127,7 +126,9 @@ def _asked(image: Path, argv: list[str], folder: Path) -> Any:
             return json.loads(finished.output)
     except ValueError:
         pass
-    raise VerifyError(f"{image} cannot be opened by qemu-img", details=finished.tail(), resolution="is it whole?")
+    raise VerifyError(
+        f"{image} cannot be opened by qemu-img", details=finished.tail(), resolution="check that the file is complete"
+    )
 
 
 def _free(folder: Path) -> int:
@@ -147,12 +148,14 @@ def _unpacked(image: Path, source: Path, packing: Packing, target: Path) -> Path
                 size_bytes += len(piece)
                 if written > limit or size_bytes > _MOST_BYTES:
                     raise VerifyError(
-                        f"{image} unpacks to more than {written // 2**20} MiB, and {target.parent} has no room for it",
-                        resolution="make room, or name another scratch directory in TMPDIR",
+                        f"{image} unpacks to more than {written // 2**20} MiB, and {target.parent} has no space for it",
+                        resolution="free some space, or set TMPDIR to another scratch directory",
                     )
             file.truncate(size_bytes)
     except (OSError, EOFError, ValueError, RuntimeError, zlib.error, lzma.LZMAError, zstandard.ZstdError) as error:
-        raise VerifyError(f"{image} is damaged {packing} data: {error}", resolution="is it whole?") from error
+        raise VerifyError(
+            f"{image} is damaged {packing} data: {error}", resolution="check that the file is complete"
+        ) from error
     return target
 
 

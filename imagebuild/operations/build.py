@@ -52,7 +52,7 @@ _NOT_ASKED_FOR = "--no-verify"  # what the report says for it
 
 @dataclass(frozen=True, slots=True)
 class BuildResult:
-    """One recipe of several. `code` None: its turn never came. `unchanged`: an earlier result stands.
+    """One recipe of several. `code` None: not started. `unchanged`: an earlier result stands.
 
     `failure`: why it was not built, or could not be verified. `said`: the last words of a process that built it.
     """

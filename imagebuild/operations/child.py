@@ -71,7 +71,7 @@ class Ended:
     def last_words(self) -> str:
         """Why it failed, in its own words; else the end of what it printed."""
         lines = list(self.failed.lines) if self.failed else self.printed.splitlines()[-_MESSAGE_LINES:]
-        return "\n".join(lines[:_MESSAGE_LINES]) or f"imagebuild build ended with {self.exit_code} and said nothing"
+        return "\n".join(lines[:_MESSAGE_LINES]) or f"imagebuild build ended with {self.exit_code} without a message"
 
 
 class Stages:
@@ -85,12 +85,12 @@ class Stages:
         match event:
             case StageStarted():
                 self._began.pop("the beginning", None)
-                self._began.pop("the time between two stages", None)
+                self._began.pop("between two stages", None)
                 self._began[event.name] = self._clock()
             case StageFinished():
                 self._began.pop(event.stage.name, None)
                 if not self._began:
-                    self._began["the time between two stages"] = self._clock()
+                    self._began["between two stages"] = self._clock()
             case _:
                 pass
 

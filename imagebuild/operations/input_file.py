@@ -16,7 +16,7 @@ def check_file(path: Path, what: str) -> None:
     except OSError as error:
         raise UsageError(str(path), f"this {what} cannot be found: {error.strerror}") from None
     if stat.S_ISDIR(status.st_mode):
-        raise UsageError(str(path), f"found a folder; expected a file, the {what} itself")
+        raise UsageError(str(path), f"found a directory; expected a file, the {what} itself")
     if what == "image" and path.suffix in (".yaml", ".yml"):
         raise UsageError(str(path), f"found a recipe; expected the image that it makes: imagebuild build {path}")
     if not stat.S_ISREG(status.st_mode):
@@ -25,5 +25,5 @@ def check_file(path: Path, what: str) -> None:
         raise UsageError(str(path), f"found an empty file; expected the {what}")
     if not os.access(path, os.R_OK):
         raise HostError(
-            f"{path} cannot be read: permission denied", resolution="change its permissions, or be its owner"
+            f"{path} cannot be read: permission denied", resolution="change its permissions, or run as its owner"
         )

@@ -94,7 +94,9 @@ def _prepare(loaded: LoadedRecipe, machines: tuple[MachineName, ...] | None) -> 
 def _check_name(job: Job, others: Sequence[Job]) -> None:
     for other in others:
         if other.name == job.name:
-            message = f"found {job.name}, the name that {other.loaded.path} has, too: both would be the same output"
+            message = (
+                f"found {job.name}, the name that {other.loaded.path} has as well: both would write the same output"
+            )
             raise _mistake(job.loaded, "name", f"{message}; give each recipe its own name")
 
 
@@ -112,7 +114,7 @@ def _machines(loaded: LoadedRecipe, wanted: tuple[MachineName, ...] | None) -> t
     chosen = machines_of(loaded, wanted)
     if wanted and not chosen:
         found = " and ".join(f"{machine}: false" for machine in wanted)
-        raise _mistake(loaded, "verify", f"found {found}, but --with asks for nothing else")
+        raise _mistake(loaded, "verify", f"found {found}, but --with names no other machine")
     return chosen
 
 
@@ -139,7 +141,7 @@ def find_hash(password: Password, where_from: str, loaded: LoadedRecipe) -> str:
         return _plain(Password(hash=SecretStr(found.strip())))
     except ValidationError:
         raise _mistake(
-            loaded, key, f"{where} holds no crypt(5) hash ($y$…, $6$…): make one with `openssl passwd -6`"
+            loaded, key, f"{where} has no crypt(5) hash ($y$…, $6$…): make one with `openssl passwd -6`"
         ) from None
 
 

@@ -63,7 +63,7 @@ def reproduce(request: ReproduceRequest, toolbox: Toolbox, screen: Screen) -> Re
     report = _report(folder)
     path = request.recipe or folder / RECIPE
     if request.recipe is None and not path.is_file():
-        raise UsageError(str(folder), f"this folder holds no {RECIPE}; name the recipe with --recipe FILE")
+        raise UsageError(str(folder), f"this directory has no {RECIPE}; give the recipe with --recipe FILE")
     job = _job(path, request, toolbox)
     result = _build_again(job, folder, report, toolbox, Journal(screen))
     return replace(result, seconds=time.monotonic() - begin)
@@ -73,7 +73,7 @@ def _report(folder: Path) -> Report:
     try:
         return Report.model_validate_json((folder / REPORT).read_bytes())
     except (OSError, ValueError):
-        message = f"found no {REPORT}; name the output folder of a build, such as out/web"
+        message = f"found no {REPORT}; name the output directory of a build, such as out/web"
         raise UsageError(str(folder), message) from None
 
 
@@ -147,7 +147,7 @@ def difference_in_bytes(a: Path, b: Path) -> str:
         while (left := one.read(_CHUNK_BYTES)) == (right := other.read(_CHUNK_BYTES)) and left:
             position += len(left)
     if left == right:
-        return "the image that lies there is the same as the one built again: it was changed after its report"
+        return "the image is identical to the one built again, but differs from its report: it was changed afterwards"
     begin, end = 0, min(len(left), len(right))
     while begin < end:  # the first `begin` bytes agree
         middle = (begin + end + 1) // 2
@@ -156,4 +156,4 @@ def difference_in_bytes(a: Path, b: Path) -> str:
         else:
             end = middle - 1
     words = f"the first byte that differs is number {position + begin}"
-    return words if sizes[0] == sizes[1] else f"{words}; {sizes[0]} bytes long as built, {sizes[1]} again"
+    return words if sizes[0] == sizes[1] else f"{words}; {sizes[0]} bytes as built, {sizes[1]} rebuilt"

@@ -1,4 +1,4 @@
-"""What need not be done again: an image in the output folder that was made from just these inputs, and is proven.
+"""What need not be done again: an image in the output directory that was made from just these inputs, and is proven.
 
 The digest of the inputs covers the final plan (so the tree too), the recipe's verify section, the content of every file
 that the recipe names, the password's hash (as a digest only) and imagebuild's version. An output is taken as it is when

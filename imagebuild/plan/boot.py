@@ -163,7 +163,7 @@ def menu_text(recipe: Recipe, entries: tuple[PlannedEntry, ...], *, separate_boo
     menu = Menu(
         default=recipe.boot.default,
         timeout=recipe.boot.timeout,
-        fallback=() if recipe.boot.fallback is None else (recipe.boot.fallback,),
+        fallback=_fallback(recipe.boot, len(entries)),
         entries=tuple(
             MenuEntry(
                 title=entry.title,
@@ -178,10 +178,17 @@ def menu_text(recipe: Recipe, entries: tuple[PlannedEntry, ...], *, separate_boo
     if problem := misread(menu):
         raise PlanError(
             "boot",
-            f"the boot menu would not be read as it is meant: {problem}",
+            f"the loader would misread the boot menu: {problem}",
             resolution="change boot.command_line, boot.kernels' title or the kernel's file name",
         )
     return write_menu(menu)
+
+
+def _fallback(boot: Boot, count: int) -> tuple[int, ...]:
+    """A maintained menu falls back to the second newest kernel, as kernel_updates.py's program writes it."""
+    if boot.menu == "maintained":
+        return (1,) if count > 1 else ()
+    return () if boot.fallback is None else (boot.fallback,)
 
 
 def _as_loader_sees(path: str, *, separate_boot: bool) -> str:
@@ -200,7 +207,7 @@ def _own(wanted: Kernel, facts: TreeFacts) -> OwnKernel:
     if own is None or not own.kernels:
         raise PlanError(
             "boot.kernels",
-            f"{', '.join(wanted.files)} holds no Linux kernel",
+            f"{', '.join(wanted.files)} contains no Linux kernel",
             resolution="name a bzImage or vmlinux, or a package that has one as /boot/vmlinuz-VERSION or as "
             "/lib/modules/VERSION/vmlinuz",
         )
@@ -218,7 +225,7 @@ def _matching(wanted: Kernel, facts: TreeFacts, entries: list[PlannedEntry]) -> 
     if not facts.kernels:
         raise PlanError(
             "rootfs",
-            "the tree holds no kernel in /boot",
+            "the tree has no kernel in /boot",
             resolution="add a kernel package (Debian: linux-image-amd64), or name a file in boot.kernels",
         )
     taken = {entry.kernel for entry in entries}

@@ -77,7 +77,7 @@ def _not_unpacked(kernel: KernelInTree, loader: BootLoader) -> PlanError:
         "boot.kernels",
         f"{kernel.path} is compressed with {kernel.compression}, which {name} cannot unpack",
         details=details,
-        resolution="set boot.repack: gzip, which puts the same kernel, compressed with gzip, behind it"
+        resolution="set boot.repack: gzip, which appends the same kernel, compressed with gzip"
         if kernel.compression in _REPACKED
         else "install a kernel of another flavour",
     )

@@ -84,9 +84,9 @@ def read_lock(recipe: Path) -> tuple[PackageLock, Path]:
     try:
         return PackageLock.model_validate_json(path.read_bytes()), path
     except FileNotFoundError:
-        message = f"{recipe} has no lock; make it with: imagebuild lock {recipe}"
+        message = f"{recipe} has no lock file; make one: imagebuild lock {recipe}"
     except OSError as error:
         message = f"the lock cannot be read: {error.strerror}"
     except ValidationError:
-        message = f"this is no lock of this imagebuild's; make it anew with: imagebuild lock {recipe}"
+        message = f"not a lock file of this version of imagebuild; make it again: imagebuild lock {recipe}"
     raise RecipeError([Problem(str(path), 0, 0, "", message)])

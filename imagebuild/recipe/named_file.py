@@ -12,11 +12,11 @@ from typing import BinaryIO
 
 
 class NotAFileError(OSError):
-    """The name leads to something that is no regular file; `strerror` says what was found."""
+    """The name leads to something that is not a regular file; `strerror` says what was found."""
 
 
 _KINDS = (
-    (stat.S_ISDIR, "is a folder"),
+    (stat.S_ISDIR, "is a directory"),
     (stat.S_ISFIFO, "is a pipe"),
     (stat.S_ISSOCK, "is a socket"),
     (stat.S_ISBLK, "is a device"),
@@ -33,7 +33,7 @@ def open_named(path: Path) -> BinaryIO:
     try:
         mode = os.fstat(handle).st_mode
         if not stat.S_ISREG(mode):
-            kind = next((words for test, words in _KINDS if test(mode)), "is no regular file")
+            kind = next((words for test, words in _KINDS if test(mode)), "is not a regular file")
             raise NotAFileError(None, kind)
         return os.fdopen(handle, "rb")
     except BaseException:

@@ -82,7 +82,7 @@ class _Header(tarfile.TarInfo):
             if type(error).__name__ == "EOFHeaderError":
                 raise  # a block of zeros: the archive's end
             if type(error).__name__ == "EmptyHeaderError":
-                raise _DamagedError("it ends without the mark of its end: a part is missing") from error
+                raise _DamagedError("it has no end mark: a part is missing") from error
             raise _DamagedError(str(error)) from error
         except ValueError as error:  # a number of a sparse file's map
             raise _DamagedError(str(error)) from error
@@ -144,7 +144,7 @@ class Members:
                 )
             yield member
         if self._rest is not None and len(self._rest.read(_MOST_PADDING_BYTES)) == _MOST_PADDING_BYTES:
-            raise _DamagedError("it goes on after its end")
+            raise _DamagedError("it continues after its end")
 
     def _next(self) -> tarfile.TarInfo | None:
         member = self._archive.next()

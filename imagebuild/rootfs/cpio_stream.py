@@ -131,6 +131,6 @@ def _exactly(stream: IO[bytes], size: int) -> bytes:
     while len(data) < size:
         piece = stream.read(size - len(data))
         if not piece:
-            raise BuildError("a package's payload ends early", resolution="get the package again")
+            raise BuildError("a package's payload ends early", resolution="download the package again")
         data = data + piece if data else piece
     return data

@@ -179,7 +179,7 @@ def _mount_others(guest: Guest, disk: GuestDisk, mounts: tuple[Mount, ...], prog
             if mount.is_of_the_system():
                 raise BuildError(
                     f"rootfs.image: {mount.path} of the image's fstab is {mount.device}, which is not in the image",
-                    resolution="give an image that holds the whole system",
+                    resolution="use an image that contains the whole system",
                 )
             progress.note(f"{mount.path} is left out: {mount.device} of the image's fstab is not in the image")
             continue

@@ -50,13 +50,13 @@ def find_image(step: TakeOci, layout: Path) -> OciImage:
     wanted = f"for {_ARCHITECTURES[step.architecture]}" + (f" with the tag {step.tag}" if step.tag else "")
     if not candidates:
         raise BuildError(
-            f"rootfs.oci: {layout.name} holds no image {wanted}", resolution=f"it holds: {_listed(layout)}"
+            f"rootfs.oci: {layout.name} contains no image {wanted}", resolution=f"it contains: {_listed(layout)}"
         )
     digests = {str(candidate.get("digest")) for candidate in candidates}
     if len(digests) > 1:
         raise BuildError(
             f"rootfs.oci: {layout.name} holds {len(digests)} images {wanted}",
-            resolution=f"name one by its tag: oci: {{path: …, tag: …}}; it holds: {_listed(layout)}",
+            resolution=f"name one by its tag: oci: {{path: …, tag: …}}; it contains: {_listed(layout)}",
         )
     manifest = _json(_blob(layout, candidates[0]), "the manifest")
     _check_platform(layout, manifest, step)
@@ -146,13 +146,13 @@ def _blob(layout: Path, descriptor: dict[str, Any]) -> Path:
     except OSError as error:
         raise BuildError(
             f"rootfs.oci: blob {digest} cannot be read: {error.strerror}",
-            resolution="copy the whole layout again (skopeo copy, or podman save --format oci-dir)",
+            resolution="copy the complete layout again (skopeo copy, or podman save --format oci-dir)",
         ) from error
     if found != match["digits"] or found_size != size:
         raise BuildError(
             f"rootfs.oci: blob {digest} is damaged",
             details=f"it has {found_size} bytes of {size}, and the digest {found}",
-            resolution="copy the whole layout again (skopeo copy, or podman save --format oci-dir)",
+            resolution="copy the complete layout again (skopeo copy, or podman save --format oci-dir)",
         )
     return path
 

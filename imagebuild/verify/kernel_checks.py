@@ -118,7 +118,7 @@ def initrd(view: View) -> Iterator[Finding]:
         if lacks:
             yield failed(f"{shown}: it lacks {', '.join(lacks)}")
         elif LOADERS[view.loader].is_grub_097 and (behind := behind_gzip(content)):
-            yield failed(f"{shown}: {behind} bytes follow its gzip data, so GRUB 0.97 takes its length wrongly")
+            yield failed(f"{shown}: {behind} bytes follow its gzip data, so GRUB 0.97 reads a wrong length")
         elif unsure:
             yield warned(f"{shown}: no module for {', '.join(unsure)}; the kernel must have it built in")
         else:
@@ -128,7 +128,7 @@ def initrd(view: View) -> Iterator[Finding]:
 def _without_initrd(view: View, reached: ReachedEntry) -> Finding:
     device = view.root_of(reached).device
     if not view.is_linux(reached):
-        return passed(f"{reached.shown}: no initrd, and the kernel is not Linux: it wants none")
+        return passed(f"{reached.shown}: no initrd, and the kernel is not Linux and needs none")
     if device is not None and device.wants_initrd:
         return failed(f"{reached.shown}: no initrd, and the kernel alone cannot find root={excerpt(device.written)}")
     return warned(f"{reached.shown}: no initrd: every driver must be built into the kernel")
@@ -176,7 +176,7 @@ def kernel_initrd(view: View) -> Iterator[Finding]:
         releases = sorted({match[1] for name in facts.names if (match := _MODULES_FOLDER.search(name))})
         shown = ", ".join(excerpt(release, 60) for release in releases[:3])
         if not releases:
-            yield skipped(f"{reached.shown}: the initrd holds no modules")
+            yield skipped(f"{reached.shown}: the initrd contains no modules")
         elif kernel_facts.release in releases:
             yield passed(f"{reached.shown}: both are {excerpt(kernel_facts.release, 60)}")
         else:

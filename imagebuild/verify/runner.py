@@ -105,9 +105,9 @@ def _carry_out(run: _Run) -> str:
             wait_for([again])
     if before != again.result():
         raise VerifyError(
-            f"{image} has changed while it was verified",
+            f"{image} changed while it was verified",
             details=f"sha256 before: {before}\nsha256 after:  {again.result()}",
-            resolution="verify it again while nothing else writes it",
+            resolution="verify it again while nothing else writes to it",
         )
     return before
 
@@ -124,7 +124,7 @@ def _boot_jobs(run: _Run) -> list[Callable[[], None]]:
     if "qemu" in run.request.machines and (direct := _qemu_task(run)):
         jobs.append(functools.partial(_boot_qemu, run, direct))
     if len(jobs) > 1 and not _fit_side_by_side(run.request):
-        run.progress.log("one boot after the other: too few processors or too little memory for two at once")
+        run.progress.log("boots run one after the other: too few processors or too little memory for two")
 
         def all_of_them() -> None:
             for job in jobs:
@@ -197,7 +197,7 @@ def _xen_task(run: _Run) -> xen.XenBoot:
 
 
 def _fallback_case(run: _Run, task: xen.XenBoot) -> fallback.Case | str | None:
-    """As fallback.case_of; None as well where no loader reads the menu, or the proof was not asked for."""
+    """As fallback.case_of; None as well where no loader reads the menu, or the proof was not in this run."""
     if not run.request.fallback or task.loader.is_kernel:
         return None
     return fallback.case_of(run.subject)
@@ -283,7 +283,7 @@ def _result(run: _Run, sha256: str) -> Verification:
         verdict = Verdict.UNVERIFIED
         reason = "; ".join(f"{machine}: {why}" for machine, why in run.undecided.items())
     elif verdict is Verdict.UNVERIFIED:
-        reason = "; ".join(f"{check.machine}: {check.detail}" for check in checks) or "no check was asked for"
+        reason = "; ".join(f"{check.machine}: {check.detail}" for check in checks) or "no check was requested"
     return Verification(
         image=ImageFacts(
             path=str(image),

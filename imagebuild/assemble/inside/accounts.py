@@ -64,7 +64,7 @@ def _join_groups(step: JoinGroups) -> None:
     """Raises BuildError for a group that the tree does not have."""
     for group in step.groups:
         if not _change_line(_GROUP, group, lambda fields: _with_member(fields, step.user)):
-            raise BuildError(f"{step.user} cannot join the group {group}: {_GROUP} of the tree has no such line")
+            raise BuildError(f"{step.user} cannot join the group {group}: {_GROUP} of the tree has no line for it")
         if _GSHADOW.is_file():
             _change_line(_GSHADOW, group, lambda fields: _with_member(fields, step.user))
 

@@ -44,7 +44,7 @@ def generate_initrd(tree: Path, step: GenerateInitrd, limits: Limits) -> None:
 
 def _check_made(step: GenerateInitrd) -> None:
     if not Path(step.path).is_file():
-        raise BuildError(f"generating {step.path} failed: {step.tool} succeeded, but made no such file")
+        raise BuildError(f"generating {step.path} failed: {step.tool} succeeded, but did not write the file")
 
 
 def run_depmod(tree: Path, kernel_version: str, limits: Limits) -> None:

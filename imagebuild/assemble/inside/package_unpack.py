@@ -30,7 +30,7 @@ def _place(members: PackageMembers, member: tarfile.TarInfo, name: str) -> tuple
     """Make one member; returns a directory with the time that it is to have in the end."""
     relative = clean_name(member.name)
     if ".." in relative.split("/") or (member.islnk() and ".." in member.linkname.split("/")):
-        raise BuildError(f"{name}: {escaped(member.name)} leads out of the tree by ..")
+        raise BuildError(f"{name}: {escaped(member.name)} points outside the tree with ..")
     path = Path("/") / relative
     if member.isdir():
         if path.is_dir():

@@ -47,7 +47,7 @@ def _failed(step: RunScript, script: Path, ended: Ended) -> BuildError:
     elif ended.resolution:
         resolution = ended.resolution
     else:
-        resolution = "its whole output is in the build log"
+        resolution = "the build log has all of its output"
         if not step.network:
             resolution += "; it had no network: if it needs some, say network: true"
     return BuildError(f"scripts: {step.source} {ended.how}", details=details, resolution=resolution)

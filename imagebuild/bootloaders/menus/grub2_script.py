@@ -88,7 +88,7 @@ class Script:
             self._steps.append(Step(line, word, "fails", error=LoaderError(0, str(wrong)), file=self._named))
             return None
         except _UnknownError as unknown:
-            self._steps.append(Step(line, word, f"cannot be judged: {unknown}", file=self._named))
+            self._steps.append(Step(line, word, f"cannot be predicted: {unknown}", file=self._named))
             return self._ended(End.UNKNOWN, f"{line.place}: `{word}`: {unknown}")
         self._steps.append(Step(line, word, "done", file=self._named))
         return ended

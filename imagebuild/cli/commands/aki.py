@@ -19,29 +19,29 @@ if TYPE_CHECKING:
 
 def aki(
     context: typer.Context,
-    region: Annotated[str | None, typer.Option("--region", metavar="R", help="Such as us-east-1.")] = None,
+    region: Annotated[str | None, typer.Option("--region", metavar="R", help="Region, such as us-east-1.")] = None,
     arch: Arch = None,
     loader: Loader = None,
-    version: Annotated[str | None, typer.Option("--version", metavar="V", help="Of PV-GRUB, such as 1.05.")] = None,
-    image: Annotated[
-        Path | None, typer.Option("--for", metavar="IMAGE", help="Look into this image and choose.")
+    version: Annotated[
+        str | None, typer.Option("--version", metavar="V", help="PV-GRUB version, such as 1.05.")
     ] = None,
+    image: Annotated[Path | None, typer.Option("--for", metavar="IMAGE", help="Choose the AKI for this image.")] = None,
     kernel: Kernel = None,
     ask_aws: Annotated[
-        bool, typer.Option("--ask-aws", help="Ask DescribeImages rather than imagebuild's own table.")
+        bool, typer.Option("--ask-aws", help="Query AWS (DescribeImages) instead of imagebuild's table.")
     ] = False,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> int:
     """List the AKIs (Amazon Kernel Images) that are PV-GRUB, or choose the right one for an image.
 
-    PV is EC2's legacy path: only instances of the previous generation start it.
+    Paravirtual images run only on EC2's previous-generation instances.
 
     \b
     Examples:
       imagebuild aki --region us-east-1 --version 1.05
       imagebuild aki --for out/web/web.raw --region eu-west-1
-      imagebuild aki --for out/web/web.raw --region eu-west-1 --kernel aki-52a34525
+      imagebuild aki --for web.raw --region eu-west-1 --kernel aki-52a34525
     """
 
     from imagebuild.cli.line_progress import LineProgress

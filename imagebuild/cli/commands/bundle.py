@@ -15,7 +15,7 @@ from imagebuild.errors import OK
 def bundle(
     context: typer.Context,
     image: RawImage,
-    folder: Annotated[Path, typer.Option("-d", "--destination", metavar="DIR", help="Where the bundle goes.")],
+    folder: Annotated[Path, typer.Option("-d", "--destination", metavar="DIR", help="Write the bundle here.")],
     user: User = None,
     cert: Cert = None,
     key: Key = None,
@@ -31,11 +31,12 @@ def bundle(
 ) -> int:
     """Make an EC2 bundle of an image: encrypted parts of 10 MiB and a signed manifest.
 
-    One pass over the image; holes of a sparse image cost nothing. Credentials are not needed.
+    imagebuild reads the image once, and skips the holes of a sparse image. It needs no AWS credentials.
 
     \b
-    Example:
-      imagebuild bundle web.raw --user 123456789012 --cert cert.pem --key pk.pem --ec2cert cert-ec2.pem -d bundle
+    Examples:
+      imagebuild bundle web.raw -d bundle --user 123456789012 \\
+          --cert cert.pem --key pk.pem --ec2cert cert-ec2.pem
     """
 
     from imagebuild.cli.line_progress import LineProgress

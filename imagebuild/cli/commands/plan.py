@@ -15,10 +15,10 @@ def plan(
     locked: Locked = False,
     debug: Debug = False,
 ) -> int:
-    """Show what will be built: partition table, filesystems, kernels, menu.lst, fstab, checks, and a digest.
+    """Show what a build will make: partition table, filesystems, kernels, menu.lst, fstab, checks, and a digest.
 
-    Takes well under a second: nothing is downloaded or built. What only the root tree can tell (the kernels'
-    versions, a computed size) is marked so, until the tree is in the cache.
+    This takes less than a second: imagebuild downloads and builds nothing. Facts that only the root tree has (kernel
+    versions, a computed size) are marked as unknown until the tree is in the cache.
 
     \b
     Examples:

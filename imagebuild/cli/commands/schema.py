@@ -6,7 +6,7 @@ from imagebuild.errors import OK
 
 
 def schema() -> int:
-    """Print the JSON Schema of recipes: with it, editors complete and check while you type.
+    """Print the JSON Schema of recipes, with which an editor completes keys and checks values while you type.
 
     \b
     Examples:

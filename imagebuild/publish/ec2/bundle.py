@@ -67,7 +67,7 @@ def write_bundle(
 ) -> Bundle:
     """Make the bundle. Memory stays bounded (some `4 * workers` MiB); `session` is given by tests only.
 
-    Raises PublishError when the image is empty, too large (10 GiB) or changes, or when such a bundle is there already.
+    Raises PublishError when the image is empty, too large (10 GiB) or changes, or when such a bundle exists already.
     """
     account, prefix = check_account(content.account), check_prefix(content.prefix)
     content.folder.mkdir(parents=True, exist_ok=True)
@@ -118,8 +118,8 @@ def _cores() -> int:
 def _refuse_existing(folder: Path, prefix: str) -> None:
     if (folder / f"{prefix}.manifest.xml").exists():
         raise PublishError(
-            f"{folder} holds a bundle named {prefix} already",
-            resolution="choose another folder (-d) or name (--prefix), or remove that bundle",
+            f"{folder} already contains a bundle named {prefix}",
+            resolution="choose another directory (-d) or name (--prefix), or remove that bundle",
         )
     _remove_parts(folder, prefix)  # parts without their manifest: a run that was killed at its very end
 
@@ -148,7 +148,9 @@ def _write_parts(
         parts = _cut_into_parts(_encrypted(packed, session), folder)
         after = os.fstat(descriptor)
     if (before.st_mtime_ns, before.st_size) != (after.st_mtime_ns, after.st_size):
-        raise PublishError(f"{image} changed while it was bundled", resolution="run it again on an image at rest")
+        raise PublishError(
+            f"{image} changed while it was bundled", resolution="run this again while nothing writes to the image"
+        )
     return digest.hexdigest(), before.st_size, parts
 
 

@@ -30,7 +30,8 @@ class RawImage:
         """Raises PublishError when the file is not the one whose sha256 was taken."""
         if _stamp(self.path) != self.stamp:
             raise PublishError(
-                f"{self.path} changed while it was published", resolution="run it again on an image at rest"
+                f"{self.path} changed while it was published",
+                resolution="run this again while nothing writes to the image",
             )
 
 
@@ -45,7 +46,7 @@ def look_at(path: Path) -> tuple[FirstSectors, int]:
     found = image_format(head, b"", size)
     if found.driver != "raw":
         raise PublishError(
-            f"{path} is {found.shown}: EC2 takes raw ones",
+            f"{path} is {found.shown}: EC2 accepts only raw images",
             resolution=f"convert it (qemu-img convert -O raw {path} IMAGE.raw), verify and publish that one",
         )
     if size == 0:
@@ -73,7 +74,7 @@ def find_report(image: Path) -> Path:
             return path
     raise PublishError(
         f"there is no report about {image}: it was not verified",
-        resolution=f"run: imagebuild verify {image} (or insist with --unverified)",
+        resolution=f"run: imagebuild verify {image} (or publish anyway with --unverified)",
     )
 
 
@@ -92,14 +93,14 @@ def check_report(image: RawImage, path: Path) -> Report:
         raise PublishError(
             f"the report {path} is about another image",
             details=f"sha256 in the report: {report.image.sha256}\nsha256 of the image:  {image.sha256}",
-            resolution=f"run: imagebuild verify {image.path} (or insist with --unverified)",
+            resolution=f"run: imagebuild verify {image.path} (or publish anyway with --unverified)",
         )
     if report.verdict is not Verdict.PASSED:
         failed = "\n".join(f"{check.machine} {check.name}: {check.detail}" for check in report.failed())
         raise PublishError(
             f"the image did not pass its verification: {report.verdict}",
             details=failed,
-            resolution="mend the image and verify it again (or insist with --unverified)",
+            resolution="fix the image and verify it again (or publish anyway with --unverified)",
         )
     return report
 

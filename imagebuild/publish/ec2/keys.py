@@ -69,7 +69,7 @@ def load_private_key(path: Path) -> rsa.RSAPrivateKey:
         ) from None
     except (ValueError, UnsupportedAlgorithm):
         raise PublishError(
-            f"{path} holds no private key in PEM format",
+            f"{path} contains no private key in PEM format",
             resolution="give the RSA private key (-----BEGIN … PRIVATE KEY-----) with --key",
         ) from None
     if not isinstance(key, rsa.RSAPrivateKey):
@@ -86,8 +86,8 @@ def load_certificate(path: Path) -> rsa.RSAPublicKey:
             key = x509.load_pem_x509_certificate(data).public_key()
     except (ValueError, UnsupportedAlgorithm):
         raise PublishError(
-            f"{path} holds no X.509 certificate in PEM format",
-            resolution="give a file that begins with -----BEGIN CERTIFICATE-----",
+            f"{path} contains no X.509 certificate in PEM format",
+            resolution="give a file that starts with -----BEGIN CERTIFICATE-----",
         ) from None
     if not isinstance(key, rsa.RSAPublicKey):
         raise PublishError(f"the certificate {path} is not for an RSA key", resolution="the bundle's format needs RSA")

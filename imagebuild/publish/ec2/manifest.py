@@ -82,7 +82,7 @@ def write_manifest(manifest: Manifest, sign: Callable[[bytes], str]) -> bytes:
 def read_manifest(data: bytes) -> SignedManifest:
     """Raises PublishError for what is no such manifest. The signature is not checked here."""
     if re.search(rb"<!|<\?xml-", data):
-        raise _bad("it holds a DOCTYPE, a comment or CDATA, which no bundler writes")
+        raise _bad("it holds a DOCTYPE, a comment or CDATA, which bundlers do not write")
     try:
         root = ET.fromstring(data)
     except ET.ParseError as error:
@@ -101,7 +101,7 @@ def check_account(account: str) -> str:
     digits = account.replace("-", "")
     if not _ACCOUNT.fullmatch(digits):
         raise PublishError(
-            f"an AWS account id has 12 digits, found {account!r}", resolution="give the account's number with --user"
+            f"an AWS account id has 12 digits, found {account!r}", resolution="give the account id with --user"
         )
     return digits
 
@@ -111,7 +111,7 @@ def check_prefix(prefix: str) -> str:
     if not _PLAIN_NAME.fullmatch(prefix) or len(prefix) > 90:
         raise PublishError(
             f"{prefix!r} cannot be a bundle's prefix",
-            details="allowed: up to 90 letters, digits and _ . + -, not beginning with a dot or a dash",
+            details="allowed: up to 90 letters, digits and _ . + -, not starting with a dot or a dash",
             resolution="choose another with --prefix",
         )
     return prefix
@@ -206,7 +206,7 @@ def _parts(element: ET.Element) -> list[Part]:
             raise _bad(f"the part index {index!r} is no number, or there twice")
         found[int(index)] = Part(_text(part, "filename"), _sha1(part))
     if str(len(found)) != element.get("count") or sorted(found) != list(range(len(found))):
-        raise _bad(f"it promises {element.get('count')} parts and lists {len(found)}")
+        raise _bad(f"it declares {element.get('count')} parts and lists {len(found)}")
     if not found:
         raise _bad("it lists no part")
     return [found[index] for index in range(len(found))]

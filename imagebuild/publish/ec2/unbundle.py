@@ -30,14 +30,14 @@ def read_bundle(
     """Write the image to `target`, which must not exist; `target` appears only when all is right.
 
     Raises PublishError, each case in its own words: a wrong key, a tampered manifest, a part that is missing, tampered
-    or truncated, a content that is not what the manifest promises.
+    or truncated, a content that is not what the manifest declares.
     """
     signed = open_manifest(manifest_path)
     manifest, session = signed.manifest, unlock(signed, private)
     if target.exists():
-        raise PublishError(f"{target} exists already", resolution="remove it, or choose another folder with -d")
+        raise PublishError(f"{target} exists already", resolution="remove it, or choose another directory with -d")
     if manifest.size_bytes > MOST_IMAGE_BYTES:
-        raise PublishError(f"the manifest promises {manifest.size_bytes} bytes, more than the 10 GiB of the format")
+        raise PublishError(f"the manifest declares {manifest.size_bytes} bytes, more than the 10 GiB of the format")
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{target.name}.partial")
     try:
@@ -97,7 +97,7 @@ def _extract(folder: Path, manifest: Manifest, session: SessionKey, descriptor: 
             ) from None
     if digest.hexdigest() != manifest.digest:
         raise PublishError(
-            "the bundle's content is not what the manifest promises",
+            "the bundle's content is not what the manifest declares",
             details=f"SHA-1 of the archive: {digest.hexdigest()}, promised: {manifest.digest}",
             resolution=_FETCH_AGAIN,
         )

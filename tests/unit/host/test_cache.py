@@ -103,7 +103,7 @@ def test_damage_is_found_by_digest(tmp_path: Path) -> None:
     assert damage(entry) == []
     (path / "file").write_bytes(b"y" * 5000)
     (path / "more").touch()
-    assert damage(entry) == ["more: not there when it was made", "file: changed"]
+    assert damage(entry) == ["more: not part of the entry when it was written", "file: changed"]
 
 
 def test_prune_removes_what_was_not_wanted_for_the_longest_time(tmp_path: Path) -> None:
@@ -121,8 +121,10 @@ def test_prune_of_one_kind_leaves_what_is_wanted(tmp_path: Path) -> None:
     cache = Cache(tmp_path)
     cache.get("trees", "a", fill)
     for name in "bc":
-        cache.get("laid", name, fill)
-    assert [entry.digest for entry in cache.prune(0, kind="laid", wanted=cache.path("laid", "b"))] == ["c"]
+        cache.get("filesystems", name, fill)
+    assert [entry.digest for entry in cache.prune(0, kind="filesystems", wanted=cache.path("filesystems", "b"))] == [
+        "c"
+    ]
     assert {entry.digest for entry in cache.entries()} == {"a", "b"}
 
 
