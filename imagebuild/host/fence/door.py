@@ -41,10 +41,8 @@ class Ended:
                 return f"used more than {self.limits.memory_bytes // _MIB} MiB of memory"
             case "processes":
                 return f"had more than {self.limits.processes} processes"
-        code = self.result.exit_code
-        if code is None:
-            return "could not be started"
-        return f"was ended by signal {code - 128}" if code > 128 else f"ended with exit code {code}"
+            case None:
+                return _exit(self.result.exit_code)
 
     @property
     def resolution(self) -> str:
@@ -56,10 +54,17 @@ class Ended:
                 return f"if it needs that much, allow it: {MEMORY_VARIABLE} is the limit in MiB"
             case "processes":
                 return f"if it needs that many, allow them: {PROCESSES_VARIABLE} is the limit"
-        return ""
+            case None:
+                return ""
 
     def tail(self, lines: int = 25) -> str:
         return "\n".join(self.output.rstrip().splitlines()[-lines:])
+
+
+def _exit(code: int | None) -> str:
+    if code is None:
+        return "could not be started"
+    return f"was ended by signal {code - 128}" if code > 128 else f"ended with exit code {code}"
 
 
 def run(program: Program, log: command.Sink) -> Ended:
