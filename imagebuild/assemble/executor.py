@@ -16,6 +16,7 @@ from imagebuild.assemble import appliance
 from imagebuild.assemble.job import PopulateJob, hand_over
 from imagebuild.assemble.lvm import write_identities
 from imagebuild.assemble.populated import finish_populated, get_populated
+from imagebuild.assemble.this_machine import check_fence
 from imagebuild.errors import PlanError
 from imagebuild.events import Progress, stage
 from imagebuild.host import command, disk, namespace
@@ -65,6 +66,7 @@ def assemble(plan: Plan, inputs: Inputs, target: Path, *, cache: Cache, progress
             details="\n".join(plan.pending),
             resolution="plan again with the tree's facts",
         )
+    check_fence(plan)
     try:
         with namespace.workspace(cache.root / "work") as space:
             _carry_out(plan, inputs, target, space, cache=cache, progress=progress)

@@ -54,6 +54,7 @@ def probes(cache: Cache) -> tuple[Probe, ...]:
         Probe("mmdebstrap", "starting mmdebstrap", lambda: _program("mmdebstrap", "mmdebstrap", "--version")),
         Probe("i386", "running a program for i386", _i386),
         Probe("namespace", "becoming root in a namespace of its own", _namespace),
+        Probe("fence", "running a program behind the fence for trees", _fence),
         Probe("parted", "loading pyparted", _parted),
         Probe("e2fsprogs", "making and checking an ext4 filesystem", _e2fsprogs),
         Probe("disk-tools", "starting sfdisk, blkid and qemu-img", _disk_tools),
@@ -112,6 +113,15 @@ def _namespace() -> tuple[Capability, ...]:
         return (Capability("namespace", "ok", f"tried: a command ran as root inside ({who})"),)
 
     return _tried("namespace", attempt)
+
+
+def _fence() -> tuple[Capability, ...]:
+    def attempt() -> tuple[Capability, ...]:
+        from imagebuild.host.fence.trial import try_fence
+
+        return (Capability("fence", "ok", f"tried: {try_fence()}"),)
+
+    return _tried("fence", attempt)
 
 
 def _parted() -> tuple[Capability, ...]:
