@@ -15,6 +15,7 @@ Kind = Literal[
     "bundles",
     "dom0-state",
     "essentials",
+    "grub",
     "kernels",
     "laid",
     "packages",
@@ -49,6 +50,7 @@ KINDS: Mapping[Kind | FileKind, CacheKind] = {
     "essentials": CacheKind(
         "essential packages, installed", "mmdebstrap, suite, architecture, sources; the packages' names and sha256"
     ),
+    "grub": CacheKind("GRUB 2's cores", "the names of its packages, their suite, and how they are made"),
     "kernels": CacheKind("kernels from beside a recipe, looked into", "the files' names and sha256"),
     "laid": CacheKind(
         "filesystems, populated but not finished", "mke2fs' version, the tree's content, edits, filesystems",
