@@ -29,6 +29,8 @@ BOOT_MODES: tuple[BootMode, ...] = get_args(BootMode)
 MachineName = Literal["static", "qemu", "xen", "pvh", "bios", "uefi"]
 """What judges an image: `static` reads it, the others boot it (`xen`: as a PV guest; `qemu`: its kernel alone)."""
 MACHINES: tuple[MachineName, ...] = get_args(MachineName)
+BOOTING = ("qemu", "xen", "pvh", "bios", "uefi")
+"""Those that boot."""
 DiskBus = Literal["virtio", "scsi", "nvme", "ide"]
 """How QEMU attaches the disk of a PC."""
 Accelerator = Literal["kvm", "tcg"]

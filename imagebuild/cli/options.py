@@ -24,7 +24,9 @@ Settings = Annotated[
 With = Annotated[
     str | None,
     typer.Option(
-        "--with", metavar="MACHINES", help="Only these machines, with commas: static,qemu,xen (default: all).",
+        "--with",
+        metavar="MACHINES",
+        help="Only these machines, with commas: static,qemu,xen,pvh,bios,uefi (default: what it is made for).",
     ),
 ]  # fmt: skip
 PV_GRUB_OPTION = "--pv-grub"

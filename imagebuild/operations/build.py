@@ -41,6 +41,7 @@ from imagebuild.operations.toolbox import Made, Toolbox
 from imagebuild.operations.unchanged import inputs_digest, still_good
 from imagebuild.pages.junit import junit_text
 from imagebuild.report import Report, Verdict
+from imagebuild.vocabulary import BOOTING, DiskBus
 
 if TYPE_CHECKING:
     from imagebuild.recipe.model import Machine
@@ -159,8 +160,7 @@ def _verify_request(job: Job, folder: OutputFolder, request: BuildRequest) -> Re
         image=folder.partial_image,
         output=folder.make_consoles(),
         machines=job.machines,
-        qemu=_boot_settings(verify.qemu),
-        xen=_boot_settings(verify.xen),
+        **{machine: _boot_settings(getattr(verify, machine)) for machine in BOOTING},
         pv_grub=request.pv_grub,
         loader=job.loaded.recipe.boot.loader,
         fallback=verify.fallback,
@@ -176,7 +176,8 @@ def _boot_settings(machine: Machine | None) -> BootSettings:
     if machine is None:
         return BootSettings()
     seconds = machine.timeout.total_seconds()
-    return BootSettings(timeout_seconds=seconds, memory_bytes=int(machine.memory), expect=machine.expect)
+    disk: DiskBus = getattr(machine, "disk", "virtio")
+    return BootSettings(timeout_seconds=seconds, memory_bytes=int(machine.memory), expect=machine.expect, disk=disk)
 
 
 def _report(

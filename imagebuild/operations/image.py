@@ -10,14 +10,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imagebuild.assemble.executor import Inputs, assemble
+from imagebuild.bootloaders.modes import has_own_code
 from imagebuild.events import Progress, stage
 from imagebuild.host.cache import Cache
+from imagebuild.plan.disk_vocabulary import boot_code_files
+from imagebuild.plan.facts import BootCodeFacts
 from imagebuild.plan.planner import make_plan, tree_source
 from imagebuild.plan.steps import Plan
 from imagebuild.recipe.load import LoadedRecipe
 from imagebuild.rootfs import tree as rootfs
 from imagebuild.rootfs.kernel_files import with_own_kernels
-from imagebuild.rootfs.packages import Packages
+from imagebuild.rootfs.packages import Package, Packages
+from imagebuild.testhost.boot_code import get_boot_code
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +45,31 @@ def build_image(
         tree, mark.cached = rootfs.get_tree(resolved, source, loaded.folder, cache, progress, loaded.lock)
         facts = with_own_kernels(tree.facts, loaded, cache)
         digest = cache.content_digest(rootfs.KIND, resolved.digest)
-    plan = make_plan(loaded.recipe, facts)
+    directory, code = _boot_code(loaded, cache, progress)
+    plan = make_plan(loaded.recipe, facts, code)
     progress.log(f"plan {plan.digest}")
-    assemble(plan, Inputs(tree, digest, loaded.folder, secrets), target, cache=cache, progress=progress)
-    return Built(plan, tree.packages)
+    assemble(plan, Inputs(tree, digest, loaded.folder, secrets, directory), target, cache=cache, progress=progress)
+    return Built(plan, with_boot_code(tree.packages, plan))
+
+
+def _boot_code(loaded: LoadedRecipe, cache: Cache, progress: Progress) -> tuple[Path | None, BootCodeFacts | None]:
+    """GRUB's files for the recipe's boot modes; none where no mode wants any in the image."""
+    if not has_own_code(loaded.recipe.boot.modes):
+        return None, None
+    with stage(progress, "boot code") as mark:
+        directory, code, mark.cached = get_boot_code(cache, progress)
+    return directory, code
+
+
+def with_boot_code(packages: Packages, plan: Plan) -> Packages:
+    """The tree's packages, and those that the image's boot code comes from: they are not installed in the tree."""
+    known = {package.name for package in packages.packages}
+    more = {
+        file.package: Package(name=file.package, version=file.version, architecture="amd64", sha256=file.package_sha256)
+        for file in boot_code_files(plan.disk)
+        if file.package not in known
+    }
+    if not more:
+        return packages
+    together = sorted((*packages.packages, *more.values()), key=lambda package: (package.name, package.architecture))
+    return packages.model_copy(update={"packages": tuple(together)})

@@ -127,6 +127,12 @@ def _check_mounts(areas: tuple[Area, ...]) -> None:
 
 def _check_places(areas: tuple[Area, ...]) -> None:
     for area in areas:
+        if area.filesystem and area.filesystem.type == "vfat" and area.mount in ("/", "/boot"):
+            raise PlanError(
+                f"{area.key}.filesystem",
+                f"FAT knows neither owners nor links: {area.mount} cannot be on it",
+                resolution="use one of the ext family; vfat is for an EFI system partition, and for data",
+            )
         for path in _paths(area):
             if path in _NEVER_MOUNTED:
                 raise PlanError(

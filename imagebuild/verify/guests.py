@@ -1,4 +1,4 @@
-"""What kinds of Xen guest differ in: the processor that QEMU gives to Xen, the guest's configuration, its loader, its log.
+"""What kinds of Xen guests differ in: the processor that QEMU gives to Xen, the guest's configuration, the log.
 
 The one place for that: who needs another kind (a 32-bit guest in a shim) adds a row.
 

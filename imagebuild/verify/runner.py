@@ -11,6 +11,7 @@ import contextlib
 import functools
 import os
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,6 +25,7 @@ from imagebuild.host.cache import Cache
 from imagebuild.host.digest import image_sha256
 from imagebuild.host.memory import available_bytes
 from imagebuild.host.scratch import scratch_folder
+from imagebuild.image.boot_code import claimed_machines
 from imagebuild.image.boot_files import NoEntry, default_entry_files
 from imagebuild.image.menu_runs import trace_of
 from imagebuild.image.subject import Subject, open_subject
@@ -33,7 +35,10 @@ from imagebuild.verify import fallback, xen
 from imagebuild.verify.boot import Pace, outcome_of
 from imagebuild.verify.console import Ending
 from imagebuild.verify.evidence import entry_stops, stops_grub_097, unknown_menu
+from imagebuild.verify.firmware import FIRMWARES, PcBoot, boot_as_pc, own_loader, unheard
 from imagebuild.verify.guest_start import loader_for
+from imagebuild.verify.guests import PV, PVH
+from imagebuild.verify.loaders import pvh_guest_loader
 from imagebuild.verify.qemu import QemuBoot, boot_under_qemu, why_not
 from imagebuild.verify.request import BootSettings, Request, Verification
 from imagebuild.verify.static import run_static
@@ -51,9 +56,11 @@ _QEMU_OVERHEAD_BYTES = 256 * 2**20
 
 @dataclass
 class _Run:
-    """What the parts of one verification share; `undecided` maps a machine to why it could not judge."""
+    """What the parts of one verification share. `machines`: those asked for, or claimed by the image; `undecided` maps
+    one to why it could not judge."""
 
     request: Request
+    machines: tuple[MachineName, ...]
     cache: Cache
     progress: Progress
     host: TestHost
@@ -85,7 +92,8 @@ def verify_image(request: Request, *, cache: Cache, progress: Progress) -> Verif
         scratch_folder() as folder,
         open_subject(request.image, host.tools, folder) as subject,
     ):
-        run = _Run(request, cache, progress, host, subject, folder, accel, stages=stages)
+        machines = request.machines or claimed_machines(subject)
+        run = _Run(request, machines, cache, progress, host, subject, folder, accel, stages=stages)
         before = _carry_out(run)
     return _result(run, before)
 
@@ -96,7 +104,7 @@ def _carry_out(run: _Run) -> str:
     with threads(run.stop) as start:
         boots = [start(job) for job in _boot_jobs(run)]
         hashing = start(lambda: run.request.sha256 or image_sha256(image, run.stop))
-        if "static" in run.request.machines:
+        if "static" in run.machines:
             _static(run)
         wait_for([hashing, *boots])
         before = hashing.result()
@@ -113,30 +121,54 @@ def _carry_out(run: _Run) -> str:
 
 
 def _boot_jobs(run: _Run) -> list[Callable[[], None]]:
-    """What each boot thread does: one boot each where both fit at once, else one thread that does both.
+    """What each boot thread does: the next boot that is left, and the next, in as many threads as fit at once.
 
     What a boot needs from the image is read here: the subject's readers are one thread's.
     """
-    jobs: list[Callable[[], None]] = []
-    if "xen" in run.request.machines:
+    jobs: deque[Callable[[], None]] = deque()
+    if "xen" in run.machines:
         task = _xen_task(run)
         jobs.append(functools.partial(_boot_xen, run, task, _fallback_case(run, task)))
-    if "qemu" in run.request.machines and (direct := _qemu_task(run)):
+    if "pvh" in run.machines and (guest := _pvh_task(run)):
+        jobs.append(functools.partial(_boot_xen, run, guest, None))
+    if "qemu" in run.machines and (direct := _qemu_task(run)):
         jobs.append(functools.partial(_boot_qemu, run, direct))
-    if len(jobs) > 1 and not _fit_side_by_side(run.request):
+    for name in FIRMWARES:
+        if name in run.machines and (pc := _pc_task(run, name)):
+            jobs.append(functools.partial(_boot_pc, run, pc))
+    lanes = _lanes(run) if len(jobs) > 1 else 1
+    if lanes < min(len(jobs), 2):
         run.progress.log("one boot after the other: too few processors or too little memory for two at once")
 
-        def all_of_them() -> None:
-            for job in jobs:
-                job()
+    def lane() -> None:
+        while (job := _next(jobs)) is not None:
+            job()
 
-        return [all_of_them]
-    return jobs
+    return [lane] * min(lanes, len(jobs))
 
 
-def _fit_side_by_side(request: Request) -> bool:
-    needed = xen.machine_memory_bytes(request.xen.memory_bytes) + request.qemu.memory_bytes + _QEMU_OVERHEAD_BYTES
-    return len(os.sched_getaffinity(0)) >= 2 and available_bytes() >= needed + _SPARE_MEMORY_BYTES
+def _next(jobs: deque[Callable[[], None]]) -> Callable[[], None] | None:
+    try:
+        return jobs.popleft()
+    except IndexError:  # another thread has taken the last one
+        return None
+
+
+def _lanes(run: _Run) -> int:
+    """How many boots run at once: as processors and memory allow, the largest ones counted."""
+    needs = sorted(
+        (_memory_bytes(run.request, machine) for machine in run.machines if machine != "static"), reverse=True
+    )
+    most = len(os.sched_getaffinity(0))
+    room = available_bytes() - _SPARE_MEMORY_BYTES
+    return max(1, sum(sum(needs[:count]) <= room for count in range(1, min(most, len(needs)) + 1)))
+
+
+def _memory_bytes(request: Request, machine: MachineName) -> int:
+    memory_bytes = request.settings(machine).memory_bytes
+    if machine in ("xen", "pvh"):
+        return xen.machine_memory_bytes(memory_bytes, PVH if machine == "pvh" else PV)
+    return memory_bytes + _QEMU_OVERHEAD_BYTES
 
 
 def _static(run: _Run) -> None:
@@ -184,7 +216,6 @@ def _xen_task(run: _Run) -> xen.XenBoot:
     loader = loader_for(subject, run.host, asked=run.request.pv_grub, cache=run.cache, meant_for=run.request.loader)
     if loader.note:
         run.progress.note(f"xen: {loader.note}")
-    menu = subject.menu
     return xen.XenBoot(
         image=subject.raw,
         loader=loader,
@@ -192,8 +223,54 @@ def _xen_task(run: _Run) -> xen.XenBoot:
         timeout_seconds=settings.timeout_seconds,
         expect=settings.expect,
         menu_text=subject.menu_text,
-        menu_waits=menu is not None and menu.timeout is None,
+        menu_waits=_menu_waits(subject),
     )
+
+
+def _pvh_task(run: _Run) -> xen.XenBoot | None:
+    """The boot to do, or None, with a check that says why there is none."""
+    if reason := unknown_menu(run.subject):
+        _undecided(run, "pvh", reason)
+        return None
+    settings, subject = run.request.pvh, run.subject
+    loader = pvh_guest_loader(run.host, subject.layout, run.cache, run.progress)
+    return xen.XenBoot(
+        image=subject.raw,
+        loader=loader,
+        memory_bytes=settings.memory_bytes,
+        timeout_seconds=settings.timeout_seconds,
+        expect=settings.expect,
+        menu_text=subject.menu_text,
+        menu_waits=_menu_waits(subject),
+        guest=PVH,
+    )
+
+
+def _menu_waits(subject: Subject) -> bool:
+    return subject.menu is not None and subject.menu.timeout is None
+
+
+def _pc_task(run: _Run, machine: MachineName) -> PcBoot | None:
+    """The boot to do, or None, with a check that says why there is none."""
+    subject, settings = run.subject, run.request.settings(machine)
+    loader = own_loader(subject, machine)
+    if loader is None:
+        reason = f"the image carries no boot code that a PC's {'BIOS' if machine == 'bios' else 'UEFI'} could start"
+        _judged(run, Check(machine=machine, name=BOOT_CHECK, outcome=Outcome.FAILED, detail=reason))
+        return None
+    if reason := unheard(subject):
+        _undecided(run, machine, reason)
+        return None
+    return PcBoot(
+        subject.raw, FIRMWARES[machine], loader, settings.disk, settings.memory_bytes, settings.timeout_seconds,
+        settings.expect, subject.menu_text, _menu_waits(subject),
+    )  # fmt: skip
+
+
+def _boot_pc(run: _Run, task: PcBoot) -> None:
+    with _booting(run, task.firmware.machine) as (note, _scratch):
+        boot, ending = boot_as_pc(task, run.accelerator, run.request.output, run.pace, note, run.stop)
+        _judge_boot(run, boot, ending)
 
 
 def _fallback_case(run: _Run, task: xen.XenBoot) -> fallback.Case | str | None:
@@ -206,7 +283,7 @@ def _fallback_case(run: _Run, task: xen.XenBoot) -> fallback.Case | str | None:
 def _boot_xen(run: _Run, task: xen.XenBoot, case: fallback.Case | str | None) -> None:
     """The image as it is, and when that came up, with its default entry broken."""
     host = xen.XenHost(run.host, run.accelerator, run.cache, run.pace, run.stop)
-    with _booting(run, "xen") as (note, scratch):
+    with _booting(run, task.guest.machine) as (note, scratch):
         boot, ending = xen.boot_under_xen(task, host, run.request.output, scratch, note)
         _judge_boot(run, boot, ending)
     if isinstance(case, str):
@@ -249,6 +326,7 @@ def _judge_boot(run: _Run, boot: Boot, ending: Ending) -> None:
     verdict = outcome_of(boot, ending)
     if (
         verdict is Outcome.PASSED
+        and boot.machine == "xen"
         and boot.loader.kind == "stand-in"
         and (stops := stops_grub_097(run.subject, run.request.loader))
     ):

@@ -7,13 +7,18 @@ from typing import Annotated
 import typer
 
 from imagebuild.cli.options import AnyImage, Debug, Memory, PvGrub, boot_settings
-from imagebuild.errors import OK
+from imagebuild.errors import OK, UsageError
+from imagebuild.vocabulary import BootMode
 
 
 def boot(
     context: typer.Context,
     image: AnyImage,
-    xen: Annotated[bool, typer.Option("--xen", help="As a Xen PV guest, through PV-GRUB or the stand-in.")] = False,
+    mode: Annotated[
+        BootMode | None,
+        typer.Option("--mode", help="By its own boot code on a PC (bios, uefi), or as a Xen guest (pv, pvh)."),
+    ] = None,
+    xen: Annotated[bool, typer.Option("--xen", help="The same as --mode pv.")] = False,
     keep: Annotated[bool, typer.Option("--keep", help="Write into the image; without it changes are lost.")] = False,
     pv_grub: PvGrub = None,
     memory: Memory = None,
@@ -21,12 +26,13 @@ def boot(
 ) -> int:
     """Boot an image and sit at its console. What the guest writes is thrown away at the end, unless with --keep.
 
-    Without --xen, QEMU starts the kernel that the image's menu.lst names. Ctrl-A X ends the machine; so does the
+    Without --mode, QEMU starts the kernel that the image's menu.lst names. Ctrl-A X ends the machine; so does the
     guest's own poweroff. The exit code is 0 when the machine has ended, however.
 
     \b
     Examples:
       imagebuild boot out/web/web.raw
+      imagebuild boot out/web/web.raw --mode uefi
       imagebuild boot old-server.qcow2 --xen --memory 1GiB
     """
 
@@ -42,7 +48,10 @@ def boot(
     if pv_grub:
         check_file(pv_grub, "PV-GRUB")
     memory_bytes = boot_settings(None, memory, None).memory_bytes
-    request = BootRequest(image=image, memory_bytes=memory_bytes, xen=xen, keep=keep, pv_grub=pv_grub)
+    if xen and mode not in (None, "pv"):
+        raise UsageError("--xen", f"found --mode {mode} as well; --xen is --mode pv: leave one out")
+    chosen = mode or ("pv" if xen else None)
+    request = BootRequest(image=image, memory_bytes=memory_bytes, mode=chosen, keep=keep, pv_grub=pv_grub)
     with showing(choose_display(sys.stderr)) as display:
 
         def on_start() -> None:

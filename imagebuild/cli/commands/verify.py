@@ -20,7 +20,7 @@ from imagebuild.cli.options import (
     boot_settings,
     chosen_machines,
 )
-from imagebuild.vocabulary import DEFAULT_LOADER, MACHINES
+from imagebuild.vocabulary import DEFAULT_LOADER
 
 
 def verify(
@@ -47,6 +47,8 @@ def verify(
 
     static reads it back (sfdisk, fsck, GRUB 0.97's shell, pygrub); qemu boots the kernel that its menu names; xen
     goes the whole way through a PV-GRUB, and where the menu has a fallback, once more with the default's kernel broken.
+    bios and uefi start a PC from the boot code in the image, pvh is a Xen PVH guest. Without --with: static, xen, and
+    bios and uefi where the image has boot code for them, else qemu.
     DIR then holds report.html, report.json, junit.xml, verify.log, consoles.
 
     \b
@@ -63,7 +65,7 @@ def verify(
 
     request = VerifyRequest(
         image=image,
-        machines=chosen_machines(machines) or MACHINES,
+        machines=chosen_machines(machines) or (),
         boot=boot_settings(timeout, memory, expect),
         output=output,
         loader=loader,
