@@ -33,7 +33,9 @@ def memdisk(configuration: str = CONFIGURATION) -> bytes:
 
 def bios_core(*, version: str = "2.06-13+deb12u2", configuration: str = CONFIGURATION) -> bytes:
     """A core with a decompressor of noise and a payload that unpacks."""
-    content = noise(3000, 5) + b"\0" + version.encode() + b"\0" + memdisk(configuration)
+    parts = [noise(3000, 5), b"\0" + version.encode() + b"\0", memdisk(configuration)]
+    modules = b"".join(struct.pack("<II", kind, 8 + len(part)) + part for kind, part in enumerate(parts))
+    content = noise(900, 6) + b"mimg" + struct.pack("<II", 12, 12 + len(modules)) + modules
     packed = lzma.compress(
         content, lzma.FORMAT_RAW, filters=[{"id": lzma.FILTER_LZMA1, "lc": 3, "lp": 0, "pb": 2, "dict_size": 2**16}]
     )
@@ -83,7 +85,7 @@ def jumping_to(sector: int) -> Callable[[bytearray], None]:
 
 
 def damaged(head: bytearray) -> None:
-    head[1800:1900] = bytes(100)
+    head[512 + 1800 : 512 + 1900] = bytes(100)
 
 
 def for_pcs(

@@ -25,14 +25,15 @@ _XEN_DISK = (("xen-blkfront", "xenblk"),)
 _PC_DISK = (("virtio_blk",), ("virtio_pci",))
 _PC_DISKS_TOO = ("virtio_scsi", "sd_mod", "nvme", "ahci", "ata_piix")
 _MODULES = (
-    "btrfs", "configfile", "echo", "ext2", "gzio", "legacycfg", "linux", "ls", "lzopio", "memdisk", "normal",
-    "part_gpt", "part_msdos", "regexp", "reiserfs", "serial", "sleep", "tar", "terminal", "test", "xfs", "xzio",
+    "configfile", "echo", "gzio", "legacycfg", "linux", "ls", "lzopio", "memdisk", "normal", "part_gpt", "part_msdos",
+    "regexp", "serial", "sleep", "tar", "terminal", "test", "xzio",
 )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BootCode:
-    """What lies in the image: GRUB 2's core for `platform`, made of the Debian package `package`, with `modules`.
+    """What lies in the image: GRUB 2's core for `platform`, made of the Debian package `package`, with `modules`
+    and those for the filesystems that a recipe may name (filesystems/).
 
     `path`: its place on the EFI system partition; empty for the BIOS, whose core lies between or in partitions.
     `first`: the package's file for the disk's first sector; empty where there is none.

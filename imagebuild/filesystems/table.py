@@ -24,7 +24,7 @@ from imagebuild.vocabulary import FilesystemType
 FILESYSTEMS: Mapping[FilesystemType, Filesystem] = {
     item.name: item for item in (EXT2, EXT3, EXT4, XFS, BTRFS, REISERFS, SWAP, VFAT)
 }
-KNOWN: Mapping[str, Known] = dict(FILESYSTEMS)
+KNOWN: Mapping[str, Known] = {item.name: item for item in FILESYSTEMS.values()}
 _COMPUTED_LEAST_BYTES = 16 * MIB
 
 

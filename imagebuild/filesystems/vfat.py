@@ -52,4 +52,8 @@ VFAT = Filesystem(
     least_bytes=34 * MIB,
     drivers=("vfat",),
     is_checked_at_boot=True,
+    knows_owners=False,
+    usual_options="umask=0077",
+    short_id=True,
+    mbr_type=0x0C,
 )

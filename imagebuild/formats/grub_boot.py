@@ -30,6 +30,7 @@ _COMPRESSED_SIZE_AT, _UNPACKED_SIZE_AT = SECTOR_BYTES + 0x08, SECTOR_BYTES + 0x0
 _MOST_UNPACKED_BYTES = 8 * 2**20
 _MOST_CORE_BYTES = 2 * 2**20
 _LZMA = {"id": lzma.FILTER_LZMA1, "lc": 3, "lp": 0, "pb": 2, "dict_size": 2**16}
+_MODULES_MAGIC, _MODULES_HEAD, _MODULE_HEAD = b"mimg", struct.Struct("<III"), struct.Struct("<II")
 _VERSION = re.compile(rb"(?<=\0)2\.\d\d[0-9A-Za-z.+~-]{0,40}(?=\0)")
 
 
@@ -97,7 +98,8 @@ def overlapping(stretches: tuple[Stretch, ...]) -> bool:
 
 
 def unpacked_core(core: bytes) -> bytes | None:
-    """The kernel and the modules in a core; None where they cannot be unpacked to the size that it states.
+    """The kernel and the modules in a core; None where they cannot be unpacked to the size that it states, or where the
+    modules do not follow each other to the end (the stream has no checksum).
 
     The stream lies behind a decompressor whose length is stated nowhere: it is found by trying.
     """
@@ -107,7 +109,7 @@ def unpacked_core(core: bytes) -> bytes | None:
     if not 0 < unpacked <= _MOST_UNPACKED_BYTES or not 0 < packed <= len(core):
         return None
     for at in range(SECTOR_BYTES + 0x200, min(len(core) - packed + 1, SECTOR_BYTES + 0x2000)):
-        if core[at] == 0 and (found := _unpacked(core[at : at + packed], unpacked)):
+        if core[at] == 0 and (found := _unpacked(core[at : at + packed], unpacked)) and _is_whole(found):
             return found
     return None
 
@@ -119,6 +121,29 @@ def _unpacked(stream: bytes, size_bytes: int) -> bytes | None:
     except lzma.LZMAError:
         return None
     return found if len(found) == size_bytes else None
+
+
+def _is_whole(content: bytes) -> bool:
+    """Whether the list of modules leads to the very end.
+
+    Source: include/grub/kernel.h (struct grub_module_info: magic, offset, size; then a header of type and size each).
+    """
+    at = content.find(_MODULES_MAGIC)
+    while at >= 0:
+        _, offset, size = _MODULES_HEAD.unpack_from(content.ljust(at + _MODULES_HEAD.size, b"\0"), at)
+        if at + size == len(content) and _follow(content, at + offset):
+            return True
+        at = content.find(_MODULES_MAGIC, at + 1)
+    return False
+
+
+def _follow(content: bytes, at: int) -> bool:
+    while at + _MODULE_HEAD.size <= len(content):
+        size = _MODULE_HEAD.unpack_from(content, at)[1]
+        if size < _MODULE_HEAD.size:
+            return False
+        at += size
+    return at == len(content)
 
 
 def grub_version(content: bytes) -> str:

@@ -12,6 +12,7 @@ acceleration.py  what QEMU can really use here: tried, not assumed
 capabilities.py  what this machine can do, for `doctor` and the tests
 apt_sources.py   where this machine gets its Debian packages
 memory.py        how much memory there is to give
+ovmf.py          the UEFI firmware for QEMU
 scratch.py       temporary directories that outlive no run
 sparse.py        where a sparse file holds data
 digest.py        the sha256 of a file or an image

@@ -41,7 +41,7 @@ from imagebuild.operations.toolbox import Made, Toolbox
 from imagebuild.operations.unchanged import inputs_digest, still_good
 from imagebuild.pages.junit import junit_text
 from imagebuild.report import Report, Verdict
-from imagebuild.vocabulary import BOOTING, DiskBus
+from imagebuild.vocabulary import DiskBus
 
 if TYPE_CHECKING:
     from imagebuild.recipe.model import Machine
@@ -160,7 +160,11 @@ def _verify_request(job: Job, folder: OutputFolder, request: BuildRequest) -> Re
         image=folder.partial_image,
         output=folder.make_consoles(),
         machines=job.machines,
-        **{machine: _boot_settings(getattr(verify, machine)) for machine in BOOTING},
+        qemu=_boot_settings(verify.qemu),
+        xen=_boot_settings(verify.xen),
+        pvh=_boot_settings(verify.pvh),
+        bios=_boot_settings(verify.bios),
+        uefi=_boot_settings(verify.uefi),
         pv_grub=request.pv_grub,
         loader=job.loaded.recipe.boot.loader,
         fallback=verify.fallback,

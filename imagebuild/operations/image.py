@@ -13,8 +13,8 @@ from imagebuild.assemble.executor import Inputs, assemble
 from imagebuild.bootloaders.modes import has_own_code
 from imagebuild.events import Progress, stage
 from imagebuild.host.cache import Cache
-from imagebuild.plan.disk_vocabulary import boot_code_files
 from imagebuild.plan.facts import BootCodeFacts
+from imagebuild.plan.modes import boot_code_files
 from imagebuild.plan.planner import make_plan, tree_source
 from imagebuild.plan.steps import Plan
 from imagebuild.recipe.load import LoadedRecipe

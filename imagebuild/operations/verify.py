@@ -18,7 +18,7 @@ from imagebuild.operations.judge import Judgement, LoaderDemand, exit_code, judg
 from imagebuild.operations.toolbox import VerifyImage
 from imagebuild.pages.junit import junit_text
 from imagebuild.report import Report
-from imagebuild.vocabulary import BOOTING, DEFAULT_LOADER, BootLoader, MachineName
+from imagebuild.vocabulary import DEFAULT_LOADER, BootLoader, MachineName
 
 if TYPE_CHECKING:
     from imagebuild.verify.request import BootSettings, Request
@@ -84,7 +84,11 @@ def _verify_request(request: VerifyRequest, folder: OutputFolder) -> Request:
         image=request.image,
         output=folder.make_consoles(),
         machines=request.machines,
-        **dict.fromkeys(BOOTING, request.boot),
+        qemu=request.boot,
+        xen=request.boot,
+        pvh=request.boot,
+        bios=request.boot,
+        uefi=request.boot,
         pv_grub=request.pv_grub,
         loader=request.loader,
         anew=request.force,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from imagebuild.filesystems import ext
 from imagebuild.filesystems.making import Making
-from imagebuild.filesystems.table import making
+from imagebuild.filesystems.table import FILESYSTEMS, making
 from imagebuild.plan import identity
 from imagebuild.plan.areas import Area, Arrangement, DiskModel, Placed, Run
 from imagebuild.plan.disk_vocabulary import (
@@ -44,9 +44,9 @@ from imagebuild.plan.modes import boot_code_steps, esp_files
 from imagebuild.plan.rules import LoaderFilesystem
 from imagebuild.plan.steps import PlannedFilesystem
 from imagebuild.recipe.model import FilesystemSpec, Recipe
-from imagebuild.vocabulary import EXT_TYPES
+from imagebuild.vocabulary import EXT_TYPES, ROOT_TYPES
 
-_LINUX, _SWAP, _LVM, _FAT32, _ESP, _BIOS_BOOT = 0x83, 0x82, 0x8E, 0x0C, 0xEF, 0xEF02
+_LVM, _ESP, _BIOS_BOOT = 0x8E, 0xEF, 0xEF02
 _UNKNOWN = Usage(path="/", content_bytes=0, inodes=0)
 
 
@@ -105,8 +105,8 @@ def uuid_of(recipe: Recipe, area: Area) -> str:
     """The UUID of the filesystem there: the recipe's own, or computed."""
     given = area.filesystem.uuid if area.filesystem else None
     computed = given or identity.uuid_for(recipe.name, area.place)
-    is_fat = area.filesystem is not None and area.filesystem.type == "vfat"
-    return f"{computed[:4]}-{computed[4:8]}".upper() if is_fat else computed
+    is_short = area.filesystem is not None and FILESYSTEMS[area.filesystem.type].short_id
+    return f"{computed[:4]}-{computed[4:8]}".upper() if is_short else computed
 
 
 def _partition_table(recipe: Recipe, arrangement: Arrangement, loader: Area) -> WritePartitionTable:
@@ -135,8 +135,7 @@ def _partition_table(recipe: Recipe, arrangement: Arrangement, loader: Area) -> 
 def _type_code(area: Area) -> int:
     if area.role:
         return {"esp": _ESP, "bios-boot": _BIOS_BOOT}[area.role]
-    kind = area.filesystem.type if area.filesystem else None
-    return _LVM if area.volume_group else _SWAP if kind == "swap" else _FAT32 if kind == "vfat" else _LINUX
+    return FILESYSTEMS[area.filesystem.type].mbr_type if area.filesystem else _LVM
 
 
 def _members(arrangement: Arrangement, group: str) -> list[Run]:
@@ -275,7 +274,7 @@ class _Maker:
     def _by_a_kernel(
         self, placed: Placed, spec: FilesystemSpec, made: Making
     ) -> tuple[list[DiskStep], list[ApplianceStep]]:
-        assert spec.type not in ("swap", "vfat")
+        kind = next(name for name in ROOT_TYPES if name == spec.type)
         packs: list[DiskStep] = []
         fills = []
         for number, item in enumerate(placed.area.mounts):
@@ -286,7 +285,7 @@ class _Maker:
             )
             fills.append(Fill(archive=archive, subvolume=item.subvolume))
         fill = MakeAndFill(
-            type=spec.type,
+            type=kind,
             device=_device(placed.area),
             options=made.options,
             uuid=uuid_of(self._recipe, placed.area),

@@ -280,17 +280,6 @@ DiskStep = Annotated[
 ]
 
 
-def boot_code_files(steps: Iterable[DiskStep]) -> list[CodeFile]:
-    """Every file of boot code that the steps write."""
-    found: list[CodeFile] = []
-    for step in steps:
-        if isinstance(step, WriteBootCode):
-            found += [step.first, step.core]
-        elif isinstance(step, MakeFat):
-            found += [item.file for item in step.files]
-    return found
-
-
 @dataclass(frozen=True, slots=True)
 class Phases:
     """The disk's steps by where they are carried out; each phase is a closed union, carried out by one `match`.

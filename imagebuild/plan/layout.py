@@ -192,10 +192,10 @@ class _Needs:
                     resolution="make it larger",
                 )
             usage = self.usage(area)
-            if kind == "vfat" and usage and usage.inodes > _EMPTY_INODES:
+            if not table.FILESYSTEMS[kind].knows_owners and usage and usage.inodes > _EMPTY_INODES:
                 raise PlanError(
                     area.key,
-                    f"the tree has files below {area.mount}, and FAT knows neither their owners nor their modes",
+                    f"the tree has files below {area.mount}, and {kind} knows neither their owners nor their modes",
                     resolution="use one of the ext family there, or leave those files out of the tree",
                 )
             if usage and (room := table.capacity_bytes(kind, placed.size_bytes, usage.inodes)) < usage.content_bytes:

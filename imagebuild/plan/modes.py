@@ -5,10 +5,13 @@ The boot code itself is made by testhost/boot_code.py; what that tells (BootCode
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from imagebuild.bootloaders.modes import MODES, SERIAL_CONSOLE, BootCode, consoles_of, has_own_code
 from imagebuild.errors import PlanError
+from imagebuild.filesystems.table import FILESYSTEMS
 from imagebuild.plan.areas import Area, Arrangement, DiskModel, Placed
-from imagebuild.plan.disk_vocabulary import SECTOR_BYTES, CodeFile, FatFile, WriteBootCode
+from imagebuild.plan.disk_vocabulary import SECTOR_BYTES, CodeFile, DiskStep, FatFile, MakeFat, WriteBootCode
 from imagebuild.plan.facts import BootCodeFacts
 from imagebuild.plan.refusals import all_at_once
 from imagebuild.recipe.model import Recipe
@@ -47,8 +50,8 @@ def _check_layout(recipe: Recipe) -> None:
         raise _refused("uefi needs an EFI system partition, and an hd0 disk has no partition table", _HD0)
     if "bios" in modes:
         assert disk.filesystem is not None  # the model insists on it for hd0
-        room = {"xfs": "XFS begins with the disk's first byte", "btrfs": "Btrfs leaves 64 KiB", "reiserfs": "ReiserFS "
-                "leaves 64 KiB"}.get(disk.filesystem.type, f"{disk.filesystem.type} leaves 1 KiB")  # fmt: skip
+        kind = disk.filesystem.type
+        room = f"{kind} leaves {FILESYSTEMS[kind].front_bytes // 1024} KiB"
         raise _refused(
             f"bios needs room for GRUB's core of some 220 KiB in front of the first filesystem, and {room}: it would "
             "have to lie in a file, by a list of blocks that the first defragmentation or restored backup makes wrong",
@@ -162,3 +165,14 @@ def esp_files(recipe: Recipe, area: Area, code: BootCodeFacts | None) -> tuple[F
         for item in codes_of(recipe)
         if item.path
     )
+
+
+def boot_code_files(steps: Iterable[DiskStep]) -> list[CodeFile]:
+    """Every file of boot code that the steps write."""
+    found: list[CodeFile] = []
+    for step in steps:
+        if isinstance(step, WriteBootCode):
+            found += [step.first, step.core]
+        elif isinstance(step, MakeFat):
+            found += [item.file for item in step.files]
+    return found

@@ -55,7 +55,7 @@ def make_plan(recipe: Recipe, facts: TreeFacts | None, code: BootCodeFacts | Non
     model = disk_model(recipe.disk, recipe.boot.modes)
     root, source = model.root, tree_source(recipe)
     _, read, choice, users = all_at_once(
-        lambda: (check_modes(recipe, model), check_disk(model)),
+        lambda: all_at_once(lambda: check_modes(recipe, model), lambda: check_disk(model)),
         lambda: loader_filesystem(model, recipe.boot.loader),
         lambda: choose_kernels(recipe, facts, _needed(recipe, model, root)) if root else None,
         lambda: user_edits(recipe, facts),
@@ -185,7 +185,7 @@ def _fstab_lines(recipe: Recipe, disk: DiskModel) -> list[FstabLine]:
             continue
         for item in area.mounts or ((Mounted("swap"),) if spec.type == "swap" else ()):
             subvolume = f"subvol={item.subvolume}" if item.subvolume else None
-            own = spec.mount_options or ("umask=0077" if spec.type == "vfat" else None)  # FAT knows no owners
+            own = spec.mount_options or FILESYSTEMS[spec.type].usual_options
             options = ",".join(filter(None, (own, subvolume))) or None
             mount = None if spec.type == "swap" else item.path
             lines.append(FstabLine(_device(recipe, area), mount, spec.type, options))

@@ -15,6 +15,7 @@ from pathlib import Path
 from imagebuild.bootloaders.modes import CODES, BootCode
 from imagebuild.bootloaders.pv_grub import MENU_PLACES
 from imagebuild.events import Progress
+from imagebuild.filesystems.table import FILESYSTEMS
 from imagebuild.host import command
 from imagebuild.host.cache import Cache
 from imagebuild.host.cache_kinds import Kind
@@ -44,7 +45,7 @@ def configuration() -> str:
 
 def digest() -> str:
     """The name of the cache entry: changes with all that it is made of but the packages' versions."""
-    codes = [[code.platform, code.modules, code.core, code.first] for code in CODES]
+    codes = [[code.platform, _modules(code), code.core, code.first] for code in CODES]
     parts = [_FORMAT, definition.SUITE, [pocket for pocket, _ in definition.POCKETS], _PACKAGES, codes, configuration()]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
@@ -77,6 +78,10 @@ def get_boot_code(cache: Cache, progress: Progress) -> tuple[Path, BootCodeFacts
     return path, _facts(path), cached
 
 
+def _modules(code: BootCode) -> list[str]:
+    return sorted({*code.modules, *(item.grub2_module for item in FILESYSTEMS.values() if item.grub2_module)})
+
+
 def _facts(folder: Path) -> BootCodeFacts:
     return BootCodeFacts.model_validate_json((folder / _FACTS).read_bytes())
 
@@ -89,7 +94,7 @@ def _make(
     target.mkdir()
     memdisk = folder / "memdisk.tar"
     memdisk.write_bytes(stand_in.memdisk_of(configuration()))
-    options = ["--memdisk", str(memdisk), "--output", str(target / code.core), *code.modules]
+    options = ["--memdisk", str(memdisk), "--output", str(target / code.core), *_modules(code)]
     run_tool([*tools.grub_mkimage(code.platform), *options], f"making GRUB's core for {code.platform}", progress)
     memdisk.unlink()
     if code.first:

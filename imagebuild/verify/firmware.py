@@ -22,7 +22,7 @@ from imagebuild.image.subject import Subject
 from imagebuild.report import Boot, Loader
 from imagebuild.verify import signs
 from imagebuild.verify.boot import Follower, Pace
-from imagebuild.verify.console import Console, Ending
+from imagebuild.verify.console import Console, Ending, Fatal, Sign
 from imagebuild.verify.machine import DiskFormat, base_arguments, machine, option_value, untouched_disk
 from imagebuild.vocabulary import Accelerator, DiskBus, MachineName
 
@@ -42,8 +42,8 @@ class Firmware:
 
     machine: MachineName
     arguments: Callable[[], list[str]]
-    signs: tuple[signs.Sign, ...]
-    fatals: tuple[signs.Fatal, ...]
+    signs: tuple[Sign, ...]
+    fatals: tuple[Fatal, ...]
     yardsticks: Mapping[str, float]
 
     @property

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -23,35 +22,28 @@ from imagebuild.host import command
 from imagebuild.host.acceleration import PACKAGE, PROGRAM, accelerator
 from imagebuild.host.cache import Cache
 from imagebuild.host.digest import image_sha256
-from imagebuild.host.memory import available_bytes
 from imagebuild.host.scratch import scratch_folder
 from imagebuild.image.boot_code import claimed_machines
-from imagebuild.image.boot_files import NoEntry, default_entry_files
-from imagebuild.image.menu_runs import trace_of
 from imagebuild.image.subject import Subject, open_subject
 from imagebuild.report import Boot, BootEnd, Check, ImageFacts, Outcome, Stage, Verdict, verdict_of
 from imagebuild.testhost import TestHost, prepare
 from imagebuild.verify import fallback, xen
 from imagebuild.verify.boot import Pace, outcome_of
 from imagebuild.verify.console import Ending
-from imagebuild.verify.evidence import entry_stops, stops_grub_097, unknown_menu
-from imagebuild.verify.firmware import FIRMWARES, PcBoot, boot_as_pc, own_loader, unheard
-from imagebuild.verify.guest_start import loader_for
-from imagebuild.verify.guests import PV, PVH
-from imagebuild.verify.loaders import pvh_guest_loader
-from imagebuild.verify.qemu import QemuBoot, boot_under_qemu, why_not
+from imagebuild.verify.evidence import stops_grub_097, unknown_menu
+from imagebuild.verify.firmware import PcBoot, boot_as_pc
+from imagebuild.verify.qemu import QemuBoot, boot_under_qemu
 from imagebuild.verify.request import BootSettings, Request, Verification
 from imagebuild.verify.static import run_static
+from imagebuild.verify.tasks import NoBoot, at_once, pc_task, pvh_task, qemu_task, xen_task
 from imagebuild.verify.threads import threads, wait_for
+from imagebuild.verify.xen import XenBoot
 from imagebuild.vocabulary import MACHINES, Accelerator, MachineName
 
 __all__ = ["BootSettings", "Request", "Verification", "verify_image"]
 
 BOOT_CHECK = "boot"
 FALLBACK_CHECK = "fallback"
-# What must be left for everybody else when two machines run at once.
-_SPARE_MEMORY_BYTES = 512 * 2**20
-_QEMU_OVERHEAD_BYTES = 256 * 2**20
 
 
 @dataclass
@@ -121,23 +113,10 @@ def _carry_out(run: _Run) -> str:
 
 
 def _boot_jobs(run: _Run) -> list[Callable[[], None]]:
-    """What each boot thread does: the next boot that is left, and the next, in as many threads as fit at once.
-
-    What a boot needs from the image is read here: the subject's readers are one thread's.
-    """
-    jobs: deque[Callable[[], None]] = deque()
-    if "xen" in run.machines:
-        task = _xen_task(run)
-        jobs.append(functools.partial(_boot_xen, run, task, _fallback_case(run, task)))
-    if "pvh" in run.machines and (guest := _pvh_task(run)):
-        jobs.append(functools.partial(_boot_xen, run, guest, None))
-    if "qemu" in run.machines and (direct := _qemu_task(run)):
-        jobs.append(functools.partial(_boot_qemu, run, direct))
-    for name in FIRMWARES:
-        if name in run.machines and (pc := _pc_task(run, name)):
-            jobs.append(functools.partial(_boot_pc, run, pc))
-    lanes = _lanes(run) if len(jobs) > 1 else 1
-    if lanes < min(len(jobs), 2):
+    """What each boot thread does: the next boot that is left, and the next, in as many threads as fit at once."""
+    jobs = deque(_boots(run))
+    lanes = at_once(run.request, run.machines)
+    if len(jobs) > 1 and lanes == 1:
         run.progress.log("one boot after the other: too few processors or too little memory for two at once")
 
     def lane() -> None:
@@ -147,28 +126,40 @@ def _boot_jobs(run: _Run) -> list[Callable[[], None]]:
     return [lane] * min(lanes, len(jobs))
 
 
+def _boots(run: _Run) -> Iterator[Callable[[], None]]:
+    """The boots to do; where a machine has none, a check says why."""
+    subject, request, shared = run.subject, run.request, (run.host, run.cache, run.progress)
+    for machine in run.machines:
+        match machine:
+            case "static":
+                continue
+            case "qemu":
+                task: QemuBoot | XenBoot | PcBoot | NoBoot = qemu_task(subject, request)
+            case "xen":
+                task = xen_task(subject, request, *shared)
+            case "pvh":
+                task = pvh_task(subject, request, *shared)
+            case "bios" | "uefi":
+                task = pc_task(subject, request, machine)
+        match task:
+            case NoBoot(reason, None):
+                _undecided(run, machine, reason)
+            case NoBoot(reason, outcome) if outcome is not None:
+                _judged(run, Check(machine=machine, name=BOOT_CHECK, outcome=outcome, detail=reason))
+            case QemuBoot():
+                yield functools.partial(_boot_qemu, run, task)
+            case XenBoot():
+                case = _fallback_case(run, task) if machine == "xen" else None
+                yield functools.partial(_boot_xen, run, task, case)
+            case PcBoot():
+                yield functools.partial(_boot_pc, run, task)
+
+
 def _next(jobs: deque[Callable[[], None]]) -> Callable[[], None] | None:
     try:
         return jobs.popleft()
     except IndexError:  # another thread has taken the last one
         return None
-
-
-def _lanes(run: _Run) -> int:
-    """How many boots run at once: as processors and memory allow, the largest ones counted."""
-    needs = sorted(
-        (_memory_bytes(run.request, machine) for machine in run.machines if machine != "static"), reverse=True
-    )
-    most = len(os.sched_getaffinity(0))
-    room = available_bytes() - _SPARE_MEMORY_BYTES
-    return max(1, sum(sum(needs[:count]) <= room for count in range(1, min(most, len(needs)) + 1)))
-
-
-def _memory_bytes(request: Request, machine: MachineName) -> int:
-    memory_bytes = request.settings(machine).memory_bytes
-    if machine in ("xen", "pvh"):
-        return xen.machine_memory_bytes(memory_bytes, PVH if machine == "pvh" else PV)
-    return memory_bytes + _QEMU_OVERHEAD_BYTES
 
 
 def _static(run: _Run) -> None:
@@ -182,89 +173,10 @@ def _static(run: _Run) -> None:
             run.progress.note(f"{check.outcome} static {check.name}: {check.detail}", check.outcome)
 
 
-def _qemu_task(run: _Run) -> QemuBoot | None:
-    """The boot to do, or None, with a check that says why there is none."""
-    settings = run.request.qemu
-    if reason := unknown_menu(run.subject):
-        _undecided(run, "qemu", reason)
-        return None
-    files = default_entry_files(run.subject)
-    stops = files.reason if isinstance(files, NoEntry) else entry_stops(run.subject, run.request.loader)
-    if isinstance(files, NoEntry) or stops:
-        reason = f"the image's menu names nothing that can be started: {stops}"
-        _judged(run, Check(machine="qemu", name=BOOT_CHECK, outcome=Outcome.FAILED, detail=reason))
-        return None
-    task = QemuBoot(
-        run.subject.raw, files.kernel, files.initrd, files.command_line,
-        settings.memory_bytes, settings.timeout_seconds, settings.expect,
-    )  # fmt: skip
-    if reason := why_not(task) or "":
-        _judged(run, Check(machine="qemu", name=BOOT_CHECK, outcome=Outcome.SKIPPED, detail=reason))
-        return None
-    return task
-
-
 def _boot_qemu(run: _Run, task: QemuBoot) -> None:
     with _booting(run, "qemu") as (note, scratch):
         boot, ending = boot_under_qemu(task, run.accelerator, run.request.output, scratch, run.pace, note, run.stop)
         _judge_boot(run, boot, ending)
-
-
-def _xen_task(run: _Run) -> xen.XenBoot:
-    settings, subject = run.request.xen, run.subject
-    trace_of(subject, "grub-0.97")  # read here: the boots' threads only look it up
-    loader = loader_for(subject, run.host, asked=run.request.pv_grub, cache=run.cache, meant_for=run.request.loader)
-    if loader.note:
-        run.progress.note(f"xen: {loader.note}")
-    return xen.XenBoot(
-        image=subject.raw,
-        loader=loader,
-        memory_bytes=settings.memory_bytes,
-        timeout_seconds=settings.timeout_seconds,
-        expect=settings.expect,
-        menu_text=subject.menu_text,
-        menu_waits=_menu_waits(subject),
-    )
-
-
-def _pvh_task(run: _Run) -> xen.XenBoot | None:
-    """The boot to do, or None, with a check that says why there is none."""
-    if reason := unknown_menu(run.subject):
-        _undecided(run, "pvh", reason)
-        return None
-    settings, subject = run.request.pvh, run.subject
-    loader = pvh_guest_loader(run.host, subject.layout, run.cache, run.progress)
-    return xen.XenBoot(
-        image=subject.raw,
-        loader=loader,
-        memory_bytes=settings.memory_bytes,
-        timeout_seconds=settings.timeout_seconds,
-        expect=settings.expect,
-        menu_text=subject.menu_text,
-        menu_waits=_menu_waits(subject),
-        guest=PVH,
-    )
-
-
-def _menu_waits(subject: Subject) -> bool:
-    return subject.menu is not None and subject.menu.timeout is None
-
-
-def _pc_task(run: _Run, machine: MachineName) -> PcBoot | None:
-    """The boot to do, or None, with a check that says why there is none."""
-    subject, settings = run.subject, run.request.settings(machine)
-    loader = own_loader(subject, machine)
-    if loader is None:
-        reason = f"the image carries no boot code that a PC's {'BIOS' if machine == 'bios' else 'UEFI'} could start"
-        _judged(run, Check(machine=machine, name=BOOT_CHECK, outcome=Outcome.FAILED, detail=reason))
-        return None
-    if reason := unheard(subject):
-        _undecided(run, machine, reason)
-        return None
-    return PcBoot(
-        subject.raw, FIRMWARES[machine], loader, settings.disk, settings.memory_bytes, settings.timeout_seconds,
-        settings.expect, subject.menu_text, _menu_waits(subject),
-    )  # fmt: skip
 
 
 def _boot_pc(run: _Run, task: PcBoot) -> None:
@@ -273,14 +185,14 @@ def _boot_pc(run: _Run, task: PcBoot) -> None:
         _judge_boot(run, boot, ending)
 
 
-def _fallback_case(run: _Run, task: xen.XenBoot) -> fallback.Case | str | None:
+def _fallback_case(run: _Run, task: XenBoot) -> fallback.Case | str | None:
     """As fallback.case_of; None as well where no loader reads the menu, or the proof was not asked for."""
     if not run.request.fallback or task.loader.is_kernel:
         return None
     return fallback.case_of(run.subject)
 
 
-def _boot_xen(run: _Run, task: xen.XenBoot, case: fallback.Case | str | None) -> None:
+def _boot_xen(run: _Run, task: XenBoot, case: fallback.Case | str | None) -> None:
     """The image as it is, and when that came up, with its default entry broken."""
     host = xen.XenHost(run.host, run.accelerator, run.cache, run.pace, run.stop)
     with _booting(run, task.guest.machine) as (note, scratch):

@@ -50,6 +50,10 @@ def test_a_core_is_unpacked_and_tells_its_version() -> None:
     damaged[1800:1900] = bytes(100)
     assert unpacked_core(bytes(damaged)) is None
     assert unpacked_core(core[:900]) is None
+    for at in range(1600, len(core) - 600, 97):  # whatever is damaged
+        spoilt = bytearray(core)
+        spoilt[at] ^= 0x55
+        assert unpacked_core(bytes(spoilt)) != unpacked
 
 
 def test_overlaps_are_seen() -> None:

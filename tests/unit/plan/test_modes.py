@@ -121,7 +121,7 @@ def test_no_mode_changes_nothing() -> None:
     ("changes", "words"),
     [
         ({"disk": {"layout": "hd0", "filesystem": "ext4"}, "boot": {"modes": ["uefi"]}}, "no partition table"),
-        ({"disk": {"layout": "hd0", "filesystem": "xfs"}, "boot": {"modes": ["bios"]}}, "XFS begins with the disk"),
+        ({"disk": {"layout": "hd0", "filesystem": "xfs"}, "boot": {"modes": ["bios"]}}, "xfs leaves 0 KiB"),
         ({"disk": {"layout": "hd0", "filesystem": "ext4"}, "boot": {"modes": ["bios"]}}, "ext4 leaves 1 KiB"),
         ({"architecture": "i386", "boot": {"modes": ["pv", "uefi"]}}, "x86_64 only"),
         ({"boot": {"modes": ["bios"], "command_line": "ro console=hvc0"}}, "no console=ttyS0"),
