@@ -31,6 +31,8 @@ MachineName = Literal["static", "qemu", "xen", "pvh", "bios", "uefi"]
 MACHINES: tuple[MachineName, ...] = get_args(MachineName)
 BOOTING = ("qemu", "xen", "pvh", "bios", "uefi")
 """Those that boot."""
+Ec2BootMode = Literal["legacy-bios", "uefi", "uefi-preferred"]
+"""How EC2 starts an HVM image (RegisterImage, BootMode)."""
 DiskBus = Literal["virtio", "scsi", "nvme", "ide"]
 """How QEMU attaches the disk of a PC."""
 Accelerator = Literal["kvm", "tcg"]

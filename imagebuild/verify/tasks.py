@@ -52,8 +52,8 @@ def qemu_task(subject: Subject, request: Request) -> QemuBoot | NoBoot:
         subject.raw, files.kernel, files.initrd, files.command_line,
         settings.memory_bytes, settings.timeout_seconds, settings.expect,
     )  # fmt: skip
-    reason = why_not(task)
-    return NoBoot(reason, Outcome.SKIPPED) if reason else task
+    why = why_not(task)
+    return NoBoot(why, Outcome.SKIPPED) if why else task
 
 
 def xen_task(subject: Subject, request: Request, host: TestHost, cache: Cache, progress: Progress) -> xen.XenBoot:

@@ -11,6 +11,7 @@ import typer
 from imagebuild.cli.ec2_options import Arch, Cert, Ec2Cert, Kernel, Key, Loader, Mappings, Ramdisk, RawImage, User
 from imagebuild.cli.options import AsJson, Debug, Settings
 from imagebuild.errors import OK
+from imagebuild.vocabulary import Ec2BootMode
 
 if TYPE_CHECKING:
     from imagebuild.operations.publish import DryRun
@@ -47,6 +48,10 @@ def publish(
     ] = None,
     loader: Loader = None,
     ask_aws: Annotated[bool, typer.Option("--ask-aws", help="Ask AWS for the AKIs, not imagebuild's table.")] = False,
+    boot_mode: Annotated[
+        Ec2BootMode | None,
+        typer.Option("--boot-mode", help="hvm: how EC2 starts it; the report has to hold that boot."),
+    ] = None,
     ena: Annotated[bool, typer.Option("--ena", help="hvm: the kernel has the ENA driver.")] = False,
     volume_type: Annotated[str | None, typer.Option("--volume-type", help="ebs: default gp2.")] = None,
     bucket: Annotated[
