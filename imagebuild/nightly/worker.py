@@ -44,7 +44,7 @@ def offered(found: list[Capability], jobs: int) -> dict[str, float]:
     if usable("guestfs"):
         resources["guestfs"] = jobs
     if usable("qemu"):  # Xen runs under QEMU: what boots the one boots the other
-        resources |= dict.fromkeys(BOOTING, jobs)
+        resources |= {name: jobs for name in BOOTING if name != "uefi" or usable("ovmf", "fat-tools")}
     if state["acceleration"].state == "ok" if "acceleration" in state else False:
         resources["kvm"] = jobs
     return resources

@@ -28,7 +28,7 @@ def pvh_loader(host: TestHost, layout: Layout, cache: Cache, progress: Progress)
 
     def make(folder: Path) -> None:
         modules, source = definition.LOADER_MODULES, host.tools.grub_modules(PLATFORM)
-        memdisk = stand_in.memdisk(source, modules, definition.loader_configuration(layout))
+        memdisk = stand_in.memdisk(source, modules, definition.loader_configuration(layout), PLATFORM)
         (folder / "memdisk.tar").write_bytes(memdisk)
         options = ["--memdisk", str(folder / "memdisk.tar"), "--output", str(folder / "core"), *modules]
         run_tool([*host.tools.grub_mkimage(PLATFORM), *options, "memdisk", "tar"], "making the PVH loader", progress)

@@ -142,10 +142,8 @@ def _boots(run: _Run) -> Iterator[Callable[[], None]]:
             case "bios" | "uefi":
                 task = pc_task(subject, request, machine)
         match task:
-            case NoBoot(reason, None):
-                _undecided(run, machine, reason)
-            case NoBoot(reason, outcome) if outcome is not None:
-                _judged(run, Check(machine=machine, name=BOOT_CHECK, outcome=outcome, detail=reason))
+            case NoBoot():
+                _has_none(run, machine, task)
             case QemuBoot():
                 yield functools.partial(_boot_qemu, run, task)
             case XenBoot():
@@ -153,6 +151,13 @@ def _boots(run: _Run) -> Iterator[Callable[[], None]]:
                 yield functools.partial(_boot_xen, run, task, case)
             case PcBoot():
                 yield functools.partial(_boot_pc, run, task)
+
+
+def _has_none(run: _Run, machine: MachineName, why: NoBoot) -> None:
+    if why.outcome is None:
+        _undecided(run, machine, why.reason)
+    else:
+        _judged(run, Check(machine=machine, name=BOOT_CHECK, outcome=why.outcome, detail=why.reason))
 
 
 def _next(jobs: deque[Callable[[], None]]) -> Callable[[], None] | None:
