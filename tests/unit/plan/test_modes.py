@@ -142,3 +142,9 @@ def test_a_core_that_does_not_fit_is_refused() -> None:
     wanted = recipe(disk=disk(), boot={"modes": ["bios"]})
     with pytest.raises(PlanError, match="2048 sectors, its place has 2047"):
         make_plan(wanted, facts(), code(core_bytes=2**20))
+
+
+def test_a_maintained_menu_gets_the_same_command_line() -> None:
+    plan = planned(boot={"menu": "maintained"})
+    settings = next(edit.content for edit in plan.all_edits if getattr(edit, "path", "") == "/etc/imagebuild/menu.conf")
+    assert "console=tty0 console=ttyS0,115200n8 console=hvc0" in settings
