@@ -10,7 +10,7 @@ import pytest
 from imagebuild.plan.disk_vocabulary import MakeFat, WriteBootCode, WritePartitionTable
 from imagebuild.plan.facts import BootCodeFacts, BootCodeFile
 from imagebuild.plan.planner import make_plan
-from imagebuild.plan.steps import GenerateInitrd, Plan
+from imagebuild.plan.steps import GenerateInitrd, Plan, WriteFile
 from tests.unit.plan.test_planner import ALL_MODULES, facts, kernel, recipe, refused, steps_of
 
 PARTITIONS = [
@@ -146,5 +146,5 @@ def test_a_core_that_does_not_fit_is_refused() -> None:
 
 def test_a_maintained_menu_gets_the_same_command_line() -> None:
     plan = planned(boot={"menu": "maintained"})
-    settings = next(edit.content for edit in plan.all_edits if getattr(edit, "path", "") == "/etc/imagebuild/menu.conf")
-    assert "console=tty0 console=ttyS0,115200n8 console=hvc0" in settings
+    written = {edit.path: edit.content for edit in plan.all_edits if isinstance(edit, WriteFile)}
+    assert "console=tty0 console=ttyS0,115200n8 console=hvc0" in written["/etc/imagebuild/menu.conf"]
