@@ -60,7 +60,7 @@ def assemble(plan: Plan, inputs: Inputs, target: Path, *, cache: Cache, progress
     if plan.pending:
         raise PlanError(
             "",
-            "the plan is preliminary: it was made before its tree",
+            "the plan is preliminary: it was made before the tree",
             details="\n".join(plan.pending),
             resolution="plan again with the tree's facts",
         )

@@ -66,7 +66,7 @@ def _make(spec: FilesystemSpec, given: Given, reader: Loader | None) -> Making:
         del chosen["-d"]["agcount"]
     options = {option: ",".join(f"{key}={value}" for key, value in keys.items()) for option, keys in chosen.items()}
     if chosen["-n"]["size"] != "4096":
-        raise given.refused("-n size= other than 4096 is not made here", "leave it out")
+        raise given.refused("imagebuild makes only -n size=4096", "leave it out")
     settings = frozenset(f"{key}={value}" for option in ("-m", "-i", "-n") for key, value in chosen[option].items())
     return Making(flat(options), settings | {"xfs"}, "kernel" if settings & _FOR_A_KERNEL else "writer")
 

@@ -36,13 +36,13 @@ class FirstSectors:
     def why_not_hvm(self, *, bios: bool = True, uefi: bool = False) -> str | None:
         """Why an HVM instance (which starts as a PC does) could not boot this disk; None: nothing speaks against it."""
         if self.table == "none":
-            return "it has no partition table: a PC's BIOS finds nothing to start on it"
+            return "it has no partition table: a PC's BIOS cannot start it"
         if uefi and not self.esp:
             return "it has no EFI system partition"
         if not bios:
             return None
         if not self.boot_code:
-            return "its master boot record holds no boot code: no loader is installed for a PC's BIOS"
+            return "its master boot record has no boot code: no loader is installed for a PC's BIOS"
         if not self.flagged:
             return "no partition is flagged as bootable"
         return None

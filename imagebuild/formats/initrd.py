@@ -17,7 +17,8 @@ from typing import Any
 import lz4.block
 import zstandard
 
-from imagebuild.formats.compression import Compression, compression_of
+from imagebuild.formats.compression import DAMAGED, Compression, compression_of
+from imagebuild.formats.foreign import ForeignError, number
 from imagebuild.formats.root_argument import NOTED
 
 _MAGIC = (b"070701", b"070702")
@@ -66,7 +67,7 @@ def read_initrd(data: bytes) -> InitrdFacts:
             if name.endswith("/modules.builtin"):
                 builtin |= {_module(line) for line in content.decode("utf-8", "replace").split()}
     if not names:
-        raise InitrdError("it holds no cpio archive")
+        raise InitrdError("it contains no cpio archive")
     return InitrdFacts(frozenset(names), tuple(compressions), frozenset(builtin), noted)
 
 
@@ -124,7 +125,7 @@ def _segments(data: bytes) -> Iterator[tuple[bytes, str]]:
         name = compression.removesuffix("-legacy")
         try:
             content, rest = _UNPACKERS[compression](rest)
-        except (zlib.error, lzma.LZMAError, OSError, ValueError, EOFError, RuntimeError, zstandard.ZstdError) as error:
+        except DAMAGED as error:
             raise InitrdError(f"byte {len(data) - len(rest)}: damaged {name} data: {error}") from error
         yield content, name
 
@@ -151,9 +152,9 @@ def _walk(data: bytes) -> Iterator[tuple[str, bytes, int]]:
                 continue
             return
         try:
-            size = int(data[offset + 54 : offset + 62], 16)
-            name_size = int(data[offset + 94 : offset + 102], 16)
-        except ValueError as error:
+            size = number(data[offset + 54 : offset + 62].decode("latin-1"), base=16)
+            name_size = number(data[offset + 94 : offset + 102].decode("latin-1"), base=16)
+        except ForeignError as error:
             raise InitrdError(f"a cpio header is damaged at byte {offset}") from error
         name_end = offset + _HEADER + name_size
         start = (name_end + 3) & ~3
@@ -210,7 +211,7 @@ def _lz4_legacy(data: bytes) -> tuple[bytes, bytes]:
         blocks.append(lz4.block.decompress(block, uncompressed_size=_LZ4_LEGACY_BLOCK))
         offset += 4 + length
     if not blocks:
-        raise EOFError("it holds no block")
+        raise EOFError("it contains no block")
     return b"".join(blocks), data[offset:]
 
 

@@ -17,6 +17,7 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -40,6 +41,7 @@ def default_root() -> Path:
 
 SUMS = ".sums.json"
 _PAUSE_SECONDS = 0.1
+_ROOT_MODE = 0o700  # whatever the umask says
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,9 +174,17 @@ class Cache:
         finally:
             os.close(handle)
 
+    def _make_root(self) -> None:
+        """Nobody else looks into it: trees of images lie there, and what a build works on. Also one of an older run."""
+        self.root.mkdir(mode=_ROOT_MODE, parents=True, exist_ok=True)
+        status = self.root.stat()
+        if stat.S_IMODE(status.st_mode) != _ROOT_MODE and status.st_uid == os.geteuid():
+            self.root.chmod(_ROOT_MODE)
+
     def _lock_file(self, kind: str, digest: str) -> Path:
+        self._make_root()
         directory = self.root / "locks"
-        directory.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(exist_ok=True)
         return directory / f"{kind}-{digest}"
 
     @contextlib.contextmanager
@@ -193,7 +203,7 @@ class Cache:
         except OSError as error:
             raise HostError(
                 f"the cache {self.root} cannot be written: {error.strerror}",
-                resolution=f"free some space, permit writing there, or set {ENVIRONMENT_VARIABLE} to another place",
+                resolution=f"free some space, make it writable, or set {ENVIRONMENT_VARIABLE} to another directory",
             ) from error
         try:
             yield handle
@@ -235,7 +245,7 @@ def damage(entry: Entry) -> list[str]:
         return ["its list of digests cannot be read"]
     found = _sums(entry.path)
     lines = [f"{name}: missing" for name in sorted(noted.keys() - found.keys())]
-    lines += [f"{name}: not there when it was made" for name in sorted(found.keys() - noted.keys())]
+    lines += [f"{name}: not part of the entry when it was written" for name in sorted(found.keys() - noted.keys())]
     return lines + [f"{name}: changed" for name in sorted(noted.keys() & found.keys()) if noted[name] != found[name]]
 
 

@@ -121,7 +121,7 @@ def appliance(drives: Sequence[Drive], *, acceleration: Accelerator, log: comman
         try:
             handle.shutdown()  # before close, or write errors are lost
         except RuntimeError as error:
-            raise BuildError("the appliance did not end cleanly", details=str(error)) from error
+            raise BuildError("the appliance did not stop cleanly", details=str(error)) from error
 
 
 def _configure(handle: Any, acceleration: Accelerator, scratch: Path) -> None:

@@ -62,8 +62,8 @@ def check_subordinate_ids() -> None:
         owners = [line.split(":")[0] for line in path.read_text().splitlines()] if path.is_file() else []
         if not user.intersection(owners):
             raise HostError(
-                f"{name} has no range for this user: a tree cannot keep its owners",
-                resolution="let an administrator run: usermod --add-subuids 100000-165535 "
+                f"{name} has no range for this user, and a tree needs it for its owners",
+                resolution="ask an administrator to run: usermod --add-subuids 100000-165535 "
                 f"--add-subgids 100000-165535 {min(user)}",
             )
 

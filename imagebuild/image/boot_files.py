@@ -51,7 +51,7 @@ def default_entry_files(subject: Subject) -> EntryFiles | NoEntry:
         return NoEntry(taken.reason)
     trace = trace_of(subject, "grub-0.97")
     if trace is not None and is_unknown(trace):
-        return NoEntry(f"the menu cannot be judged from outside: {why_unknown(trace)}")
+        return NoEntry(f"the menu's result depends on the machine: {why_unknown(trace)}")
     started = started_entry(trace) if trace else None
     if started is not None:
         return entry_files(subject, started)

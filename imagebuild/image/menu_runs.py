@@ -119,7 +119,7 @@ def loads_another_menu(trace: Trace) -> bool:
 
 
 def is_unknown(trace: Trace) -> bool:
-    """Whether the menu cannot be judged from outside, or leads to another menu whose entries are not looked at."""
+    """Whether the menu depends on the machine, or leads to another menu whose entries are not looked at."""
     return trace.end is End.UNKNOWN or loads_another_menu(trace)
 
 

@@ -84,7 +84,7 @@ class Subject:
         """A whole file of a place. Raises ReadError when it cannot be had."""
         reader = self.reader(place)
         if reader is None:
-            raise ReadError("unreadable", f"{place.name} holds no filesystem that can be read here ({place.type})")
+            raise ReadError("unreadable", f"{place.name} has no filesystem that imagebuild can read ({place.type})")
         return reader.read(path, most_bytes)
 
 
@@ -120,4 +120,4 @@ def _with_menu(subject: Subject) -> Subject:
                 problems.append(f"{candidate.place}: {error}")
             continue
         return replace(subject, menu_at=candidate, menu_bytes=content, menu_problem="; ".join(problems))
-    return replace(subject, menu_problem="; ".join(problems) or "there is no place where a PV-GRUB looks for it")
+    return replace(subject, menu_problem="; ".join(problems) or "it is in no place where PV-GRUB looks for it")

@@ -63,7 +63,7 @@ def _collect(client: Client, futures: dict[Future[Done], Task]) -> Iterator[tupl
         try:
             yield task, future.result()
         except CancelledError:
-            yield task, lost(task, "the scheduler went away before the result was there")
+            yield task, lost(task, "the scheduler stopped before the result arrived")
         except Exception as error:
             yield task, lost(task, _reason(error))
 
@@ -95,7 +95,7 @@ def _reason(error: Exception) -> str:
     from distributed import KilledWorker
 
     if isinstance(error, KilledWorker):
-        return "one worker after the other died while building it"
+        return "every worker that built it died"
     return f"the worker failed: {type(error).__name__}: {error}".splitlines()[0]
 
 

@@ -28,7 +28,7 @@ def recipes_in(paths: Sequence[Path]) -> list[Path]:
         if path.is_dir():
             inside = sorted(path.glob("*.yaml"))
             if not inside:
-                raise UsageError(str(path), "found no *.yaml in this folder: name another")
+                raise UsageError(str(path), "found no *.yaml in this directory: name another")
             found += inside
         else:
             found.append(path)  # one that is not there is a broken recipe of this night; the others go on

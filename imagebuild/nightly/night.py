@@ -30,7 +30,7 @@ from imagebuild.report import Report
 # Kept free from the beginning, so that a full disk still has room for the words that say so.
 _RESERVE_BYTES = 4 * 2**20
 _RESERVE = ".reserve.partial"
-_NO_TURN = "its turn never came"
+_NO_TURN = "not started"
 
 Say = Callable[[str, str], None]
 """Given the recipe's name ("" for the night as a whole) and a line."""
@@ -122,7 +122,9 @@ def _prepare(run: _Run, path: Path) -> Task | None:
         loaded = reader(locked=options.locked)(path, parse_settings(options.settings))
         name = loaded.recipe.name
         if name in run.results or name in RESERVED:
-            taken = "is taken by the night itself" if name in RESERVED else f"{run.results[name].recipe} has it, too"
+            taken = (
+                "is reserved for the summary" if name in RESERVED else f"{run.results[name].recipe} has the same name"
+            )
             raise RecipeError([loaded.problem("name", f"found {name}: {taken}; give each recipe its own name")])
         inputs = inputs_sha256(loaded, options.settings, options.machines)
         run.results[name] = Result(
@@ -204,7 +206,7 @@ def _take(run: _Run, task: Task, done: Done) -> None:
 
 
 def _interrupted(run: _Run) -> None:
-    _note(run, "the night was interrupted: what had come back is published, the rest was not begun or was ended")
+    _note(run, "the run was interrupted: finished recipes are published, the others were stopped or not started")
 
 
 def _end(run: _Run) -> None:
@@ -224,7 +226,7 @@ def _keep(run: _Run) -> None:
     except OSError as error:
         if error.errno != errno.ENOSPC or not _give_up_reserve(run):
             raise
-        _note(run, "the disk was full in the middle of the night: what was published before stays")
+        _note(run, "the disk filled up during the run: earlier results are unchanged")
         _keep(run)
 
 

@@ -22,7 +22,8 @@ from imagebuild.events import EVENTS_VARIABLE, Event, Failed, StageFinished, Sta
 from imagebuild.host import command
 from imagebuild.operations.jobs import BuildRequest
 from imagebuild.operations.journal import event_lines
-from imagebuild.report import Report
+from imagebuild.recipe.named_file import read_whole
+from imagebuild.report import MOST_REPORT_BYTES, Report
 from imagebuild.vocabulary import GENUINE
 
 OWN_PROGRAM = (sys.executable, "-m", "imagebuild")
@@ -71,7 +72,7 @@ class Ended:
     def last_words(self) -> str:
         """Why it failed, in its own words; else the end of what it printed."""
         lines = list(self.failed.lines) if self.failed else self.printed.splitlines()[-_MESSAGE_LINES:]
-        return "\n".join(lines[:_MESSAGE_LINES]) or f"imagebuild build ended with {self.exit_code} and said nothing"
+        return "\n".join(lines[:_MESSAGE_LINES]) or f"imagebuild build ended with {self.exit_code} without a message"
 
 
 class Stages:
@@ -85,12 +86,12 @@ class Stages:
         match event:
             case StageStarted():
                 self._began.pop("the beginning", None)
-                self._began.pop("the time between two stages", None)
+                self._began.pop("between two stages", None)
                 self._began[event.name] = self._clock()
             case StageFinished():
                 self._began.pop(event.stage.name, None)
                 if not self._began:
-                    self._began["the time between two stages"] = self._clock()
+                    self._began["between two stages"] = self._clock()
             case _:
                 pass
 
@@ -208,6 +209,6 @@ def mark_of(report: Path) -> tuple[int, int, int] | None:
 def read_report(path: Path) -> Report | None:
     """The report; None when there is none, or none that can be read."""
     try:
-        return Report.model_validate_json(path.read_bytes())
+        return Report.model_validate_json(read_whole(path, MOST_REPORT_BYTES))
     except (OSError, ValidationError):
         return None

@@ -14,12 +14,14 @@ from imagebuild.bootloaders.modes import has_own_code
 from imagebuild.events import Progress, stage
 from imagebuild.host.cache import Cache
 from imagebuild.plan.facts import BootCodeFacts
+from imagebuild.plan.kernel_rules import check_kernel
 from imagebuild.plan.modes import boot_code_files
 from imagebuild.plan.planner import make_plan, tree_source
+from imagebuild.plan.secret_files import secret_texts
 from imagebuild.plan.steps import Plan
 from imagebuild.recipe.load import LoadedRecipe
 from imagebuild.rootfs import tree as rootfs
-from imagebuild.rootfs.kernel_files import with_own_kernels
+from imagebuild.rootfs.kernel_files import own_kernels, with_own_kernels
 from imagebuild.rootfs.packages import Package, Packages
 from imagebuild.testhost.boot_code import get_boot_code
 
@@ -40,6 +42,7 @@ def build_image(
     `secrets`: crypt(5) hashes by the names that the plan uses. Raises PlanError, BuildError, HostError.
     """
     source = tree_source(loaded.recipe)
+    _check_own_kernels(loaded, cache)
     with stage(progress, "root tree") as mark:
         resolved = rootfs.resolve(source, loaded.folder, cache, loaded.lock, loaded.epoch)
         tree, mark.cached = rootfs.get_tree(resolved, source, loaded.folder, cache, progress, loaded.lock)
@@ -48,7 +51,8 @@ def build_image(
     directory, code = _boot_code(loaded, cache, progress)
     plan = make_plan(loaded.recipe, facts, code)
     progress.log(f"plan {plan.digest}")
-    assemble(plan, Inputs(tree, digest, loaded.folder, secrets, directory), target, cache=cache, progress=progress)
+    told = {**secret_texts(loaded.recipe), **secrets}
+    assemble(plan, Inputs(tree, digest, loaded.folder, told, directory), target, cache=cache, progress=progress)
     return Built(plan, with_boot_code(tree.packages, plan))
 
 
@@ -73,3 +77,11 @@ def with_boot_code(packages: Packages, plan: Plan) -> Packages:
         return packages
     together = sorted((*packages.packages, *more.values()), key=lambda package: (package.name, package.architecture))
     return packages.model_copy(update={"packages": tuple(together)})
+
+
+def _check_own_kernels(loaded: LoadedRecipe, cache: Cache) -> None:
+    """Raises PlanError for a kernel that could not start, before a tree is made for it."""
+    boot = loaded.recipe.boot
+    for own in own_kernels(loaded, cache):
+        for kernel in own.kernels:
+            check_kernel(kernel, loaded.recipe.architecture, boot.loader, repack=boot.repack is not None)

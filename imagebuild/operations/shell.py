@@ -30,4 +30,4 @@ def open_shell(request: ShellRequest, cache: Cache) -> None:
     image = [f"--format={disk_format_of(request.image)}", "-a", str(request.image.absolute())]
     code = command.foreground(["guestfish", access, *image, "-i"], environment=settings)
     if code != OK:
-        raise BuildError(f"guestfish ended with {code}", resolution="see what it said above")
+        raise BuildError(f"guestfish ended with {code}", resolution="see its message above")

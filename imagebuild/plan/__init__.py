@@ -10,6 +10,7 @@ boot.py               kernels chosen, menu.lst
 modes.py              what boot modes ask of disk, kernels and menu
 kernel_rules.py       which kernels can start, each rule with its source
 initrds.py            which initrds must be made, and with which modules
+secret_files.py       files that others are not to read: their text is never in a plan
 accounts.py           users, as edits of the tree
 system.py             what `system` and `scripts` ask for, as edits of the tree
 hosts.py              /etc/hosts with what it lacks

@@ -21,7 +21,9 @@ import zstandard
 
 from imagebuild.errors import BuildError
 from imagebuild.formats.compression import compression_of
+from imagebuild.formats.foreign import ForeignError, whole
 from imagebuild.formats.text import escaped
+from imagebuild.recipe.named_file import open_named
 
 Packing = Literal["none", "gzip", "bzip2", "xz", "lzma", "zstd"]
 # GNU tar runs these itself; the Debian package of each.
@@ -37,6 +39,8 @@ _MOST_FILE_BYTES = 16 * 2**40
 _IN_MEMORY = (
     tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK,
 )  # fmt: skip
+_MOST_TIME = 2**40  # seconds since 1970: year 36,812; more than any filesystem holds
+_MOST_ID = 2**32 - 2  # uid_t and gid_t; the last one says "leave it as it is" (chown(2))
 _MOST_PADDING_BYTES = 64 * 2**20
 MOST_MEMBERS = 5_000_000
 
@@ -82,9 +86,9 @@ class _Header(tarfile.TarInfo):
             if type(error).__name__ == "EOFHeaderError":
                 raise  # a block of zeros: the archive's end
             if type(error).__name__ == "EmptyHeaderError":
-                raise _DamagedError("it ends without the mark of its end: a part is missing") from error
+                raise _DamagedError("it has no end mark: a part is missing") from error
             raise _DamagedError(str(error)) from error
-        except ValueError as error:  # a number of a sparse file's map
+        except (ValueError, OverflowError) as error:  # a number of a sparse file's map, of a pax header
             raise _DamagedError(str(error)) from error
 
     def _proc_member(self, tarfile: tarfile.TarFile) -> _Header:
@@ -96,7 +100,21 @@ class _Header(tarfile.TarInfo):
         if not 0 <= self.size <= most:
             raise _DamagedError(f"{escaped(self.name)} claims to have {self.size} bytes")
         member: _Header = super()._proc_member(tarfile)  # type: ignore[misc]
+        _check_numbers(member)
         return member
+
+
+def _check_numbers(member: tarfile.TarInfo) -> None:
+    """A pax header may write any number, with a point too, and tarfile takes nan and inf for times (pax_headers)."""
+    for what, value, most in (
+        ("a modification time", abs(member.mtime), _MOST_TIME),
+        ("an owner", member.uid, _MOST_ID),
+        ("a group", member.gid, _MOST_ID),
+    ):
+        try:
+            whole(value, most=most)
+        except ForeignError as error:
+            raise _DamagedError(f"{escaped(member.name)} has {what} that cannot be: {error}") from None
 
 
 class _Source:
@@ -144,7 +162,7 @@ class Members:
                 )
             yield member
         if self._rest is not None and len(self._rest.read(_MOST_PADDING_BYTES)) == _MOST_PADDING_BYTES:
-            raise _DamagedError("it goes on after its end")
+            raise _DamagedError("it continues after its end")
 
     def _next(self) -> tarfile.TarInfo | None:
         member = self._archive.next()
@@ -170,7 +188,11 @@ class Members:
 @contextlib.contextmanager
 def opened(path: Path) -> Iterator[Members]:
     """The archive as a stream. Raises BuildError for what is no tar archive, or a damaged one."""
-    with path.open("rb") as file, reading(file, path.name) as members:
+    try:
+        file = open_named(path)
+    except OSError as error:
+        raise _unreadable(path.name, str(error.strerror)) from error
+    with file, reading(file, path.name) as members:
         yield members
 
 
@@ -198,7 +220,7 @@ def reading(file: BinaryIO, name: str) -> Iterator[Members]:
 
 def _unreadable(name: str, why: str) -> BuildError:
     return BuildError(
-        f"{name} is not a tar archive that can be read to its end",
+        f"{escaped(name)} is not a tar archive that can be read to its end",
         details=why,
         resolution="give a .tar file, plain or compressed with gzip, bzip2, xz, lzma or zstd",
     )

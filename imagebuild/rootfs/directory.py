@@ -72,7 +72,7 @@ def pack_directory(directory: Path, archive: Path, progress: Progress) -> None:
         raise BuildError(
             f"rootfs.directory: {directory} changed while it was read",
             details=finished.tail(),
-            resolution="build again when nothing writes into it",
+            resolution="build again while nothing writes to it",
         )
     if finished.exit_code != 0:
         raise BuildError(f"rootfs.directory: packing {directory} failed", details=finished.tail())
@@ -87,7 +87,7 @@ def _digest(root: Path) -> str:
         except OSError as error:
             raise BuildError(
                 f"rootfs.directory: {escaped(str(path))} cannot be read: {error.strerror}",
-                resolution="permit reading it, or build as its owner or as root",
+                resolution="make it readable, or build as its owner or as root",
             ) from error
     return digest.hexdigest()
 
@@ -128,7 +128,7 @@ def _walk(root: Path) -> Iterator[Path]:
         except OSError as error:
             raise BuildError(
                 f"rootfs.directory: {escaped(str(directory))} cannot be read: {error.strerror}",
-                resolution="permit reading it, or build as its owner or as root",
+                resolution="make it readable, or build as its owner or as root",
             ) from error
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):

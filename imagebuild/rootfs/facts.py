@@ -13,6 +13,7 @@ from typing import Literal
 from urllib.parse import quote_from_bytes
 
 from imagebuild.families.table import RELEASE_FILES, TOOLS, family_name
+from imagebuild.formats.foreign import number_or_none
 from imagebuild.formats.text import escaped
 from imagebuild.plan.facts import Account, Attribute, DeviceNode, Group, Noted, TreeFacts, Usage
 from imagebuild.plan.tidy import WATCHED
@@ -31,6 +32,7 @@ _MOST_HOSTS = 2**20
 _BLOCK = 4096
 _DEPTH = 3
 _MOST_TEXT_BYTES = 64 * 2**20
+_MOST_ID = 2**32 - 1  # uid_t and gid_t
 _MOST_DATABASE_BYTES = 1024 * 2**20
 
 
@@ -191,12 +193,15 @@ def _facts(found: _Found, digest: str) -> TreeFacts:
 def _accounts(passwd: str) -> Iterator[Account]:
     """passwd(5), without lines that are none, such as NIS's."""
     for fields in (line.split(":") for line in passwd.splitlines()):
-        if len(fields) == 7 and fields[2].isdecimal() and fields[3].isdecimal():
-            yield Account(name=fields[0], uid=int(fields[2]), gid=int(fields[3]), home=fields[5])
+        if len(fields) != 7:
+            continue
+        uid, gid = (number_or_none(field, most=_MOST_ID) for field in fields[2:4])
+        if uid is not None and gid is not None:
+            yield Account(name=fields[0], uid=uid, gid=gid, home=fields[5])
 
 
 def _groups(group: str) -> Iterator[Group]:
     """group(5)."""
     for fields in (line.split(":") for line in group.splitlines()):
-        if len(fields) == 4 and fields[2].isdecimal():
-            yield Group(name=fields[0], gid=int(fields[2]))
+        if len(fields) == 4 and (gid := number_or_none(fields[2], most=_MOST_ID)) is not None:
+            yield Group(name=fields[0], gid=gid)

@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 
 from imagebuild.bootloaders.modes import MODES
 from imagebuild.formats.bzimage import KernelFacts
+from imagebuild.formats.foreign import number_or_none
 from imagebuild.formats.initrd import InitrdError, holds_lvm, holds_module, read_initrd
 from imagebuild.formats.kernel_config import built_in, is_xen_pv
 from imagebuild.formats.kernel_file import unwrap
@@ -163,8 +164,8 @@ def version_key(version: str) -> list[tuple[int, int, str]]:
     parts = re.findall(r"\d+|~|-rc|[^\d~]+", version)
     key = []
     for part in parts:
-        if part.isdigit():
-            key.append((2, int(part), ""))
+        if (number := number_or_none(part)) is not None:
+            key.append((2, number, ""))
         else:
             key.append((0, 0, "") if part in ("~", "-rc") else (1 if part.startswith((".", "-")) else 3, 0, part))
     return [*key, (1, 0, "")]

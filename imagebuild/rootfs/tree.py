@@ -87,7 +87,7 @@ def resolve(
         raise BuildError(
             "the root tree's source is not the one that the lock names",
             details=f"its sha256 is {resolved.content_sha256}, locked is {lock.content_sha256}",
-            resolution="get the right one, or make the lock again: imagebuild lock RECIPE",
+            resolution="use the right one, or make the lock again: imagebuild lock RECIPE",
         )
     return resolved
 
@@ -246,7 +246,7 @@ def _packages(digest: str, family: str, records: PackageRecords, index: str) -> 
     if not found and records.rpm_database is not None:
         found, note = rpm_packages(records.rpm_database)
     elif not found and records.older_rpm_database:
-        note = f"the rpm database {records.older_rpm_database} is of an older form, which is not read"
+        note = f"the rpm database {records.older_rpm_database} has an older format, which imagebuild does not read"
     return Packages(tree=digest, packages=found, note=note, family=family)
 
 
@@ -274,6 +274,6 @@ def _pinned_sha256(key: str, name: str, wanted: str | None, recipe_directory: Pa
         raise BuildError(
             f"{key}.sha256: {name} is not the file that the recipe names",
             details=f"its sha256 is {digest}, the recipe says {wanted}",
-            resolution="get the right file, or correct the digest",
+            resolution="use the right file, or correct the digest",
         )
     return digest

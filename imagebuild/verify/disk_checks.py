@@ -34,7 +34,7 @@ def partition_table(view: View) -> Iterator[Finding]:
     if verified.exit_code != 0:
         problems.append(f"sfdisk --verify: {verified.last_words()}")
     if subject.menu_at and not subject.menu_at.is_first:
-        problems.append(f"the boot partition must be the first, but the menu lies on {subject.menu_at.place}")
+        problems.append(f"the boot partition must be the first, but the menu is on {subject.menu_at.place}")
     shown = f"{subject.table.label} with {len(subject.table.partitions)} partitions (hd00)"
     if problems:
         yield failed(f"{shown}: {'; '.join(problems)}")
@@ -54,7 +54,7 @@ def _table_problems(table: Table, size_bytes: int) -> Iterator[str]:
         yield f"flags {found}: Linux believes no table with others than 00 and 80"
     for partition in table.partitions:
         if (partition.start_sector + partition.sectors) * 512 > size_bytes:
-            yield f"partition {partition.number} ends behind the disk's end"
+            yield f"partition {partition.number} ends after the end of the disk"
     solid = [item for item in table.partitions if item.type not in _EXTENDED]
     ordered = sorted(solid, key=lambda item: item.start_sector)
     for left, right in itertools.pairwise(ordered):
@@ -90,7 +90,7 @@ def _check_place(view: View, place: Place) -> Iterator[Finding]:
         volumes = [item.name for item in view.subject.places if item.volume]
         yield passed(f"{shown}: {', '.join(volumes)}") if volumes else failed(f"{shown}: no readable LVM metadata")
     elif not place.runs:
-        yield skipped(f"{shown}: it is striped over several places and cannot be taken out")
+        yield skipped(f"{shown}: it is striped over several places, and imagebuild cannot read it")
     else:
         yield _fsck(view, place, shown)
 
@@ -122,7 +122,7 @@ def _fsck(view: View, place: Place, shown: str) -> Finding:
         return skipped(f"{shown}: {checker.program} is not installed (Debian package {checker.package})")
     looked = _checked(view, place, checker)
     if looked.end != "itself":
-        return failed(f"{shown}: {checker.program} did not come to an end ({looked.end})")
+        return failed(f"{shown}: {checker.program} did not finish ({looked.end})")
     if looked.exit_code == 0 and unclean:
         return warned(f"{shown}: {unclean}, though {checker.program} finds nothing wrong")
     if looked.exit_code == 0:

@@ -138,7 +138,7 @@ def _settings(settings: BootSettings) -> list[float | int | str]:
 
 @functools.cache
 def _own_digest() -> str:
-    """A digest of the judge's own code: a check that was added or mended judges anew, whatever the version says."""
+    """A digest of the checks' own code: a check that was added or mended judges anew, whatever the version says."""
     digest = hashlib.sha256()
     package = Path(imagebuild.__file__).parent
     for path in sorted(path for name in _JUDGES for path in (package / name).rglob("*.py")):

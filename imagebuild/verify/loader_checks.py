@@ -41,7 +41,7 @@ def _goes_on(view: View, reached: ReachedEntry) -> str:
         return ""
     if not any(run.end is End.FAILS and trace.entries[run.entry].ordinal == reached.number for run in trace.runs):
         return ""
-    return f"; the loader goes on to the fallback entry {trace.started.entry} ({trace.started.title})"
+    return f"; the loader continues with the fallback entry {trace.started.entry} ({trace.started.title})"
 
 
 def _missing(view: View, reached: ReachedEntry) -> Iterator[str]:
@@ -68,7 +68,7 @@ def _read_by_loader(view: View) -> list[tuple[FileAt, str]]:
 def loader_reads(view: View) -> Iterator[Finding]:
     """GRUB 0.97's own shell reads menu, kernels and initrds to the last byte as an independent reader sees them."""
     if not LOADERS[view.loader].is_grub_097:
-        yield skipped(f"the loader asked for is {view.loader}, which is not GRUB 0.97")
+        yield skipped(f"the requested loader is {view.loader}, not GRUB 0.97")
         return
     files = _read_by_loader(view)
     if not files:
@@ -94,17 +94,17 @@ def _compared(view: View, shell: GrubShell, at: FileAt, role: str) -> Finding:
     if reading.problem:
         causes = _unreadable_blocks(view, at)
         cause = f" ({'; '.join(causes)})" if causes else ""
-        return failed(f"{shown}: GRUB 0.97 reads it wrongly: {reading.problem}{cause}")
+        return failed(f"{shown}: GRUB 0.97 reads it incorrectly: {reading.problem}{cause}")
     if reading.unfinished:
         part = f"{reading.size_bytes} of {len(content)} bytes"
-        return skipped(f"{shown}: its time was up when GRUB 0.97's shell had read {part}, all of them right")
+        return skipped(f"{shown}: GRUB 0.97's shell reached its time limit after it had read {part}, all of them right")
     return passed(f"{shown}: GRUB 0.97 and {reader.witness} read the same {reading.size_bytes} bytes")
 
 
 def holes(view: View) -> Iterator[Finding]:
     """No file that the loader reads has a hole or an unwritten stretch in its extents."""
     if not LOADERS[view.loader].is_grub_097:
-        yield skipped(f"the loader asked for is {view.loader}, which reads holes rightly")
+        yield skipped(f"the requested loader is {view.loader}, which reads holes correctly")
         return
     files = _read_by_loader(view)
     if not files:
@@ -116,9 +116,9 @@ def holes(view: View) -> Iterator[Finding]:
         if inode is None:
             yield skipped(f"{shown}: no extent map of {at.place.type} is read here")
         elif found := _unreadable_blocks(view, at):
-            yield failed(f"{shown}: {'; '.join(found)}: GRUB 0.97 answers Error 16 or takes the block behind it")
+            yield failed(f"{shown}: {'; '.join(found)}: GRUB 0.97 reports Error 16 or reads the block after it")
         elif inode.inline:
-            yield failed(f"{shown}: it lies inside its inode (inline_data), where GRUB 0.97 does not look")
+            yield failed(f"{shown}: it is inside its inode (inline_data), where GRUB 0.97 does not look")
         else:
             kind = "extents without holes" if inode.blocks.extents else "a block map"
             yield passed(f"{shown}: {kind}")

@@ -48,7 +48,7 @@ def pygrub(view: View) -> Iterator[Finding]:
     elif view.loader == "pygrub":
         yield failed(f"{shown}: {problem}")
     else:
-        yield warned(f"{shown}: {problem}; the loader asked for is {view.loader}")
+        yield warned(f"{shown}: {problem}; the requested loader is {view.loader}")
 
 
 def _run(view: View) -> Taken:
@@ -72,7 +72,7 @@ def _run(view: View) -> Taken:
                 contents[role] = found.read_bytes()
         problem = ""
         if looked.end != "itself":
-            problem = f"it did not come to an end ({looked.end})"
+            problem = f"it did not finish ({looked.end})"
         elif looked.exit_code != 0 or "kernel" not in contents:
             problem = f"it ended with {looked.exit_code}: {looked.last_words(200)}"
         return Taken(contents.get("kernel", b""), contents.get("ramdisk"), using[-1] if using else "", problem)

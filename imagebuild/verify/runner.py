@@ -105,9 +105,9 @@ def _carry_out(run: _Run) -> str:
             wait_for([again])
     if before != again.result():
         raise VerifyError(
-            f"{image} has changed while it was verified",
+            f"{image} changed while it was verified",
             details=f"sha256 before: {before}\nsha256 after:  {again.result()}",
-            resolution="verify it again while nothing else writes it",
+            resolution="verify it again while nothing else writes to it",
         )
     return before
 
@@ -278,7 +278,7 @@ def _result(run: _Run, sha256: str) -> Verification:
         verdict = Verdict.UNVERIFIED
         reason = "; ".join(f"{machine}: {why}" for machine, why in run.undecided.items())
     elif verdict is Verdict.UNVERIFIED:
-        reason = "; ".join(f"{check.machine}: {check.detail}" for check in checks) or "no check was asked for"
+        reason = "; ".join(f"{check.machine}: {check.detail}" for check in checks) or "no check was requested"
     return Verification(
         image=ImageFacts(
             path=str(image),

@@ -20,7 +20,7 @@ from imagebuild.testhost import TestHost
 from imagebuild.verify import xen
 from imagebuild.verify.evidence import entry_stops, unknown_menu
 from imagebuild.verify.firmware import FIRMWARES, PcBoot, own_loader, unheard
-from imagebuild.verify.guest_start import loader_for
+from imagebuild.verify.guest_start import loader_for, why_not_under_xen
 from imagebuild.verify.guests import PV, PVH
 from imagebuild.verify.loaders import pvh_guest_loader
 from imagebuild.verify.qemu import QemuBoot, why_not
@@ -56,7 +56,11 @@ def qemu_task(subject: Subject, request: Request) -> QemuBoot | NoBoot:
     return NoBoot(why, Outcome.SKIPPED) if why else task
 
 
-def xen_task(subject: Subject, request: Request, host: TestHost, cache: Cache, progress: Progress) -> xen.XenBoot:
+def xen_task(
+    subject: Subject, request: Request, host: TestHost, cache: Cache, progress: Progress
+) -> xen.XenBoot | NoBoot:
+    if reason := why_not_under_xen(default_entry_files(subject)):
+        return NoBoot(reason)
     trace_of(subject, "grub-0.97")  # read here: the boots' threads only look it up
     loader = loader_for(subject, host, asked=request.pv_grub, cache=cache, meant_for=request.loader)
     if loader.note:
