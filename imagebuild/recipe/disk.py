@@ -97,7 +97,7 @@ class Partition(Model):
 
     size: Extent
     type: Literal["esp", "bios-boot"] | None = None
-    """esp: the EFI system partition (vfat; mounted only if `mount` is there). bios-boot: for GRUB's core, on GPT."""
+    """esp: the EFI system partition (vfat; mounted only with `mount`). bios-boot: GRUB's core, with table: gpt."""
     mount: Mountpoint | None = None
     filesystem: Filesystem | None = None
     volume_group: LvmName | None = None
