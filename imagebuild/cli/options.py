@@ -24,7 +24,9 @@ Settings = Annotated[
 With = Annotated[
     str | None,
     typer.Option(
-        "--with", metavar="MACHINES", help="Run only these checks: static,qemu,xen (default: all).",
+        "--with",
+        metavar="MACHINES",
+        help="Run only these: static,qemu,xen,pvh,bios,uefi (default: what the image is made for).",
     ),
 ]  # fmt: skip
 PV_GRUB_OPTION = "--pv-grub"

@@ -13,6 +13,7 @@ acceleration.py  what QEMU can really use here: tried, not assumed
 capabilities.py  what this machine can do, for `doctor` and the tests
 apt_sources.py   where this machine gets its Debian packages
 memory.py        how much memory there is to give
+ovmf.py          the UEFI firmware for QEMU
 time_limit.py    a time limit for work of many parts
 scratch.py       temporary directories that outlive no run
 sparse.py        where a sparse file holds data

@@ -17,6 +17,7 @@ from typing import Literal
 from imagebuild.errors import HostError, ImagebuildError
 from imagebuild.host import command
 from imagebuild.host.cache import Cache
+from imagebuild.host.ovmf import find_ovmf
 from imagebuild.host.scratch import scratch_folder
 
 State = Literal["ok", "limited", "lacking"]
@@ -58,7 +59,9 @@ def probes(cache: Cache) -> tuple[Probe, ...]:
         Probe("parted", "loading pyparted", _parted),
         Probe("e2fsprogs", "making and checking an ext4 filesystem", _e2fsprogs),
         Probe("disk-tools", "starting sfdisk, blkid and qemu-img", _disk_tools),
+        Probe("fat-tools", "making and writing a FAT filesystem", _fat_tools),
         Probe("qemu", "starting qemu-system-x86_64", _qemu),
+        Probe("ovmf", "looking for OVMF", _ovmf),
         Probe("cache", "writing into the cache", lambda: _cache(cache)),
         Probe("acceleration", "running a guest under KVM", lambda: _acceleration(cache)),
         Probe("guestfs", "launching libguestfs' appliance", lambda: _guestfs(cache)),
@@ -173,6 +176,33 @@ def _disk_tools() -> tuple[Capability, ...]:
         return (Capability("disk-tools", "ok", f"tried: {', '.join(versions)} run"),)
 
     return _tried("disk-tools", attempt)
+
+
+def _fat_tools() -> tuple[Capability, ...]:
+    """For images that UEFI starts (boot.modes), and those alone."""
+
+    def attempt() -> tuple[Capability, ...]:
+        command.require("mkfs.fat", "dosfstools")
+        command.require("mcopy", "mtools")
+        with scratch_folder() as folder:
+            image = str(folder / "fat")
+            for argv in (["mkfs.fat", "-C", image, "1024"], ["mmd", "-i", image, "::/EFI"]):
+                finished = command.attempt(argv, timeout_seconds=_PROGRAM_TIMEOUT_SECONDS)
+                if finished.exit_code != 0:
+                    raise HostError(f"{argv[0]} ended with {finished.exit_code}", details=finished.tail(3))
+        return (Capability("fat-tools", "ok", "tried: a FAT filesystem was made and written"),)
+
+    return tuple(replace(found, needed=False) for found in _tried("fat-tools", attempt))
+
+
+def _ovmf() -> tuple[Capability, ...]:
+    """The same."""
+
+    def attempt() -> tuple[Capability, ...]:
+        code, _variables = find_ovmf()
+        return (Capability("ovmf", "ok", f"found: {code}"),)
+
+    return tuple(replace(found, needed=False) for found in _tried("ovmf", attempt))
 
 
 def _qemu() -> tuple[Capability, ...]:

@@ -32,6 +32,7 @@ from imagebuild.rootfs.debian import argv as debian_argv
 from imagebuild.rootfs.debian import bootstrap as debian
 from imagebuild.rootfs.facts import PackageRecords, read_tree
 from imagebuild.rootfs.kernel_files import with_own_kernels
+from imagebuild.rootfs.kernels import ASKED_MODULES
 from imagebuild.rootfs.lock import check_packages, explain_failure, locked_sources, pins
 from imagebuild.rootfs.packages import Packages, installed_packages
 from imagebuild.rootfs.times import wanted_epoch
@@ -259,7 +260,7 @@ def _write_facts(entry: Path, facts: TreeFacts) -> None:
 
 
 def _facts_name() -> str:
-    schema = json.dumps([TreeFacts.model_json_schema(), WATCHED], sort_keys=True)
+    schema = json.dumps([TreeFacts.model_json_schema(), WATCHED, ASKED_MODULES], sort_keys=True)
     return f"facts-{hashlib.sha256(schema.encode()).hexdigest()[:16]}.json"
 
 
