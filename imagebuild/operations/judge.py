@@ -92,8 +92,8 @@ def remedy(judgement: Judgement, image: Path, demand: LoaderDemand = None) -> st
 
 
 def boots_asked(machines: Sequence[MachineName]) -> bool:
-    """Whether any of these machines boots the image."""
-    return any(machine != "static" for machine in machines)
+    """Whether any of these machines boots the image. None: those that the image claims, which do."""
+    return not machines or any(machine != "static" for machine in machines)
 
 
 def _why_not_booted(request: Request, checks: Sequence[Check]) -> str:

@@ -42,7 +42,8 @@ _JUDGES = ("verify", "image", "bootloaders", "filesystems", "formats")
 
 
 class _Kept(BaseModel):
-    """What one machine found. `at`: when (ISO 8601, UTC)."""
+    """What one machine found. `at`: when (ISO 8601, UTC). `claimed`: with the static checks of a request that named no
+    machines, those that the image claims."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -50,6 +51,7 @@ class _Kept(BaseModel):
     image: ImageFacts
     checks: tuple[Check, ...]
     boots: tuple[Boot, ...]
+    claimed: tuple[MachineName, ...] = ()
 
 
 def verify_image(request: Request, *, cache: Cache, progress: Progress) -> Verification:
@@ -64,18 +66,27 @@ def _verified(request: Request, cache: Cache, progress: Progress) -> Verificatio
         sha256 = known_sha256(request.image, cache)
     except OSError:
         return runner.verify_image(request, cache=cache, progress=progress)  # it says what is wrong with the file
-    keys = {machine: verdict_key(request, machine, sha256, cache) for machine in request.machines}
-    found = {} if request.anew else _find_all(keys, request, cache, progress)
-    missing = tuple(machine for machine in request.machines if machine not in found)
-    if not missing:
+    machines = request.machines or _claimed(request, sha256, cache)
+    keys = {machine: verdict_key(request, machine, sha256, cache) for machine in machines or MACHINES}
+    found = {} if request.anew or not machines else _find_all(keys, request, cache, progress)
+    missing = tuple(machine for machine in machines if machine not in found)
+    if machines and not missing:
         return _answer(found, request)
     if found:
         progress.note(f"{', '.join(found)}: these bytes were verified before; only {', '.join(missing)} is missing")
-    result = runner.verify_image(replace(request, sha256=sha256, machines=missing), cache=cache, progress=progress)
-    for machine in missing:
+    ask = missing if found else request.machines
+    result = runner.verify_image(replace(request, sha256=sha256, machines=ask), cache=cache, progress=progress)
+    claimed = () if ask else result.machines
+    for machine in ask or claimed:
         if machine not in result.undecided and any(check.machine == machine for check in result.checks):
-            keep(keys[machine], machine, result, request.output, cache)
+            keep(keys[machine], machine, result, request.output, cache, claimed if machine == "static" else ())
     return _together(found, result)
+
+
+def _claimed(request: Request, sha256: str, cache: Cache) -> tuple[MachineName, ...]:
+    """The machines that the image claims, as an earlier run found; none where that is not known."""
+    kept = find_kept(verdict_key(request, "static", sha256, cache), cache)
+    return kept.claimed if kept else ()
 
 
 def _find_all(
@@ -96,7 +107,7 @@ def verdict_key(request: Request, machine: MachineName, sha256: str, cache: Cach
     parts = {
         "image": sha256,
         "machine": machine,
-        "settings": None if machine == "static" else _settings(request.qemu if machine == "qemu" else request.xen),
+        "settings": None if machine == "static" else _settings(request.settings(machine)),
         "loader": request.loader,
         "fallback": (request.fallback, request.strict_fallback),
         "test host": definition.digest(),
@@ -122,7 +133,14 @@ def find_kept(key: str, cache: Cache) -> _Kept | None:
     return None
 
 
-def keep(key: str, machine: MachineName, result: Verification, consoles: Path, cache: Cache) -> None:
+def keep(
+    key: str,
+    machine: MachineName,
+    result: Verification,
+    consoles: Path,
+    cache: Cache,
+    claimed: tuple[MachineName, ...] = (),
+) -> None:
     """Keep that machine's part with its consoles, in the place of an older one."""
     boots = tuple(boot for boot in result.boots if boot.machine == machine)
 
@@ -132,6 +150,7 @@ def keep(key: str, machine: MachineName, result: Verification, consoles: Path, c
             image=result.image.model_copy(update={"path": ""}),  # these bytes, wherever they lie
             checks=tuple(check for check in result.checks if check.machine == machine),
             boots=boots,
+            claimed=claimed,
         )
         (folder / _FILE).write_text(kept.model_dump_json(indent=1), encoding="utf-8")
         _copy_consoles(boots, consoles, folder)
@@ -180,7 +199,7 @@ def _in_order(found: Mapping[MachineName, _Kept]) -> tuple[tuple[Check, ...], tu
 
 
 def _settings(settings: BootSettings) -> list[float | int | str]:
-    return [settings.timeout_seconds, settings.memory_bytes, settings.expect]
+    return [settings.timeout_seconds, settings.memory_bytes, settings.expect, settings.disk]
 
 
 @functools.cache

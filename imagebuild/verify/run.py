@@ -19,10 +19,12 @@ from imagebuild.vocabulary import Accelerator, MachineName
 
 @dataclass
 class Run:
-    """What the parts of one verification share; `undecided` maps a machine to why it could not judge, `again` are
-    boots that a slow machine left open: one more try each, when nothing else runs."""
+    """What the parts of one verification share. `machines`: those asked for, or claimed by the image; `undecided` maps
+    one to why it could not judge, `again` are boots that a slow machine left open: one more try each, when nothing else
+    runs."""
 
     request: Request
+    machines: tuple[MachineName, ...]
     cache: Cache
     progress: Progress
     host: TestHost

@@ -18,8 +18,10 @@ from imagebuild.host.digest import image_sha256
 from imagebuild.report import Boot, BootEnd, Check, ImageFacts, Loader, Outcome, Verdict
 from imagebuild.verify import kept, runner
 from imagebuild.verify.request import BootSettings, Request, Verification
+from imagebuild.vocabulary import MachineName
 
 CHECK = Check(machine="qemu", name="boot", outcome=Outcome.PASSED, detail="it came up")
+CLAIMED: tuple[MachineName, ...] = ("static", "qemu")
 STATIC = Check(machine="static", name="menu", outcome=Outcome.PASSED, detail="it is right")
 BOOT = Boot(
     machine="qemu", end=BootEnd.REACHED, milestones=(), console="console-qemu.log",
@@ -41,9 +43,10 @@ class Judge:
         assert request.sha256 is not None
         (request.output / BOOT.console).write_text(f"run {self.runs}")
         facts = ImageFacts(path=str(request.image), sha256=request.sha256, size_bytes=3, real_bytes=4096)
-        checks = tuple(check for check in (STATIC, CHECK) if check.machine in request.machines)
-        boots = (BOOT,) if "qemu" in request.machines else ()
-        return self.change(Verification(facts, checks, boots, (), Verdict.PASSED))
+        machines = request.machines or CLAIMED
+        checks = tuple(check for check in (STATIC, CHECK) if check.machine in machines)
+        boots = (BOOT,) if "qemu" in machines else ()
+        return self.change(Verification(facts, checks, boots, (), Verdict.PASSED, machines=machines))
 
 
 @pytest.fixture
@@ -125,6 +128,24 @@ def test_a_machine_s_verdict_serves_another_question(judge: Judge, request_: Req
     verify(request_, cache)
     alone = verify(replace(request_, machines=("static",)), cache)
     assert (alone.verdict, alone.checks, alone.boots, judge.runs) == (Verdict.CHECKED, (STATIC,), (), 1)
+
+
+def test_what_an_image_claims_is_remembered(judge: Judge, request_: Request, cache: Cache) -> None:
+    """A request that names no machines: the first run says which the image claims."""
+    nobody = replace(request_, machines=())
+    first = verify(nobody, cache)
+    again = verify(nobody, cache)
+    assert (judge.asked, again.checks, again.boots) == ([()], first.checks, first.boots)
+    assert verify(request_, cache).kept_at, "the machines' verdicts are the same"
+    verify(replace(nobody, anew=True), cache)
+    verify(replace(nobody, qemu=BootSettings(expect="ready")), cache)
+    assert judge.asked == [(), (), ("qemu",)]
+
+
+def test_static_checks_alone_claim_nothing(judge: Judge, request_: Request, cache: Cache) -> None:
+    verify(replace(request_, machines=("static",)), cache)
+    assert verify(replace(request_, machines=()), cache).checks == (STATIC, CHECK)
+    assert judge.asked == [("static",), ()]
 
 
 def test_a_bad_image_stays_bad(judge: Judge, request_: Request, cache: Cache) -> None:

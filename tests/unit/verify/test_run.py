@@ -48,7 +48,8 @@ def run_of(folder: Path, factor: float) -> Run:
     request = Request(folder / "image.raw", folder, ("xen",))
     nothing = object()
     return Run(
-        request, Cache(folder), Quiet(), cast(TestHost, nothing), cast(Subject, nothing), folder, "tcg", Pace(factor)
+        request, request.machines, Cache(folder), Quiet(), cast(TestHost, nothing), cast(Subject, nothing), folder,
+        "tcg", Pace(factor),
     )  # fmt: skip
 
 

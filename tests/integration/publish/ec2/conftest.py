@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from imagebuild.report import Boot, BootEnd, Check, ImageFacts, Loader, Outcome, Report, Verdict
+from imagebuild.vocabulary import MachineName
 from tests.integration.publish.ec2.strict_front import Front
 from tests.unit.publish.ec2.keypairs import Pair, make_pair
 
@@ -115,13 +116,18 @@ def mbr(sectors: int, *, code: bytes = b"", flag: int = 0) -> bytes:
     return code.ljust(446, b"\0") + entry + bytes(48) + b"\x55\xaa"
 
 
+def booted(machine: MachineName) -> Boot:
+    return Boot(
+        machine=machine, end=BootEnd.REACHED, milestones=(), console=f"console-{machine}.log",
+        loader=Loader(kind="own", version="GRUB 2"), seconds=1,
+    )  # fmt: skip
+
+
 def write_report(
-    image: Path, verdict: Verdict = Verdict.PASSED, sha256: str | None = None, *, booted: bool = True
+    image: Path, verdict: Verdict = Verdict.PASSED, sha256: str | None = None, boots: Sequence[MachineName] = ("xen",)
 ) -> None:
     found = image.stat()
     outcome = Outcome.FAILED if verdict is Verdict.FAILED else Outcome.PASSED
-    loader = Loader(kind="stand-in", version="for the tests")
-    boot = Boot(machine="xen", end=BootEnd.REACHED, milestones=(), console="console-xen.log", loader=loader, seconds=1)
     report = Report(
         name=image.stem,
         verdict=verdict,
@@ -132,7 +138,7 @@ def write_report(
             real_bytes=found.st_blocks * 512,
         ),
         checks=(Check(machine="static", name="menu", outcome=outcome, detail="for the tests"),),
-        boots=(boot,) if booted else (),
+        boots=tuple(map(booted, boots)),
     )
     (image.parent / "report.json").write_text(report.model_dump_json())
 

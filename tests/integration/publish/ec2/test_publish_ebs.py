@@ -102,7 +102,7 @@ def test_no_report_no_publication(front: Front, imagebuild: Imagebuild, hd0: Pat
     ended = imagebuild("publish", hd0, "--region", "us-east-1")
     assert (ended.code, "did not pass its verification: failed" in ended.err) == (7, True)
     for verdict in (Verdict.CHECKED, Verdict.PASSED):  # the second: as earlier versions called it
-        write_report(hd0, verdict, booted=False)
+        write_report(hd0, verdict, boots=())
         ended = imagebuild("publish", hd0, "--region", "us-east-1")
         assert (ended.code, "no boot has proven the image: checked, not booted" in ended.err) == (7, True)
     (hd0.parent / "report.json").unlink()
@@ -130,6 +130,33 @@ def test_hvm_only_where_it_can_boot(front: Front, imagebuild: Imagebuild, hd0: P
     (image,) = front.account.images["us-east-1"].values()
     assert (image["VirtualizationType"], image["KernelId"], image["EnaSupport"]) == ("hvm", None, "true")
     assert "every family but C1, M1, M2, T1" in ended.err
+
+
+def test_a_boot_mode_is_registered_where_the_report_holds_that_boot(
+    front: Front, imagebuild: Imagebuild, hd00: Path
+) -> None:
+    words = ("--region", "us-east-1", "--virtualization", "hvm", "--boot-mode", "uefi-preferred")
+    data = bytearray(hd00.read_bytes())
+    data[0:3], data[446] = b"\xeb\x63\x90", 0x80
+    hd00.write_bytes(data)
+    write_report(hd00, boots=("bios", "uefi"))
+    ended = imagebuild("publish", hd00, *words)
+    assert (ended.code, "no EFI system partition" in ended.err) == (7, True)
+    data[446 + 16 : 446 + 32] = bytes([0, 0, 0, 0, 0xEF, 0, 0, 0]) + (4096).to_bytes(4, "little") * 2
+    hd00.write_bytes(data)
+    write_report(hd00, boots=("bios",))
+    ended = imagebuild("publish", hd00, *words)
+    assert (ended.code, "has no boot by uefi" in ended.err) == (7, True)
+    assert front.changes() == []
+    write_report(hd00, boots=("bios", "uefi"))
+    ended = imagebuild("publish", hd00, *words)
+    assert ended.code == 0, ended.err
+    (image,) = front.account.images["us-east-1"].values()
+    assert (image["VirtualizationType"], image["BootMode"]) == ("hvm", "uefi-preferred")
+    again = imagebuild("publish", hd00, *words)
+    assert "nothing to do" in again.out
+    other = imagebuild("publish", hd00, *words[:-1], "legacy-bios")
+    assert (other.code, "boot mode: uefi-preferred there, legacy-bios here" in other.err) == (7, True)
 
 
 def test_the_recipes_section(front: Front, imagebuild: Imagebuild, hd0: Path, tmp_path: Path) -> None:
