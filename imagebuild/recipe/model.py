@@ -17,7 +17,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from imagebuild.recipe import menu_texts
 from imagebuild.recipe.disk import Disk, FilesystemSpec, LogicalVolume, Partition
@@ -28,7 +28,16 @@ from imagebuild.recipe.units import Duration, Size
 from imagebuild.recipe.words import ImagePath, Name
 from imagebuild.recipe.words import Model as _Model
 from imagebuild.recipe.words import text as _text
-from imagebuild.vocabulary import Architecture, BootLoader, BootMode, DiskBus, FilesystemType, Layout, OutputFormat
+from imagebuild.vocabulary import (
+    BOOTING,
+    Architecture,
+    BootLoader,
+    BootMode,
+    DiskBus,
+    FilesystemType,
+    Layout,
+    OutputFormat,
+)
 
 __all__ = ["Architecture", "Boot", "BootLoader", "CloudInit", "Debian", "Disk", "Ec2", "File", "FilesystemSpec",
            "FilesystemType", "Kernel", "Layout", "LogicalVolume", "Machine", "Partition", "Password", "Recipe",
@@ -183,15 +192,14 @@ class Verify(_Model):
     @classmethod
     def _without_machines(cls, value: Any) -> Any:
         if isinstance(value, dict) and value.get("boot") in (False, "false"):
-            return {**value, "qemu": False, "xen": False}
+            return {**value, **dict.fromkeys(BOOTING, False)}
         return value
 
-    @model_validator(mode="after")
-    def _booted_unless_said(self) -> Verify:
-        if self.boot and self.qemu is None and self.xen is None:
-            raise ValueError("found qemu: false and xen: false: nothing would boot the image; write boot: false if that"
-                             " is meant, or leave one in")  # fmt: skip
-        return self
+    def booting(self, modes: tuple[BootMode, ...]) -> dict[str, Machine | None]:
+        """The machines that boot an image of these modes, by name; QEMU's own loader where it has no boot code."""
+        own = ["xen" if mode == "pv" else mode for mode in modes]
+        names = own if {"bios", "uefi"} & set(modes) else ["qemu", *own]
+        return {name: getattr(self, name) for name in names}
 
 
 def _no_box(value: Any) -> Any:
@@ -235,3 +243,13 @@ class Recipe(_Model):
     """How `imagebuild publish` publishes the image to Amazon EC2."""
     outputs: Annotated[tuple[Output, ...], Field(min_length=1)] = ("raw",)
     """Output formats: raw (always, because raw is what is verified), raw.zst, qcow2, vmdk, vhd."""
+
+    @field_validator("verify")
+    @classmethod
+    def _booted_unless_said(cls, verify: Verify, info: ValidationInfo) -> Verify:
+        machines = verify.booting(info.data["boot"].modes) if "boot" in info.data else {}
+        if verify.boot and machines and not any(machines.values()):
+            found = " and ".join(f"{name}: false" for name in machines)
+            raise ValueError(f"found {found}: nothing would boot the image; write boot: false if that is meant, or"
+                             " leave one in")  # fmt: skip
+        return verify
