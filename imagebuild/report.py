@@ -102,12 +102,44 @@ class ImageFacts(_Data):
     real_bytes: int
 
 
+class PackageUpdate(_Data):
+    """One package in another version than before. `before` empty: added, `after` empty: removed.
+
+    `releases`: the code names of the archive's releases that hold the new one (bookworm-security); empty: not known.
+    """
+
+    name: str
+    before: str
+    after: str
+    releases: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        where = f" ({', '.join(self.releases)})" if self.releases else ""
+        return f"{self.name} {self.before or 'added'} → {self.after or 'removed'}{where}"
+
+
+class PackageNews(_Data):
+    """How new an image's packages are. `as_of`: the archive's state that they are of (ISO 8601, UTC; empty: unknown).
+
+    `asked`: the archive was asked for updates in this run; `because`: why it did not answer, then `as_of` is older.
+    `updated`: what is in another version than in the image that was there before.
+    """
+
+    as_of: str = ""
+    count: int = 0
+    asked: bool = False
+    because: str = ""
+    updated: tuple[PackageUpdate, ...] = ()
+
+
 class Report(_Data):
     """`unverified_because` is empty unless the verdict is unverified. `verify_asked` False: nobody asked for a verdict.
 
     `build_seconds`: the stages that made the image, without those of its verification (0: not built, or not known).
 
     `cached`: the same bytes were judged before, at `verified_at` (ISO 8601, UTC), and that verdict stands.
+
+    `packages`: how new they are; None: not built here.
     """
 
     name: str
@@ -125,6 +157,7 @@ class Report(_Data):
     build_seconds: float = 0.0
     cached: bool = False
     verified_at: str = ""
+    packages: PackageNews | None = None
 
     def failed(self) -> tuple[Check, ...]:
         return tuple(check for check in self.checks if check.outcome is Outcome.FAILED)

@@ -12,6 +12,7 @@ from typing import Literal
 Kind = Literal[
     "acceleration",
     "appliance",
+    "archives",
     "bundles",
     "dom0-state",
     "essentials",
@@ -24,7 +25,7 @@ Kind = Literal[
     "verdicts",
 ]
 """Kinds whose entries are directories, each under its digest."""
-FileKind = Literal["publish", "stamps"]
+FileKind = Literal["package-sets", "publish", "stamps"]
 """Kinds that are small files, which only save time."""
 
 
@@ -44,6 +45,7 @@ MOST_STAMPS = 1000  # some 200 bytes each; nothing says that an image is gone
 KINDS: Mapping[Kind | FileKind, CacheKind] = {
     "acceleration": CacheKind("whether KVM works here", "this boot of the machine, QEMU's version, the user"),
     "appliance": CacheKind("which filesystems the appliance makes", "this machine's kernels, modules and appliance"),
+    "archives": CacheKind("apt's lists of what archives offer", "sources, architecture"),
     "bundles": CacheKind("EC2 bundles on their way", "the image's sha256, account, name, machine, public keys"),
     "dom0-state": CacheKind("a booted dom0", "the machine's arguments, the test host, QEMU's version"),
     "essentials": CacheKind(
@@ -54,6 +56,7 @@ KINDS: Mapping[Kind | FileKind, CacheKind] = {
         "filesystems, populated but not finished", "mke2fs' version, the tree's content, edits, filesystems",
         limit=f"{MOST_LAID_BYTES // 2**30} GiB",
     ),
+    "package-sets": CacheKind("which packages an update found", "where the tree comes from"),
     "packages": CacheKind("packages' files", "their names and sha256"),
     "publish": CacheKind("what an interrupted upload has sent", "the snapshot's id"),
     "pv-grub": CacheKind("genuine PV-GRUB", "none, you put it there"),

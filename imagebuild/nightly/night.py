@@ -13,6 +13,7 @@ from pathlib import Path
 
 from imagebuild import __version__
 from imagebuild.errors import ImagebuildError, Interrupted, RecipeError
+from imagebuild.formats.text import size
 from imagebuild.host.cache import Cache
 from imagebuild.nightly import history, shared, unchanged
 from imagebuild.nightly.engine import run_tasks
@@ -24,12 +25,15 @@ from imagebuild.nightly.summary import Summary, summary_files
 from imagebuild.nightly.unchanged import Current
 from imagebuild.operations.jobs import machines_of
 from imagebuild.operations.recipes import parse_settings, reader
+from imagebuild.operations.updates import ask_archive
 from imagebuild.recipe.load import LoadedRecipe
-from imagebuild.report import Report
+from imagebuild.report import PackageNews, Report
+from imagebuild.rootfs.debian.offer import Archives
 
 # Kept free from the beginning, so that a full disk still has room for the words that say so.
 _RESERVE_BYTES = 4 * 2**20
 _RESERVE = ".reserve.partial"
+_NAMED = 5  # packages in one line
 _NO_TURN = "its turn never came"
 
 Say = Callable[[str, str], None]
@@ -62,6 +66,8 @@ class _Run:
     notes: list[str] = field(default_factory=list)
     results: dict[str, Result] = field(default_factory=dict)
     reports: dict[str, Report] = field(default_factory=dict)
+    archives: Archives = field(default_factory=lambda: Archives(Cache()))
+    news: dict[str, PackageNews] = field(default_factory=dict)
 
     @property
     def direct(self) -> bool:
@@ -96,6 +102,9 @@ def _begin(request: NightRequest, store: Store, say: Say) -> _Run:
     run = _Run(request, store, nights, night, say, time.monotonic(), notes)
     _note(run, history.clock_note(nights, now))
     if not request.scheduler:
+        entries = Cache().entries()
+        total = size(sum(entry.size_bytes for entry in entries))
+        say("", f"reading the cache for damage: {len(entries)} entries, {total}")
         for line in shared.mend(Cache()):
             _note(run, line)
     return run
@@ -103,6 +112,8 @@ def _begin(request: NightRequest, store: Store, say: Say) -> _Run:
 
 def _work(run: _Run) -> None:
     tasks: list[Task] = []
+    if run.request.options.update:
+        run.say("", "asking the archives for newer packages")
     for path in run.request.recipes:
         if task := _prepare(run, path):
             tasks.append(task)
@@ -128,15 +139,35 @@ def _prepare(run: _Run, path: Path) -> Task | None:
         run.results[name] = Result(
             name=name, recipe=str(path), state=State.LOST, exit_code=Interrupted.exit_code, message=_NO_TURN
         )
+        news = _ask(run, loaded) if options.update else None
         standing = _standing(run, loaded, inputs)
-        if not standing.why_not and standing.report:
-            _unchanged(run, loaded, standing.report, inputs)
+        why_not = standing.why_not or (_updated(news) if news and news.updated else "")
+        if not why_not and standing.report:
+            _unchanged(run, loaded, standing.report, inputs, news)
             return None
-        run.say(name, f"to be built: {standing.why_not}")
-        return _task(run, loaded, inputs)
+        run.say(name, f"to be built: {why_not}")
+        return _task(run, loaded, inputs, update=news is not None and not news.because)
     except ImagebuildError as error:
         _refused(run, path, error)
         return None
+
+
+def _ask(run: _Run, loaded: LoadedRecipe) -> PackageNews | None:
+    """What the archive has for the recipe; one that does not answer is noted once, and the night goes on."""
+    known = unchanged.published_packages(run.store, loaded.recipe.name, direct=run.direct)
+    news = ask_archive(loaded, known, run.archives)
+    if news:
+        run.news[loaded.recipe.name] = news
+    line = f"{news.because}: the night goes on with the packages that there are" if news and news.because else ""
+    if line not in run.notes:
+        _note(run, line)
+    return news
+
+
+def _updated(news: PackageNews) -> str:
+    count = len(news.updated)
+    more = f" and {count - _NAMED} more" if count > _NAMED else ""
+    return f"{count} package{'s' * (count != 1)} updated: {'; '.join(map(str, news.updated[:_NAMED]))}{more}"
 
 
 def _standing(run: _Run, loaded: LoadedRecipe, inputs: str) -> unchanged.Standing:
@@ -147,7 +178,7 @@ def _standing(run: _Run, loaded: LoadedRecipe, inputs: str) -> unchanged.Standin
     return unchanged.in_store(loaded, run.store, inputs, options, Cache())
 
 
-def _unchanged(run: _Run, loaded: LoadedRecipe, report: Report, inputs: str) -> None:
+def _unchanged(run: _Run, loaded: LoadedRecipe, report: Report, inputs: str, news: PackageNews | None) -> None:
     name, verified = loaded.recipe.name, not unchanged.as_asked_for(report)
     message = "unchanged and still verified: not built" if verified else "unchanged, not verified: not built again"
     run.results[name] = Result(
@@ -155,14 +186,31 @@ def _unchanged(run: _Run, loaded: LoadedRecipe, report: Report, inputs: str) -> 
         image=report.image.path, message=message, image_sha256=report.image.sha256,
         size_bytes=report.image.size_bytes, real_bytes=report.image.real_bytes, build_seconds=report.build_seconds,
         boot_seconds={boot.machine: boot.seconds for boot in report.boots if boot.proves == "default"},
-        plan_digest=report.plan_digest or "", inputs_sha256=inputs,
+        plan_digest=report.plan_digest or "", inputs_sha256=inputs, packages=_as_it_stands(report, news),
     )  # fmt: skip
     run.reports[name] = report
     run.say(name, message)
 
 
-def _task(run: _Run, loaded: LoadedRecipe, inputs: str) -> Task:
-    options, name = run.request.options, loaded.recipe.name
+def _as_it_stands(report: Report, news: PackageNews | None) -> PackageNews | None:
+    """Of an image that stays: of its own day where nobody asked or nobody answered, else of the archive's."""
+    own = report.packages.model_copy(update={"updated": (), "asked": False}) if report.packages else None
+    if news is None or not news.because:
+        return news or own
+    return news.model_copy(update={"as_of": own.as_of, "count": own.count}) if own else news
+
+
+def _since_last_night(built: PackageNews | None, news: PackageNews | None) -> PackageNews | None:
+    """What a worker built, who did not see the last night's image, and what the night knows of it."""
+    if built is None or news is None:
+        return built or news
+    if news.because:
+        return built.model_copy(update={"asked": True, "because": news.because})
+    return built.model_copy(update={"updated": built.updated or news.updated})
+
+
+def _task(run: _Run, loaded: LoadedRecipe, inputs: str, *, update: bool) -> Task:
+    options, name = replace(run.request.options, update=update), loaded.recipe.name
     machines = machines_of(loaded, options.machines)
     task = Task(
         name=name, recipe=str(loaded.path), options=options, output=run.request.output, inputs_sha256=inputs,
@@ -187,7 +235,8 @@ def _refused(run: _Run, path: Path, error: ImagebuildError) -> None:
 
 def _take(run: _Run, task: Task, done: Done) -> None:
     """Publish a result: from here on, and only here, it is what readers see."""
-    result = done.result.model_copy(update={"recipe": run.results[task.name].recipe})
+    packages = _since_last_night(done.result.packages, run.news.get(task.name))
+    result = done.result.model_copy(update={"recipe": run.results[task.name].recipe, "packages": packages})
     if done.stored:
         marks = {name: run.store.mark(f"{task.name}/{done.stored}/{name}") for name in done.files}
         assert done.report is not None

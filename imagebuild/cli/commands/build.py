@@ -41,6 +41,10 @@ def build(
     force: Annotated[
         bool, typer.Option("--force", help="Build and verify even what is unchanged and still verified.")
     ] = False,
+    update: Annotated[
+        bool,
+        typer.Option("--update", help="Ask the archive for newer packages first; rebuild where there are any."),
+    ] = False,
     keep_going: Annotated[
         bool, typer.Option("--keep-going", help="After a failure go on with the next recipe.")
     ] = False,
@@ -66,6 +70,8 @@ def build(
       imagebuild build recipes/*.yaml -o out --keep-going
       imagebuild build web.yaml --set release=bookworm --with static,qemu
     """
+    if update and locked:
+        raise typer.BadParameter("--update does not go with --locked: use `imagebuild lock --update` for a newer lock")
     if no_verify and (machines is not None or demand is not None):
         raise typer.BadParameter("--no-verify goes neither with --with nor with --require")
 
@@ -81,6 +87,7 @@ def build(
         keep_going=keep_going,
         locked=locked,
         force=force,
+        update=update,
         pv_grub=pv_grub,
         demand=demand,
         sign_key=sign_key,
@@ -152,4 +159,6 @@ def _one(job: Job, request: BuildRequest, toolbox: Toolbox) -> BuildResult:
     if result.report:
         shown = summary.unchanged if result.unchanged else summary.block
         say(shown(result.report, request.output / job.name, result.seconds))
+        if result.packages:
+            say(summary.packages(result.packages))
     return result

@@ -37,6 +37,7 @@ def nightly(
     no_verify: Annotated[
         bool, typer.Option("--no-verify", help="Only build; the summary then says 'not verified'.")
     ] = False,
+    no_update: Annotated[bool, typer.Option("--no-update", help="Do not ask the archives for newer packages.")] = False,
     jobs: Jobs = 0,
     scheduler: Annotated[
         str, typer.Option("--scheduler", metavar="ADDRESS", help="A dask scheduler's, such as tcp://host:8786.")
@@ -51,9 +52,10 @@ def nightly(
 ) -> int:
     """Build and verify recipes (files, or folders of *.yaml), as many at once as cores and memory allow.
 
-    What is unchanged and still verified is not built again. What failed for the network's sake is tried again. A
-    recipe that is broken or hangs does not stop the others. DIR then holds each image's folder, summary.html (all
-    recipes, all nights), summary.json and junit.xml. The exit code is that of the worst recipe.
+    Each archive is asked for newer packages, and a recipe that holds one is built again (not with --locked: see
+    `imagebuild lock --update`). What is unchanged and still verified is not built again. What failed for the network's
+    sake is tried again. A recipe that is broken or hangs does not stop the others. DIR then holds each image's folder,
+    summary.html (all recipes, all nights), summary.json and junit.xml. The exit code is that of the worst recipe.
 
     \b
     Examples:
@@ -62,6 +64,9 @@ def nightly(
     """
     if no_verify and machines is not None:
         raise typer.BadParameter("--no-verify does not go with --with")
+
+    lines = _Lines()
+    lines("", f"a night into {output}")  # at once: what follows takes a second to import
 
     from imagebuild.cli.terminal import say
     from imagebuild.nightly.inputs import recipes_in
@@ -73,12 +78,12 @@ def nightly(
     parse_settings(settings or [])  # a mistake in these is the command line's, not each recipe's
     chosen = () if no_verify else chosen_machines(machines)
     options = Options(
-        chosen, tuple(settings or ()), Limits(stage_limit, attempts), context.obj.toolbox().program, locked
-    )
+        chosen, tuple(settings or ()), Limits(stage_limit, attempts), context.obj.toolbox().program, locked,
+        update=not no_update and not locked,
+    )  # fmt: skip
     request = NightRequest(recipes_in(recipes), output, options, jobs or jobs_here(), scheduler)
     where = f"on {scheduler}" if scheduler else f"{request.jobs} at once"
-    lines = _Lines()
-    lines("", f"{len(request.recipes)} recipes, {where}, into {output}")
+    lines("", f"{len(request.recipes)} recipes, {where}")
     night = run_night(request, lines)
     say(_table(night, output))
     return night.exit_code
@@ -100,6 +105,7 @@ class _Lines:
 
 
 def _table(night: Night, output: str) -> list[Sequence[Segment]]:
+    from imagebuild.cli.summary import packages_text
     from imagebuild.errors import OK
     from imagebuild.formats.text import duration, size
     from imagebuild.nightly.model import State
@@ -110,8 +116,10 @@ def _table(night: Night, output: str) -> list[Sequence[Segment]]:
         first = result.message.splitlines()[0] if result.message and result.state is not State.UNCHANGED else ""
         tail = f"{duration(result.seconds):>12}" if result.seconds else " " * 12
         tail += f"  {size(result.real_bytes):>8}" if result.real_bytes else " " * 10
+        tail += f"  {packages_text(result.packages)}" if result.packages else ""
         state = (f"{result.state.replace('-', ' '):<13}", _STYLE[result.state.value])
         lines.append([(f"{result.name:<{width}}  ", ""), state, (tail, ""), (f"  {first}" if first else "", "")])
+        lines += [[(f"    {update}", "")] for update in (result.packages.updated if result.packages else ())]
     lines += [[(f"note: {note}", "yellow")] for note in night.notes]
     good = sum(result.exit_code == OK for result in night.results)
     lines.append([(f"{good} of {len(night.results)} well in night {night.number}, {duration(night.seconds)}", "bold")])
