@@ -36,7 +36,7 @@ class Result(_Data):
 
     `build_seconds` is the build's stages, `boot_seconds` each boot's by machine. `worker` is the machine's name.
     `inputs_sha256`: of all that the recipe is made from (inputs.py). `packages`: how new they are; `updated` since the
-    last night.
+    last night. `links`: files of the result by what they are (report, image, a console), from the summary's directory.
     """
 
     name: str
@@ -56,6 +56,7 @@ class Result(_Data):
     plan_digest: str = ""
     inputs_sha256: str = ""
     packages: PackageNews | None = None
+    links: dict[str, str] = {}
 
 
 class Night(_Data):

@@ -18,8 +18,10 @@ from imagebuild.host.cache import Cache
 from imagebuild.nightly import history, shared, unchanged
 from imagebuild.nightly.engine import run_tasks
 from imagebuild.nightly.inputs import inputs_sha256
+from imagebuild.nightly.links import links_of
 from imagebuild.nightly.model import Done, Night, Options, Result, State, Task
 from imagebuild.nightly.needs import needs_of
+from imagebuild.nightly.news import as_it_stands, news_line, since_last_night
 from imagebuild.nightly.store import CURRENT, RESERVED, Store, as_url
 from imagebuild.nightly.summary import Summary, summary_files
 from imagebuild.nightly.unchanged import Current
@@ -33,7 +35,6 @@ from imagebuild.rootfs.debian.offer import Archives
 # Kept free from the beginning, so that a full disk still has room for the words that say so.
 _RESERVE_BYTES = 4 * 2**20
 _RESERVE = ".reserve.partial"
-_NAMED = 5  # packages in one line
 _NO_TURN = "its turn never came"
 
 Say = Callable[[str, str], None]
@@ -141,7 +142,7 @@ def _prepare(run: _Run, path: Path) -> Task | None:
         )
         news = _ask(run, loaded) if options.update else None
         standing = _standing(run, loaded, inputs)
-        why_not = standing.why_not or (_updated(news) if news and news.updated else "")
+        why_not = standing.why_not or (news_line(news) if news and news.updated else "")
         if not why_not and standing.report:
             _unchanged(run, loaded, standing.report, inputs, news)
             return None
@@ -164,12 +165,6 @@ def _ask(run: _Run, loaded: LoadedRecipe) -> PackageNews | None:
     return news
 
 
-def _updated(news: PackageNews) -> str:
-    count = len(news.updated)
-    more = f" and {count - _NAMED} more" if count > _NAMED else ""
-    return f"{count} package{'s' * (count != 1)} updated: {'; '.join(map(str, news.updated[:_NAMED]))}{more}"
-
-
 def _standing(run: _Run, loaded: LoadedRecipe, inputs: str) -> unchanged.Standing:
     options = run.request.options
     if run.direct:
@@ -186,27 +181,11 @@ def _unchanged(run: _Run, loaded: LoadedRecipe, report: Report, inputs: str, new
         image=report.image.path, message=message, image_sha256=report.image.sha256,
         size_bytes=report.image.size_bytes, real_bytes=report.image.real_bytes, build_seconds=report.build_seconds,
         boot_seconds={boot.machine: boot.seconds for boot in report.boots if boot.proves == "default"},
-        plan_digest=report.plan_digest or "", inputs_sha256=inputs, packages=_as_it_stands(report, news),
+        plan_digest=report.plan_digest or "", inputs_sha256=inputs, links=_links(run, name, report),
+        packages=as_it_stands(report, news),
     )  # fmt: skip
     run.reports[name] = report
     run.say(name, message)
-
-
-def _as_it_stands(report: Report, news: PackageNews | None) -> PackageNews | None:
-    """Of an image that stays: of its own day where nobody asked or nobody answered, else of the archive's."""
-    own = report.packages.model_copy(update={"updated": (), "asked": False}) if report.packages else None
-    if news is None or not news.because:
-        return news or own
-    return news.model_copy(update={"as_of": own.as_of, "count": own.count}) if own else news
-
-
-def _since_last_night(built: PackageNews | None, news: PackageNews | None) -> PackageNews | None:
-    """What a worker built, who did not see the last night's image, and what the night knows of it."""
-    if built is None or news is None:
-        return built or news
-    if news.because:
-        return built.model_copy(update={"asked": True, "because": news.because})
-    return built.model_copy(update={"updated": built.updated or news.updated})
 
 
 def _task(run: _Run, loaded: LoadedRecipe, inputs: str, *, update: bool) -> Task:
@@ -235,7 +214,7 @@ def _refused(run: _Run, path: Path, error: ImagebuildError) -> None:
 
 def _take(run: _Run, task: Task, done: Done) -> None:
     """Publish a result: from here on, and only here, it is what readers see."""
-    packages = _since_last_night(done.result.packages, run.news.get(task.name))
+    packages = since_last_night(done.result.packages, run.news.get(task.name))
     result = done.result.model_copy(update={"recipe": run.results[task.name].recipe, "packages": packages})
     if done.stored:
         marks = {name: run.store.mark(f"{task.name}/{done.stored}/{name}") for name in done.files}
@@ -243,13 +222,17 @@ def _take(run: _Run, task: Task, done: Done) -> None:
         current = Current(stored=done.stored, result=result, report=done.report, files=done.files, marks=marks)
         run.store.write(f"{task.name}/{CURRENT}", current.model_dump_json(indent=1).encode())
         run.store.sweep(task.name, done.stored)
-    run.results[task.name] = result
+    run.results[task.name] = result.model_copy(update={"links": _links(run, task.name, done.report)})
     if done.report:
         run.reports[task.name] = done.report
     for line in done.notes:
         _note(run, line)
     run.say(task.name, f"{result.state}" + (f": {result.message.splitlines()[0]}" if result.message else ""))
     _keep(run)
+
+
+def _links(run: _Run, name: str, report: Report | None) -> dict[str, str]:
+    return links_of(run.store, name, report, directory=Path(run.request.output) / name if run.direct else None)
 
 
 def _interrupted(run: _Run) -> None:

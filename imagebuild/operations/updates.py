@@ -47,9 +47,15 @@ def ask_archive(loaded: LoadedRecipe, known: Packages | None, archives: Archives
         if not all(is_current(packages, resolved, offer) for packages in there):
             write_package_set(archives.cache, resolved.where_from, offer.digest)
     except (BuildError, HostError, OSError) as error:
-        return PackageNews(count=len(known.packages) if known else 0, asked=True, because=str(error))
+        return PackageNews(count=len(known.packages) if known else 0, asked=True, because=_why(error))
     updated = news_of(known, offer) if known and not is_current(known, resolved, offer) else ()
     return PackageNews(as_of=offer.as_of, count=len(offer.packages), asked=True, updated=updated)
+
+
+def _why(error: BuildError | HostError | OSError) -> str:
+    """One line. Where we know no more than the exit code, apt's own last word is in it."""
+    details = error.details.splitlines() if isinstance(error, BuildError) and str(error).endswith(")") else []
+    return ": ".join([str(error), *details[-1:]])
 
 
 def is_current(known: Packages, resolved: ResolvedTree, offer: Offer) -> bool:
