@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
-import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from imagebuild import __version__
+from imagebuild.artifacts.earlier_results import drop_unreplaced, prune_results, set_aside
 from imagebuild.errors import ImagebuildError, Interrupted, RecipeError
 from imagebuild.formats.text import size
 from imagebuild.host.cache import Cache
-from imagebuild.nightly import history, shared, unchanged
+from imagebuild.nightly import history, reserve, shared, unchanged
 from imagebuild.nightly.engine import run_tasks
 from imagebuild.nightly.inputs import inputs_sha256
 from imagebuild.nightly.links import links_of
@@ -32,9 +31,6 @@ from imagebuild.recipe.load import LoadedRecipe
 from imagebuild.report import PackageNews, Report
 from imagebuild.rootfs.debian.offer import Archives
 
-# Kept free from the beginning, so that a full disk still has room for the words that say so.
-_RESERVE_BYTES = 4 * 2**20
-_RESERVE = ".reserve.partial"
 _NO_TURN = "its turn never came"
 
 Say = Callable[[str, str], None]
@@ -45,6 +41,7 @@ Say = Callable[[str, str], None]
 class NightRequest:
     """What the night is asked for. `scheduler` empty: this process does it, `jobs` at once.
 
+    `keep`: of how many nights the results stay (earlier_results.py); None: nothing is set aside, nothing pruned.
     `now` is the clock.
     """
 
@@ -53,6 +50,7 @@ class NightRequest:
     options: Options
     jobs: int
     scheduler: str = ""
+    keep: int | None = None
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
 
@@ -75,6 +73,11 @@ class _Run:
         """Results go straight into a folder; else they travel through the store."""
         return not self.request.scheduler and "://" not in self.request.output
 
+    @property
+    def directory(self) -> Path | None:
+        """Where results lie as output directories; None: in the store."""
+        return Path(self.request.output) if self.direct else None
+
 
 def run_night(request: NightRequest, say: Say) -> Night:
     """Build what has changed, keep the night, and write its summary (summary.py).
@@ -83,7 +86,7 @@ def run_night(request: NightRequest, say: Say) -> Night:
     Interrupted, the night is kept too: what did not come back is LOST.
     """
     store = Store(as_url(request.output))
-    with store.lock(), _reserve(store):
+    with store.lock(), reserve.held(store):
         run = _begin(request, store, say)
         try:
             _work(run)
@@ -147,6 +150,8 @@ def _prepare(run: _Run, path: Path) -> Task | None:
             _unchanged(run, loaded, standing.report, inputs, news)
             return None
         run.say(name, f"to be built: {why_not}")
+        if run.directory and run.request.keep:
+            set_aside(run.directory, name, run.night.number - 1)
         return _task(run, loaded, inputs, update=news is not None and not news.because)
     except ImagebuildError as error:
         _refused(run, path, error)
@@ -225,6 +230,8 @@ def _take(run: _Run, task: Task, done: Done) -> None:
     run.results[task.name] = result.model_copy(update={"links": _links(run, task.name, done.report)})
     if done.report:
         run.reports[task.name] = done.report
+    if run.directory and run.request.keep:
+        drop_unreplaced(run.directory, task.name, run.night.number - 1)
     for line in done.notes:
         _note(run, line)
     run.say(task.name, f"{result.state}" + (f": {result.message.splitlines()[0]}" if result.message else ""))
@@ -232,7 +239,7 @@ def _take(run: _Run, task: Task, done: Done) -> None:
 
 
 def _links(run: _Run, name: str, report: Report | None) -> dict[str, str]:
-    return links_of(run.store, name, report, directory=Path(run.request.output) / name if run.direct else None)
+    return links_of(run.store, name, report, directory=run.directory / name if run.directory else None)
 
 
 def _interrupted(run: _Run) -> None:
@@ -241,8 +248,9 @@ def _interrupted(run: _Run) -> None:
 
 def _end(run: _Run) -> None:
     _note(run, history.jump_note(history.parse(run.night.begun) or run.request.now(), run.request.now(), _seconds(run)))
-    if run.store.folder is not None:
-        (run.store.folder / _RESERVE).unlink(missing_ok=True)
+    if run.directory and run.request.keep:
+        prune_results(run.directory, run.night.number, run.request.keep)
+    reserve.give_up(run.store)
     _keep(run)
 
 
@@ -254,18 +262,10 @@ def _keep(run: _Run) -> None:
     try:
         history.keep(run.store, run.night)
     except OSError as error:
-        if error.errno != errno.ENOSPC or not _give_up_reserve(run):
+        if error.errno != errno.ENOSPC or not reserve.give_up(run.store):
             raise
         _note(run, "the disk was full in the middle of the night: what was published before stays")
         _keep(run)
-
-
-def _give_up_reserve(run: _Run) -> bool:
-    reserve = run.store.folder / _RESERVE if run.store.folder else None
-    if reserve is None or not reserve.exists():
-        return False
-    reserve.unlink()
-    return True
 
 
 def _write_up(run: _Run, texts: Mapping[str, str]) -> None:
@@ -281,17 +281,3 @@ def _note(run: _Run, line: str) -> None:
     if line:
         run.notes.append(line)
         run.say("", line)
-
-
-@contextlib.contextmanager
-def _reserve(store: Store) -> Iterator[None]:
-    if store.folder is None:
-        yield
-        return
-    path = store.folder / _RESERVE
-    with path.open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, _RESERVE_BYTES)
-    try:
-        yield
-    finally:
-        path.unlink(missing_ok=True)

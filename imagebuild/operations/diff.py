@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from imagebuild.artifacts.earlier_results import earlier_result
 from imagebuild.diff.compare import Difference, Fact, compare, folded
 from imagebuild.diff.take import take_snapshot
 from imagebuild.errors import HostError
@@ -15,7 +16,7 @@ Row = tuple[str, str, str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiffRequest:
-    """Two images or output folders. `html`: where a page is written."""
+    """Two images or output folders (also an earlier night's: out/web@-1). `html`: where a page is written."""
 
     a: Path
     b: Path
@@ -24,7 +25,7 @@ class DiffRequest:
 
 def diff_images(request: DiffRequest, progress: Progress) -> Difference:
     """Compare them. Raises VerifyError or HostError when one cannot be read, or the page not be written."""
-    difference = compare(take_snapshot(request.a, progress), take_snapshot(request.b, progress))
+    difference = compare(*(take_snapshot(earlier_result(path), progress) for path in (request.a, request.b)))
     if request.html is not None:
         _write(request.html, page_of(difference))
     return difference

@@ -24,11 +24,12 @@ def diff(
 
     Files are compared by type, content, mode, owner, extended attributes, link target; not by their times. ext
     filesystems are read by debugfs (some 20 s for each image), all others in libguestfs' appliance (minutes).
-    The exit code is 0 whether they differ or not, unless --exit-code is given.
+    Earlier nights' results are there when `nightly --keep N` kept them. The exit code is 0 whether they differ or not,
+    unless --exit-code is given.
 
     \b
     Examples:
-      imagebuild diff out-yesterday/web out/web
+      imagebuild diff out/web@-1 out/web     (the result before this one; @12: after night 12)
       imagebuild diff old.raw new.raw --html difference.html
       imagebuild diff old.raw new.raw --json | jq '.packages'
     """

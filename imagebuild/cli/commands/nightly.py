@@ -48,9 +48,12 @@ def nightly(
     attempts: Annotated[
         int, typer.Option("--attempts", metavar="N", min=1, help="At most, where the network is to blame.")
     ] = 3,
+    keep: Annotated[
+        int | None, typer.Option("--keep", metavar="N", min=1, help="Keep the results of N nights (see: diff).")
+    ] = None,
     debug: Debug = False,
 ) -> int:
-    """Build and verify recipes (files, or folders of *.yaml), as many at once as cores and memory allow.
+    """Build and verify recipes (files, or directories of *.yaml), as many at once as cores and memory allow.
 
     Each archive is asked for newer packages, and a recipe that holds one is built again (not with --locked: see
     `imagebuild lock --update`). What is unchanged and still verified is not built again. What failed for the network's
@@ -64,6 +67,9 @@ def nightly(
     """
     if no_verify and machines is not None:
         raise typer.BadParameter("--no-verify does not go with --with")
+
+    if keep and (scheduler or "://" in output):
+        raise typer.BadParameter("--keep needs a directory (-o DIR), and goes with neither a URL nor --scheduler")
 
     lines = _Lines()
     lines("", f"a night into {output}")  # at once: what follows takes a second to import
@@ -81,9 +87,12 @@ def nightly(
         chosen, tuple(settings or ()), Limits(stage_limit, attempts), context.obj.toolbox().program, locked,
         update=not no_update and not locked,
     )  # fmt: skip
-    request = NightRequest(recipes_in(recipes), output, options, jobs or jobs_here(), scheduler)
+    files, passed_over = recipes_in(recipes)
+    request = NightRequest(files, output, options, jobs or jobs_here(), scheduler, keep)
     where = f"on {scheduler}" if scheduler else f"{request.jobs} at once"
     lines("", f"{len(request.recipes)} recipes, {where}")
+    for path in passed_over:
+        lines("", f"passed over: {path} (a name that begins with _, or a file without a name:, is a part of recipes)")
     night = run_night(request, lines)
     say(_table(night, output))
     return night.exit_code
