@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from imagebuild.artifacts.earlier_results import earlier_result
 from imagebuild.nightly.model import Night
 from imagebuild.report import PackageUpdate
 from imagebuild.rootfs.debian import offer
@@ -143,3 +144,18 @@ def test_a_result_in_a_store_is_judged_by_what_is_in_it(
     night = nights.run(*recipes, update=True)
     assert nights.states(night) == {"web": "passed", "db": "unchanged"}
     assert [str(one) for one in news(night, "web")[1]] == ["nginx 1.22 → 1.23 (tiny)"]
+
+
+def test_the_results_of_some_nights_are_kept_and_found(
+    nights: Nights, archive: TinyArchive, recipes: list[Path]
+) -> None:
+    for version in ("1.23", "1.24", "1.25"):
+        nights.run(*recipes, update=True, keep=2, FAKE_CONTENT=version)
+        archive.put("nginx", version, "Depends: libssl\n")
+        archive.publish()
+    assert (earlier_result(nights.out / "web@-1") / "web.raw").read_text() == "image of web1.24"
+    assert not (nights.out / "nights/000001").exists()
+    assert [night["number"] for night in nights.summary()["nights"]] == [1, 2, 3]  # type: ignore[attr-defined]
+    page = (nights.out / "summary.html").read_text()
+    for file in ("report.html", "web.raw", "console-xen.log", "build.log"):
+        assert f'<a href="web/{file}">' in page
