@@ -7,15 +7,17 @@ of it onto a second disk, which is a file of the cache: many times faster than t
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from imagebuild.errors import BuildError
+from imagebuild.errors import BuildError, HostError
 from imagebuild.events import Progress
 from imagebuild.filesystems.table import KNOWN, known
 from imagebuild.host import command
-from imagebuild.host.guest import Drive, Guest, appliance
+from imagebuild.host.guest import FILESYSTEMS, Drive, Guest, appliance
+from imagebuild.host.mountable import remedy
 from imagebuild.host.sparse import data_extents
 from imagebuild.plan.steps import TakeImage
 from imagebuild.rootfs.guest_fstab import GuestDisk, Mount, mounts_of, swap_files
@@ -69,7 +71,10 @@ def _other_files(info: dict[str, Any], path: Path) -> list[str]:
 
 
 def take_tree(step: TakeImage, image: ImageFile, archive: Path, acceleration: Accelerator, progress: Progress) -> None:
-    """Write the image's tree into the tar file `archive`. Raises BuildError when no root is found, or several are."""
+    """Write the image's tree into the tar file `archive`. Raises BuildError when no root is found, or several are.
+
+    Raises HostError when this machine's appliance cannot mount what the image has.
+    """
     with archive.open("wb") as file:
         file.truncate(2 * image.size_bytes + _ROOM_BYTES)
     drives = [Drive(image.path, readonly=True, format=image.format), Drive(archive, name=_ARCHIVE)]
@@ -77,6 +82,7 @@ def take_tree(step: TakeImage, image: ImageFile, archive: Path, acceleration: Ac
         filesystems = dict(guest.call("list_filesystems"))
         filesystems.pop("/dev/sdb", None)  # the archive to be
         root = _find_root(guest, step, filesystems, progress)
+        _check_mountable(guest, [filesystems.get(root, "")])
         guest.call("mount_options", _options(filesystems.get(root, "")), root, "/")
         fstab = _fstab(guest)
         disk = GuestDisk.ask(guest, filesystems, root, fstab)
@@ -106,12 +112,23 @@ def _find_root(guest: Guest, step: TakeImage, filesystems: dict[str, str], progr
             f"rootfs.image: several filesystems of {step.path} look like a root: {', '.join(plain or candidates)}",
             resolution="name one in the recipe: image: {path: …, root: /dev/…}",
         )
+    _check_mountable(guest, filesystems.values())
     encrypted = "crypto_LUKS" in filesystems.values()
     raise BuildError(
         f"rootfs.image: no filesystem of {step.path} holds a root (/etc with fstab or a release file)"
         + ("; some are encrypted" if encrypted else ""),
         resolution=_listed(filesystems),
     )
+
+
+def _check_mountable(guest: Guest, kinds: Iterable[str]) -> None:
+    """Raises HostError for a filesystem that this machine's appliance lacks: that is no fault of the image."""
+    lacking = sorted({k for k in kinds if k in FILESYSTEMS and not guest.call("filesystem_available", k)})
+    if lacking:
+        raise HostError(
+            f"rootfs.image: this machine cannot read {' and '.join(lacking)}: libguestfs' appliance does not mount it",
+            resolution=remedy(lacking),
+        )
 
 
 def _listed(filesystems: dict[str, str]) -> str:
@@ -157,6 +174,7 @@ def _mount_others(guest: Guest, disk: GuestDisk, mounts: tuple[Mount, ...], prog
                 )
             progress.note(f"{mount.path} is left out: {mount.device} of the image's fstab is not in the image")
             continue
+        _check_mountable(guest, [disk.filesystems.get(device, "")])
         options = [
             _options(disk.filesystems.get(device, "")),
             *([f"subvol={mount.subvolume}"] if mount.subvolume else []),
