@@ -24,6 +24,7 @@ from imagebuild.cli.commands.lock import lock
 from imagebuild.cli.commands.nightly import nightly
 from imagebuild.cli.commands.plan import plan
 from imagebuild.cli.commands.publish import publish
+from imagebuild.cli.commands.recipe import recipe
 from imagebuild.cli.commands.repair import repair
 from imagebuild.cli.commands.reproduce import reproduce
 from imagebuild.cli.commands.schema import schema
@@ -97,6 +98,7 @@ _VERBS: tuple[tuple[Callable[..., int], str], ...] = (
     (bundle, "Make an EC2 bundle (instance store) of an image."),
     (unbundle, "Get the image back out of an EC2 bundle."),
     (publish, "Upload an image to EC2 and register it as an AMI."),
+    (recipe, "Write one of imagebuild's own recipes into this directory."),
     (init, "Write a commented recipe to begin with."),
     (diff, "Tell what differs between two images."),
     (boot, "Sit at an image's console."),

@@ -10,6 +10,7 @@ Start here. A night goes through these modules in this order:
     work.py       … what a worker does for one recipe: `imagebuild build` as a process of its own, with a limit for each
                   stage (operations/child.py), and again when the network was to blame
     reserve.py    space for the words that say that the disk is full
+    extra.py      what must be installed for it
     store.py      results under an fsspec URL, each published exactly once
     shared.py     recipes and root trees that travel between machines
     history.py    the nights that were, numbered: the clock may be set back

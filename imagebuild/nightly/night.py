@@ -16,6 +16,7 @@ from imagebuild.formats.text import size
 from imagebuild.host.cache import Cache
 from imagebuild.nightly import history, reserve, shared, unchanged
 from imagebuild.nightly.engine import run_tasks
+from imagebuild.nightly.extra import require_extra
 from imagebuild.nightly.inputs import inputs_sha256
 from imagebuild.nightly.links import links_of
 from imagebuild.nightly.model import Done, Night, Options, Result, State, Task
@@ -85,6 +86,7 @@ def run_night(request: NightRequest, say: Say) -> Night:
     Raises BuildError when another night writes there, HostError for a store or scheduler that cannot be reached.
     Interrupted, the night is kept too: what did not come back is LOST.
     """
+    require_extra(request.output)
     store = Store(as_url(request.output))
     with store.lock(), reserve.held(store):
         run = _begin(request, store, say)

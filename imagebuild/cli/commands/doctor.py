@@ -24,6 +24,10 @@ def doctor(
     prepare: Annotated[
         bool, typer.Option("--prepare", help="Build the Xen test host now (once; it is kept in the cache).")
     ] = False,
+    packages: Annotated[
+        bool, typer.Option("--packages", help="Only print the line that installs what this distribution has.")
+    ] = False,
+    install: Annotated[bool, typer.Option("--install", help="Run that line (as root, or with sudo).")] = False,
     as_json: AsJson = False,
     pv_grub: PvGrub = None,
     debug: Debug = False,
@@ -37,8 +41,12 @@ def doctor(
     Examples:
       imagebuild doctor
       imagebuild doctor --prepare
+      imagebuild doctor --packages            the line for apt; --install runs it
       imagebuild doctor --json | jq '.capabilities[] | select(.state == "lacking")'
     """
+
+    if packages or install:
+        return _packages(install=install)
 
     from imagebuild.host.cache import Cache
     from imagebuild.operations.doctor import DoctorRequest, examine
@@ -46,6 +54,22 @@ def doctor(
     with progress_for(as_json=as_json) as progress:
         found = examine(DoctorRequest(prepare=prepare, pv_grub=pv_grub), Cache(), progress)
     return show(found, as_json=as_json)
+
+
+def _packages(*, install: bool) -> int:
+    """The line alone on stdout, for `sh -c "$(…)"`; what else is to be known on stderr."""
+    import shlex
+    import sys
+
+    from imagebuild.operations.packages import install_packages, packages_here
+
+    line, note = packages_here()
+    if note:
+        print(f"note: {note}", file=sys.stderr)
+    print(shlex.join(line), flush=True)
+    if install:
+        install_packages(line)
+    return OK
 
 
 def progress_for(*, as_json: bool) -> AbstractContextManager[Journal]:
