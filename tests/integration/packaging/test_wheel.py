@@ -148,7 +148,9 @@ def test_without_the_extra_nights_and_workers_say_what_to_install(wheel: Path, t
     argv = [str(python), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
     packages = Path(subprocess.run(argv, capture_output=True, text=True, check=True).stdout.strip())
     for path in Path(sysconfig.get_path("purelib")).iterdir():
-        if not path.name.startswith(("distributed", "fsspec", "obstore", "dask", "imagebuild", "__editable", "pip", "_")):
+        if not path.name.startswith(
+            ("distributed", "fsspec", "obstore", "dask", "imagebuild", "__editable", "pip", "_")
+        ):
             (packages / path.name).symlink_to(path)
     for name in ("_ruamel_yaml", "_parted", "_ped", "_cffi_backend"):
         for path in Path(sysconfig.get_path("purelib")).glob(f"{name}*"):
@@ -159,4 +161,6 @@ def test_without_the_extra_nights_and_workers_say_what_to_install(wheel: Path, t
             [directory / "bin/imagebuild", *words], cwd=empty, capture_output=True, text=True,
             env=environment(empty.parent),
         )  # fmt: skip
-        assert (done.returncode, "pip install imagebuild[nightly]" in done.stderr) == (4, True), done.stdout + done.stderr
+        assert (done.returncode, "pip install imagebuild[nightly]" in done.stderr) == (4, True), (
+            done.stdout + done.stderr
+        )
