@@ -16,6 +16,7 @@ from imagebuild.host.digest import file_sha256
 from imagebuild.plan.accounts import passwords
 from imagebuild.recipe.files import FILE_KEYS, FOLDER_KEYS
 from imagebuild.recipe.load import LoadedRecipe
+from imagebuild.recipe.public_keys import is_written_out
 from imagebuild.recipe.yaml_source import read_yaml
 
 # A password's hash takes part in the digest (a changed one is a changed image), but never travels.
@@ -55,7 +56,7 @@ def _has_no_name(path: Path) -> bool:
 def named_paths(loaded: LoadedRecipe, keys: Sequence[str] = FILE_KEYS + FOLDER_KEYS) -> list[Path]:
     """The files and folders that the recipe's values name."""
     names = [value for key, value in _values(loaded.recipe.model_dump(mode="python")) if key in keys]
-    return [loaded.folder / name for name in names]
+    return [loaded.folder / name for name in names if not is_written_out(name)]
 
 
 def travelling_files(loaded: LoadedRecipe) -> list[Path]:

@@ -161,7 +161,8 @@ def _system_edit(edit: AddUser | JoinGroups | AuthorizeKeys | SetPassword | RunS
         case JoinGroups():
             return f"{edit.user} joins {', '.join(edit.groups)}"
         case AuthorizeKeys():
-            return f"keys of {', '.join(edit.sources)} for {edit.user}"
+            written = [" ".join((key.split()[0], *key.split()[2:])) for key in edit.keys]
+            return f"keys of {', '.join([*edit.sources, *written])} for {edit.user}"
         case RunScript():
             command = " ".join((edit.source, *edit.arguments))
             return (

@@ -60,7 +60,7 @@ class User(Model):
 
     name: AccountName
     ssh_keys: tuple[FileName, ...] = ()
-    """Public keys beside the recipe (what ends in .pub), for ~/.ssh/authorized_keys."""
+    """Public keys for ~/.ssh/authorized_keys: files beside the recipe (what ends in .pub), or the keys themselves."""
     groups: tuple[AccountName, ...] = ()
     """Groups of the tree that the user belongs to, beside the one of its own name."""
     password: Password | None = None
