@@ -66,7 +66,7 @@ def test_of_alternatives_the_one_that_apt_knows(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     assert chosen([["new0t64", "old0"], ["zstd"]]) == ["old0", "zstd"]
     program.unlink()
-    monkeypatch.setattr(packages.command, "find", lambda _program: None)
+    monkeypatch.setattr("imagebuild.host.command.find", lambda _program: None)
     assert chosen([["new0t64", "old0"]]) == ["new0t64"]
 
 
