@@ -29,7 +29,7 @@ def diff(
 
     \b
     Examples:
-      imagebuild diff out/web@-1 out/web     (the result before this one; @12: after night 12)
+      imagebuild diff out/web@-1 out/web      # the result before this one; @12: after night 12
       imagebuild diff old.raw new.raw --html difference.html
       imagebuild diff old.raw new.raw --json | jq '.packages'
     """

@@ -41,7 +41,7 @@ def doctor(
     Examples:
       imagebuild doctor
       imagebuild doctor --prepare
-      imagebuild doctor --packages            the line for apt; --install runs it
+      imagebuild doctor --packages            # the line for apt; --install runs it
       imagebuild doctor --json | jq '.capabilities[] | select(.state == "lacking")'
     """
 
