@@ -21,7 +21,7 @@ def links_of(store: Store, name: str, report: Report | None, *, directory: Path 
         files = {path.name for path in directory.glob("*")}
     elif report and (current := read_current(store, name)):
         folder, files = f"{name}/{current.stored}", set(current.files)
-    links = {}
+    links: dict[str, str] = {}
     for word, file in {**named, "log": _LOG}.items():
         found = next((each for each in (file, f"{file}.zst") if each in files), "")
         links |= {word: f"{folder}/{found}"} if found else {}

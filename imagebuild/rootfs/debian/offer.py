@@ -30,7 +30,11 @@ from imagebuild.rootfs.debian.bootstrap import explain
 
 KIND: Kind = "archives"
 # Keys that this machine's apt trusts for every source; and Debian's own, which mmdebstrap finds by itself, too.
-_KEYS = ("/etc/apt/trusted.gpg.d/*.gpg", "/etc/apt/trusted.gpg.d/*.asc", "/usr/share/keyrings/debian-archive-*.gpg")
+_KEYS: tuple[str, ...] = (
+    "/etc/apt/trusted.gpg.d/*.gpg",
+    "/etc/apt/trusted.gpg.d/*.asc",
+    "/usr/share/keyrings/debian-archive-*.gpg",
+)
 # apt-get(8), --simulate: "Inst libc6 [2.35] (2.36-9 Debian:12.15/oldstable, Debian-Security:12/x [amd64]) []"
 _INSTALLED = re.compile(r"^Inst (?P<name>\S+) (?:\[\S+\] )?\((?P<version>\S+) (?P<releases>.*) \[(?P<arch>\S+)\]\)")
 _FIELD = re.compile(r"^(?P<name>Label|Suite|Codename|Version|Date): *(?P<value>.+)$", re.MULTILINE)
