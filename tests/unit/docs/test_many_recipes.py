@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from imagebuild.operations.recipes import preliminary_plan
 from imagebuild.recipe.load import load_recipe
+from tests.unit.docs.test_command_lines import WRITTEN
 
 PAGE = Path(__file__).parents[3] / "docs/how-to/many-recipes.md"
-_FILE = re.compile(r"^`(?P<name>[\w.]+)`:\n\n```yaml\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def test_the_page_s_recipes(tmp_path: Path) -> None:
-    for found in _FILE.finditer(PAGE.read_text(encoding="utf-8")):
+    for found in WRITTEN.finditer(PAGE.read_text(encoding="utf-8")):
         (tmp_path / found["name"]).write_text(found["text"])
     assert {path.name for path in tmp_path.iterdir()} == {"_base.yaml", "web.yaml", "db.yaml"}
     web, db = (load_recipe(tmp_path / name, {"release": "trixie"}) for name in ("web.yaml", "db.yaml"))
