@@ -70,6 +70,19 @@ def _also(name: str, content: bytes) -> Make:
     return lambda target: make_image(target, Filesystem({**tree(), name: content}))
 
 
+def _packaged(more: Tree | None = None, *, state: str = "install", automatic: bool = True) -> Make:
+    """A tree whose kernel is a package's, by dpkg's and apt's own files."""
+    package = f"linux-image-{RELEASE}"
+    marks = f"Package: {package}\nArchitecture: amd64\nAuto-Installed: {int(automatic)}\n\n"
+    status = f"Package: other\nStatus: hold ok installed\n\nPackage: {package}\nStatus: {state} ok installed\n\n"
+    files: Tree = {
+        f"var/lib/dpkg/info/{package}.list": f"/.\n/boot\n/{KERNEL}\n".encode(),
+        "var/lib/dpkg/status": status.encode(),
+        "var/lib/apt/extended_states": marks.encode(),
+    }
+    return lambda target: make_image(target, Filesystem({**tree(), **files, **(more or {})}))
+
+
 def _also_without_init(files: Tree, executable: tuple[str, ...] = ()) -> Make:
     """A tree with these files and no other init; `executable`: those outside of bin and sbin."""
 
@@ -448,6 +461,8 @@ SABOTAGES: tuple[Sabotage, ...] = (
     warning("old-lists", _also("var/lib/apt/lists/deb.example.org_Release", b"x\n"), "identity", "package-caches"),
     warning("network-names", _also("etc/udev/rules.d/70-persistent-net.rules", b"x\n"), "identity", "network-names"),
     warning("builders-keys", _also("root/.ssh/authorized_keys", b"ssh-rsa A x\n"), "identity", "authorized-keys"),
+    warning("kernel-of-apt", _packaged(), "kernel-updates", "apt removes its package linux-image-6.1.0-1-amd64"),
+    warning("kernel-of-dnf", _also("usr/lib/sysimage/rpm/rpmdb.sqlite", b"x"), "kernel-updates", "dnf and yum"),
     warning("pygrub-boot-sector", odd_boot_sector, "pygrub", "by no configuration"),
     warning("pygrub-slots-behind-the-end", slots_behind_the_end, "pygrub", "by no configuration"),
     warning("pygrub-misled", _also("boot/grub/grub.cfg", _STRAY), "pygrub", "by /boot/grub/grub.cfg"),
@@ -500,6 +515,11 @@ GOOD: dict[str, Make] = {
         "var/log/README": Link("../../usr/share/doc/systemd/README.logs"),
         "usr/share/doc/systemd/README.logs": b"You are looking for the traditional text log files here.\n" * 2,
         "var/lib/dbus/machine-id": Link("/etc/machine-id"), "etc/ssh/sshd_config": b"#\n"})),
+    "hd0-kernel-fixed": _packaged({"etc/apt/apt.conf.d/02x": (
+        b'APT::NeverAutoRemove {\n  "^linux-[a-z]*$";\n  "^linux\\-image\\-6\\.1\\.0\\-1\\-amd64$";\n};\n')}),
+    "hd0-kernel-held": _packaged(state="hold"),
+    "hd0-kernel-by-hand": _packaged(automatic=False),
+    "hd0-kernel-maintained": _packaged({"etc/kernel/postinst.d/pv-grub-menu": b"#!/bin/sh\n"}),
     "hd0-by-uuid": _menu(device=f"/dev/disk/by-uuid/{ROOT_UUID}"),
     "hd0-by-label": _made(label="my root", files=tree(menu=menu(device=r"/dev/disk/by-label/my\x20root").encode())),
     "hd0-genkernel": _menu(device=f"/dev/ram0 real_root=UUID={ROOT_UUID}"),

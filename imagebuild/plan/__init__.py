@@ -12,6 +12,7 @@ initrds.py            which initrds must be made, and with which modules
 accounts.py           users, as edits of the tree
 system.py             what `system` and `scripts` ask for, as edits of the tree
 hosts.py              /etc/hosts with what it lacks
+kernel_updates.py     what keeps the menu and the kernels together: update_menu.sh in the image, or apt's protection
 traces.py             the edits that take out what each machine makes for itself
 grow.py               the root that fills a larger disk at the first boot
 volume_groups.py      volume groups that the root is not in

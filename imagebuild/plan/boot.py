@@ -163,7 +163,7 @@ def menu_text(recipe: Recipe, entries: tuple[PlannedEntry, ...], *, separate_boo
     menu = Menu(
         default=recipe.boot.default,
         timeout=recipe.boot.timeout,
-        fallback=() if recipe.boot.fallback is None else (recipe.boot.fallback,),
+        fallback=_fallback(recipe.boot, len(entries)),
         entries=tuple(
             MenuEntry(
                 title=entry.title,
@@ -182,6 +182,13 @@ def menu_text(recipe: Recipe, entries: tuple[PlannedEntry, ...], *, separate_boo
             resolution="change boot.command_line, boot.kernels' title or the kernel's file name",
         )
     return write_menu(menu)
+
+
+def _fallback(boot: Boot, count: int) -> tuple[int, ...]:
+    """A maintained menu falls back to the second newest kernel, as kernel_updates.py's program writes it."""
+    if boot.menu == "maintained":
+        return (1,) if count > 1 else ()
+    return () if boot.fallback is None else (boot.fallback,)
 
 
 def _as_loader_sees(path: str, *, separate_boot: bool) -> str:

@@ -33,7 +33,8 @@ class KernelInTree(_Fact):
     `builtin` and `modules`: which of the modules asked about it has built in, and beside it; `modules` None: nobody
     looked. `xen_pv`: whether its configuration makes it a Xen PV guest; None where there is no configuration.
     `lies_at`: where it lies in the tree, when that is not yet `path` (below /lib/modules, in newer releases);
-    `config_lies_at`: the same of its configuration, which initrd tools look for in /boot.
+    `config_lies_at`: the same of its configuration, which initrd tools look for in /boot. `package`: whose file it is,
+    by dpkg's lists.
     """
 
     path: str
@@ -47,6 +48,7 @@ class KernelInTree(_Fact):
     xen_pv: bool | None = None
     lies_at: str | None = None
     config_lies_at: str | None = None
+    package: str | None = None
     initrd: InitrdInTree | None = None
 
 

@@ -14,6 +14,7 @@ from imagebuild.plan.disk_steps import plan_disk, uuid_of
 from imagebuild.plan.facts import TreeFacts, Usage
 from imagebuild.plan.finishing import split_edits
 from imagebuild.plan.initrds import Needed
+from imagebuild.plan.kernel_updates import check_maintained, menu_edits
 from imagebuild.plan.layout import arrange
 from imagebuild.plan.refusals import all_at_once
 from imagebuild.plan.rules import check_disk, loader_filesystem, notes_on
@@ -63,13 +64,16 @@ def make_plan(recipe: Recipe, facts: TreeFacts | None) -> Plan:
         lambda: arrange(model, _with_room_for(choice, facts)), lambda: setup_edits(recipe, model, facts)
     )
     separate_boot = read.area.mount == "/boot"
-    menu = menu_text(recipe, choice.entries, separate_boot=separate_boot, root=_root_argument(recipe, root))
+    check_maintained(recipe, choice.entries, facts)
+    argument = _root_argument(recipe, root)
+    menu = menu_text(recipe, choice.entries, separate_boot=separate_boot, root=argument)
+    updates = menu_edits(recipe, choice.entries, facts, root=argument, separate_boot=separate_boot)
     table = fstab(_fstab_lines(recipe, model))
     disk = plan_disk(recipe, model, arrangement, facts, read=read, loader_files=_read_by_loader(choice.entries))
     edits = _in_order(
         recipe,
         [*tidying(facts, separate_boot=separate_boot), *choice.packages],
-        [*users, *_written(recipe, model, table), *hosts_edits(recipe, facts), *setup],
+        [*users, *_written(recipe, model, table), *hosts_edits(recipe, facts), *setup, *updates],
         choice,
         [WriteFile(path=MENU_PATH, content=menu), *_menus_links(facts, separate_boot=separate_boot)],
     )

@@ -33,9 +33,12 @@ CLOUD_INIT = Tool("cloud-init", "cloud-init")
 SSHD = Tool("sshd", "openssh-server")
 SUDO = Tool("sudo", "sudo")
 BASH = Tool("bash", "bash")
+KERNEL_INSTALL = Tool("kernel-install", "systemd-udev", "systemd")
+ZSTD = Tool("zstd", "zstd")
+LZ4 = Tool("lz4", "lz4")
 NOLOGIN = Tool("nologin", "util-linux", "login")
 _GROW = dict.fromkeys(Tool(item.grow.program, item.grow.package) for item in FILESYSTEMS.values() if item.grow)
-_ALL = (SYSTEMD, FINDMNT, PARTX, SFDISK, *_GROW, LVM, CLOUD_INIT, SSHD, SUDO, BASH, NOLOGIN)
+_ALL = (SYSTEMD, FINDMNT, PARTX, SFDISK, *_GROW, LVM, CLOUD_INIT, SSHD, SUDO, BASH, KERNEL_INSTALL, ZSTD, LZ4, NOLOGIN)
 # What build/ looks out for in a tree (TreeFacts.noted).
 TOOL_PATHS = tuple(path for tool in _ALL for path in tool.places())
 

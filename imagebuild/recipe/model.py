@@ -72,6 +72,9 @@ class Boot(_Model):
     """The kernel command line; root= is added."""
     kernels: tuple[Kernel, ...] = ()
     """Left out: every kernel found in the tree, newest first."""
+    menu: Literal["fixed", "maintained"] = "fixed"
+    """maintained: the image itself writes menu.lst again when its kernels come and go; fixed: nothing changes menu.lst,
+    and apt keeps the kernels that it names."""
     repack: Literal["gzip"] | None = None
     """gzip: a kernel whose compression the loader cannot unpack (lz4, zstd) gets a second payload that it can."""
 

@@ -28,6 +28,8 @@ _INITRD = re.compile(
 _CONFIG = re.compile(r"(?:boot/config-(?P<boot>[^/]+)|(?:usr/)?lib/modules/(?P<modules>[^/]+)/config)")
 _BUILTIN = re.compile(r"(?:usr/)?lib/modules/(?P<version>[^/]+)/modules\.builtin")
 _MODULE = re.compile(r"(?:usr/)?lib/modules/(?P<version>[^/]+)/.*/(?P<name>[^/]+)\.ko(?:\.(?:gz|xz|zst))?")
+# dpkg's list of each package's files (dpkg-query(1), --listfiles); a co-installable one has its architecture behind.
+_PACKAGE_FILES = re.compile(r"var/lib/dpkg/info/(?P<package>linux-[^/:]+)(?::[^/]+)?\.list")
 _MOST_KERNEL_BYTES = 256 * 2**20
 _MOST_INITRD_BYTES = 512 * 2**20
 _MOST_TEXT_BYTES = 64 * 2**20
@@ -56,6 +58,7 @@ class KernelsFound:
     _modules: dict[str, set[str]] = field(default_factory=dict)
     _builtin: dict[str, set[str]] = field(default_factory=dict)
     _configs: dict[str, _Config] = field(default_factory=dict)
+    _packages: dict[str, str] = field(default_factory=dict)
 
     def look_at(self, name: str, member: tarfile.TarInfo, members: Members) -> None:
         """Take note of a member at `name` of the tree."""
@@ -73,6 +76,9 @@ class KernelsFound:
         elif match := _BUILTIN.fullmatch(name):
             stems = {_plain(PurePosixPath(line).name.split(".ko")[0]) for line in _text(members, member).split()}
             self._builtin[match["version"]] = {_ASKED[stem] for stem in stems & _ASKED.keys()}
+        elif match := _PACKAGE_FILES.fullmatch(name):
+            paths = _text(members, member).splitlines()
+            self._packages |= {path: match["package"] for path in paths if _KERNEL.fullmatch(path.lstrip("/"))}
         elif match := _CONFIG.fullmatch(name):
             version = match["boot"] or match["modules"]
             if match["boot"] or version not in self._configs:
@@ -116,6 +122,7 @@ class KernelsFound:
             modules=None if modules is None else _in_order(modules),
             xen_pv=is_xen_pv(config.text) if config else None,
             config_lies_at=config.path if config and not config.path.startswith("/boot/") else None,
+            package=self._packages.get(kernel.path),
             initrd=self._initrds.get(version),
         )
 

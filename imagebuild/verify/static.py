@@ -19,6 +19,7 @@ from imagebuild.verify import (
     identity_checks,
     init_checks,
     kernel_checks,
+    kernel_update_checks,
     loader_checks,
     menu_checks,
     pygrub_checks,
@@ -63,6 +64,7 @@ CHECKS: tuple[StaticCheck, ...] = (
     StaticCheck("fstab", fstab_checks.fstab),
     StaticCheck("init", init_checks.init),
     StaticCheck("identity", identity_checks.identity),
+    StaticCheck("kernel-updates", kernel_update_checks.kernel_updates),
     StaticCheck("stray-configuration", menu_checks.stray_configuration),
     StaticCheck("pygrub", pygrub_checks.pygrub),
 )
