@@ -7,12 +7,13 @@ CI ?= true
 # Files of tests that run side by side (a boot takes one processor and a GiB), the long ones, in tests/boot, first.
 TEST_JOBS ?= 2
 
-.PHONY: help image test bench matrix proof hosts container-test check docs deb setup setup-build format clean
+.PHONY: help image test fuzz bench matrix proof hosts container-test check docs deb setup setup-build format clean
 
 # `make` alone says what there is.
 help:
 	@echo "make image    build and verify $(RECIPE) into $(OUTPUT)/"
 	@echo "make test     run every test: unit, integration, boot (about half an hour)"
+	@echo "make fuzz     feed every reader of hostile bytes with 5,000 mutations (FUZZ='--count 300 menu'; half an hour)"
 	@echo "make matrix   build and boot every layout and filesystem, write docs/matrix.md (some hours without KVM)"
 	@echo "make bench    measure imagebuild and its peers, write docs/benchmarks.md (root; hours; BENCH=--quick: half an hour)"
 	@echo "make proof    compare our verdicts with a genuine PV-GRUB's (IMAGEBUILD_PV_GRUB), write docs/proof.md"
@@ -37,6 +38,9 @@ image: setup-build
 
 test: setup
 	CI=$(CI) .venv/bin/python -m pytest -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder
+
+fuzz: setup
+	.venv/bin/python -m tests.fuzz.run $(FUZZ)
 
 matrix: setup
 	.venv/bin/python -m tools.matrix -o $(OUTPUT)/matrix $(MATRIX)

@@ -24,6 +24,7 @@ Start here. Imports point downwards in this map; `.importlinter` says it exactly
     recipe/       the user's language: YAML with positions becomes a frozen Recipe
     events.py     progress as data, while it happens
     report.py     what happened, as data
+    limits.py     how much is read of what strangers made
     errors.py     the exception tree, with the exit codes
     vocabulary.py the closed words of the field
 """

@@ -24,16 +24,16 @@ INTERNAL = 1
 BAD_IMAGE = 10
 DIFFERENT = 11
 EXIT_CODES: Mapping[int, str] = {
-    OK: "done, and verified where a verification was asked for",
+    OK: "done; verified, if verification was requested",
     INTERNAL: "internal error (please report it)",
     2: "the command line or the recipe is wrong",
-    3: "the recipe cannot be made, or a boot loader could not boot it",
-    4: "this machine lacks something, to build or to verify; the message says what to install",
+    3: "the recipe is impossible, or the boot loader could not boot it",
+    4: "this machine lacks something; the message says what to install",
     5: "a step of the build failed",
     6: "the image could not be verified (it may be good)",
     7: "bundling, uploading or registering failed (safe to run again)",
     BAD_IMAGE: "the image was verified, and it is bad",
-    DIFFERENT: "`diff --exit-code`: the two differ",
+    DIFFERENT: "`diff --exit-code`: the images differ",
     130: "interrupted by Ctrl-C or SIGTERM",
 }
 """What --help, the man page and the reference say of each."""
@@ -115,6 +115,7 @@ class PlanError(ImagebuildError):
         self.key = key
         self.message = message
         self.others = others
+        self.place = place
 
 
 class HostError(ImagebuildError):

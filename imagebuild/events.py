@@ -10,7 +10,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Iterator
-from typing import Annotated, Literal, Protocol, TextIO
+from typing import Annotated, Literal, Protocol, TextIO, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -31,6 +31,13 @@ class Screen(Protocol):
         """A line that the user should see now, and that also goes to the log: a milestone; or with `outcome` what a
         check found, which the line begins with."""
         ...
+
+
+@runtime_checkable
+class Talkative(Protocol):
+    """A screen that shows the log's lines, too (`--verbose`)."""
+
+    def log(self, line: str) -> None: ...
 
 
 class Progress(Screen, Protocol):

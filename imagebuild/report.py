@@ -12,6 +12,9 @@ from pydantic import BaseModel, ConfigDict
 
 from imagebuild.vocabulary import MachineName, StarterKind
 
+MOST_REPORT_BYTES = 64 * 2**20
+"""No file of an output directory that is read back is larger."""
+
 
 class _Data(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -265,7 +265,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
     # the disk
     Sabotage("nothing", _nothing, "partition-table", "neither a partition table nor a filesystem"),
     Sabotage("boot-second", second_partition_boots, "partition-table", "the boot partition must be the first"),
-    Sabotage("cut", _cut, "partition-table", "partition 2 ends behind the disk's end"),
+    Sabotage("cut", _cut, "partition-table", "partition 2 ends after the end of the disk"),
     Sabotage("overlap", _overlapping, "partition-table", "partitions 1 and 2 overlap"),
     warning("gpt", lambda target: make_partitioned(target, separate_boot(), root_only(), label="gpt"),
             "partition-table", "1.04 and later only"),
@@ -303,7 +303,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
     warning("menu-at-root", _two(boot=changed(separate_boot(), files={
         key: value for key, value in boot_files_at_root(tree(menu=menu(root="(hd0,0)", folder="").encode())).items()
         if key != "boot"})), "menu", "1.04 and later only"),
-    Sabotage("no-timeout", _menu(head="default 0\n"), "menu-timeout", "waits at the menu for ever"),
+    Sabotage("no-timeout", _menu(head="default 0\n"), "menu-timeout", "waits at the menu forever"),
     warning("long-timeout", _menu(head="timeout 600\n"), "menu-timeout", "600"),
     warning("default-past-end", _menu(head="default 7\ntimeout 3\n"), "menu-default", "default 7 does not exist"),
     warning("fallback-past-end", _menu(head="default 0\ntimeout 3\nfallback 4\n"), "menu-default", "fallback 4"),
@@ -324,8 +324,8 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage("kernel-ends-in-backslash", _entry("root (hd0)", f"{_KERNEL_LINE} note=C:\\", _INITRD_LINE), "initrd",
              "no initrd"),
     Sabotage("comment-ends-in-backslash", _menu(head="# was C:\\boot\\\ntimeout 3\n"), "menu-timeout",
-             "waits at the menu for ever"),
-    Sabotage("byte-order-mark", _menu(head="\ufefftimeout 3\n"), "menu-timeout", "waits at the menu for ever"),
+             "waits at the menu forever"),
+    Sabotage("byte-order-mark", _menu(head="\ufefftimeout 3\n"), "menu-timeout", "waits at the menu forever"),
     Sabotage("no-break-space", _files(menu=menu().replace("kernel ", "kernel\xa0").encode()), "menu-default",
              "Error 19"),
     Sabotage("long-line", _files(menu=menu().replace("root=UUID", f"{'x' * 1480} root=UUID").encode()), "root-device",
@@ -333,7 +333,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage("fallback-with-a-comment", _menu(head=f"timeout 3\nfallback 1 # keep\n{_FALLBACK}"), "boot-files",
              "Error 15"),
     warning("fallbacks-two", _menu(head=f"timeout 3\nfallback 1 2\n{_FALLBACK}"), "menu-default",
-            "the loader goes on to entry 1 (Test)"),
+            "the loader continues with entry 1 (Test)"),
     Sabotage("lock", _menu(head="password secret\ntimeout 3\n", more="lock\n"), "menu-default", "Error 32"),
     Sabotage("root-hd0-partitioned", _boot_menu(menu(folder="")), "menu-root", "Error 17"),
     Sabotage("root-hd1", _menu(root="(hd1)"), "menu-root", "Error 21"),
@@ -351,7 +351,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
     warning("fallback-broken", _menu(head="default 0\nfallback 1\ntimeout 3\n", more=_FALLBACK), "boot-files",
             "fallback entry 1 (Second): Error 15"),
     warning("default-broken", _menu(head=f"default 0\nfallback 1\ntimeout 3\n{_FALLBACK}"), "boot-files",
-            "the loader goes on to the fallback entry 1 (Test)"),
+            "the loader continues with the fallback entry 1 (Test)"),
     Sabotage("no-kernel-line", _files(menu=b"timeout 3\ntitle x\nroot (hd0)\nchainloader +1\n"), "boot-files",
              "no kernel line"),
     Sabotage("holed-kernel", _made(block_bytes=1024, files=tree(kernel=holed_kernel())), "loader-reads", "Error 16"),
@@ -383,7 +383,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage("no-lvm", lambda target: logical_root(target, with_lvm=False), "initrd", "dm-mod, lvm"),
     Sabotage("other-release", _files(initrd=initrd(release="5.10.0-1-amd64")), "kernel-initrd", "for 5.10.0-1-amd64"),
     # after the loader
-    Sabotage("wrong-root", _menu(device=f"UUID={ROOT_UUID[:-1]}0"), "root-device", "nothing in the image has it"),
+    Sabotage("wrong-root", _menu(device=f"UUID={ROOT_UUID[:-1]}0"), "root-device", "nothing in the image matches it"),
     Sabotage("wrong-volume", lambda target: logical_root(
         target, boot_menu=menu(root="(hd0,0)", folder="", device="/dev/vg0/rooot")), "root-device", "/dev/vg0/root"),
     Sabotage("no-root", _files(menu=menu().replace(f"root=UUID={ROOT_UUID}", "").encode()), "root-device", "no root="),
@@ -402,7 +402,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
     warning("root-known-to-initrd", _files(menu=_NO_ROOT, initrd=initrd(
         more={"etc/cmdline.d/95root.conf": f"root=UUID={ROOT_UUID}\n".encode()})), "root-device", "95root.conf says"),
     Sabotage("root-wrong-in-initrd", _files(menu=_NO_ROOT, initrd=initrd(
-        more={"conf/conf.d/root": b"ROOT=LABEL=other\n"})), "root-device", "nothing in the image has it"),
+        more={"conf/conf.d/root": b"ROOT=LABEL=other\n"})), "root-device", "nothing in the image matches it"),
     Sabotage("dracut-waits-for-another-volume", lambda target: logical_root(target, more_initrd=_DRACUT, boot_menu=menu(
         root="(hd0,0)", folder="", device="/dev/mapper/vg0-root rd.lvm.lv=vg0/swap")), "root-device", "waits for it"),
     Sabotage("root-sda1", _menu(device="/dev/sda1"), "root-device", "calls the first one xvda"),
@@ -411,8 +411,8 @@ SABOTAGES: tuple[Sabotage, ...] = (
         initrd=initrd(release="2.6.18-398.el5xen")), "root-device", "device names shift"),
     warning("root-xvda1", _menu(device="/dev/xvda1"), "root-device", "device names shift"),
     warning("no-console", _files(menu=menu().replace("console=hvc0", "console=tty0").encode()), "console", "tty0"),
-    Sabotage("fstab", _files(fstab=b"UUID=dead-beef /data ext4 defaults 0 2\n"), "fstab", "nowhere in the image"),
-    Sabotage("fstab-three-fields", _files(fstab=b"UUID=dead-beef /data ext4\n"), "fstab", "nowhere in the image"),
+    Sabotage("fstab", _files(fstab=b"UUID=dead-beef /data ext4 defaults 0 2\n"), "fstab", "is not in the image"),
+    Sabotage("fstab-three-fields", _files(fstab=b"UUID=dead-beef /data ext4\n"), "fstab", "is not in the image"),
     Sabotage("fstab-by-path", _files(fstab=b"/dev/disk/by-uuid/dead-beef /data ext4\n"), "fstab", "emergency mode"),
     Sabotage("fstab-by-id", _files(fstab=b"/dev/disk/by-id/ata-X-part2 /data ext4\n"), "fstab",
              "a Xen disk has no such name"),
@@ -448,7 +448,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
         menu=menu(device=f"UUID={ROOT_UUID} init=/usr/bin/nothing").encode(),
         initrd=initrd(more={"scripts/functions": b"#\n"})), "init", "falls back to /sbin/init"),
     Sabotage("no-init-in-initrd", _menu(device=f"UUID={ROOT_UUID} rdinit=/other"), "init",
-             "its initrd holds no /other"),
+             "its initrd has no /other"),
     warning("no-programs", _files(init=None), "init", "no program at all"),
     warning("machine-id", _also("etc/machine-id", b"0123456789abcdef\n"), "identity", "/etc/machine-id"),
     warning("dbus-machine-id", _also("var/lib/dbus/machine-id", b"0123456789abcdef\n"), "identity", "machine-id: /var"),

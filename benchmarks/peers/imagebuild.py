@@ -44,7 +44,7 @@ def build(recipe: Path, place: Place, kind: str, cache: Path, *, cold: bool = Fa
         if cold:
             place.fresh(str(cache.relative_to(place.folder)))
         if first:
-            place.fresh(str((cache / "laid").relative_to(place.folder)))
+            place.fresh(str((cache / "filesystems").relative_to(place.folder)))
 
     words = [sys.executable, "-m", "imagebuild", "build", "--no-verify", "-o", str(output), str(recipe)]
     image = output / recipe.stem / f"{recipe.stem}.raw"
@@ -78,7 +78,7 @@ def tasks(place: Place) -> list[Task]:
 
 
 def _unchanged(place: Place) -> Task:
-    """Nothing has changed since a verified build (with the user's own cache: the Xen test host is there already)."""
+    """Nothing has changed since a verified build (with the user's own cache: the Xen test host exists already)."""
     output, recipe = place.folder / "imagebuild-verified", bootstrap_recipe(place, "unchanged")
     words = [sys.executable, "-m", "imagebuild", "build", "-o", str(output), str(recipe)]
     return Task("imagebuild", "unchanged", words, None, {}, folder=Path.cwd())

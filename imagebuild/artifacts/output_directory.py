@@ -26,10 +26,11 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from imagebuild.errors import BuildError, HostError
+from imagebuild.formats.text import json_text
 from imagebuild.host.digest import image_sha256
 from imagebuild.report import ImageFacts, Report
 
@@ -46,6 +47,7 @@ PACKAGES = "packages.json"
 RECIPE = "recipe.yaml"
 LOCK = "recipe.lock"
 _LOCK = ".lock"
+_PRIVATE_MODE = 0o600
 _PARTIAL = ".partial"
 _SHAPES = ("raw.zst", "qcow2", "vmdk", "vhd")
 _IMAGE_SUFFIXES = (
@@ -76,6 +78,11 @@ class OutputFolder:
         """Where a file that is to be called `name` is made."""
         return self.path / f"{name}{_PARTIAL}"
 
+    def make_private(self, path: Path) -> None:
+        """The file at `path`, empty, for nobody but its owner: whoever writes into it leaves that as it is."""
+        path.unlink(missing_ok=True)
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, _PRIVATE_MODE))
+
     def make_consoles(self) -> Path:
         """Where the machines of this run write their console logs; they move up when the result is known."""
         self.consoles.mkdir(exist_ok=True)
@@ -105,16 +112,25 @@ class OutputFolder:
         finally:
             os.close(handle)
 
-    def replace(self, texts: Mapping[str, str], *, image: str | None = None, others: Iterable[str] = ()) -> None:
+    def replace(
+        self,
+        texts: Mapping[str, str],
+        *,
+        image: str | None = None,
+        others: Iterable[str] = (),
+        private: Container[str] = (),
+    ) -> None:
         """Put this run's files in the place of the older run's.
 
         `texts`: contents by file name. `image`: the name that the partial image gets; None: there is none. `others`:
-        names of more files that have been made (`partial`).
+        names of more files that have been made (`partial`). `private`: those of `texts` that others are not to read.
         Everything is on the disk before the first older file goes, so that a full disk changes nothing. Killed at any
         step, a whole image stays: what claims something goes first, then the image changes by one rename(2), then the
         rest; the report comes last.
         """
         for name, text in texts.items():
+            if name in private:
+                self.make_private(self.partial(name))
             self.partial(name).write_text(text, encoding="utf-8")
         consoles = _consoles_of(self.path / REPORT)
         self._remove(_CLAIMS if image is None else (*_CLAIMS, *_ABOUT_THE_IMAGE))
@@ -147,8 +163,8 @@ def open_folder(path: Path, name: str) -> Iterator[OutputFolder]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise HostError(
-            f"the output folder {path} cannot be used: {error.strerror}",
-            resolution="choose a folder that you may write with -o",
+            f"the output directory {path} cannot be used: {error.strerror}",
+            resolution="choose a directory that you can write to, with -o",
         ) from error
     try:
         try:
@@ -156,7 +172,7 @@ def open_folder(path: Path, name: str) -> Iterator[OutputFolder]:
         except BlockingIOError:
             raise BuildError(
                 f"another run of imagebuild is writing into {path}",
-                resolution="wait until it has ended, or choose another folder with -o",
+                resolution="wait until it has ended, or choose another directory with -o",
             ) from None
         folder = OutputFolder(path, name)
         folder.clear_partials()
@@ -184,7 +200,7 @@ def sums(image: str, digest: str, texts: Mapping[str, str], others: Mapping[str,
 
 
 def report_text(report: Report) -> str:
-    return report.model_dump_json(indent=2) + "\n"
+    return json_text(report.model_dump_json(indent=2)) + "\n"
 
 
 def _consoles_of(report: Path) -> list[str]:

@@ -64,7 +64,7 @@ def _convert(raw: Path, kind: OutputFormat, target: Path, progress: Progress) ->
     command.run(
         ["qemu-img", "convert", "-f", "raw", "-O", shape, "-o", options, source, made],
         doing=f"writing {kind}", folder=raw.parent, timeout_seconds=_TIMEOUT_SECONDS, log=progress.log,
-        resolution="see whether there is room on the output folder's filesystem",
+        resolution="check the free space on the output directory's filesystem",
     )  # fmt: skip
     command.run(
         ["qemu-img", "compare", "-f", "raw", "-F", shape, source, made],

@@ -13,6 +13,7 @@ from typing import Any
 
 from imagebuild import __version__
 from imagebuild.artifacts.sbom import Contents, package_url
+from imagebuild.formats.text import json_text
 from imagebuild.report import Outcome, Report
 
 BUILD_TYPE = "urn:imagebuild:recipe:v1"
@@ -39,7 +40,7 @@ def provenance_text(contents: Contents, report: Report, subjects: Mapping[str, s
             },
         },
     }
-    return json.dumps(statement, indent=2, ensure_ascii=False) + "\n"
+    return json_text(json.dumps(statement, indent=2, ensure_ascii=False)) + "\n"
 
 
 def _dependencies(contents: Contents) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imagebuild import __version__
+from imagebuild.formats.text import json_text
 from imagebuild.report import ImageFacts
 from imagebuild.rootfs.packages import Package, Packages
 
@@ -132,4 +133,4 @@ def spdx_text(contents: Contents) -> str:
     )  # fmt: skip
     with tempfile.NamedTemporaryFile(suffix=".json") as file:  # the library writes to a name
         write_document_to_file(document, file.name, validate=True)
-        return json.dumps(json.loads(Path(file.name).read_bytes()), indent=2, ensure_ascii=False) + "\n"
+        return json_text(json.dumps(json.loads(Path(file.name).read_bytes()), indent=2, ensure_ascii=False)) + "\n"

@@ -28,7 +28,7 @@ def check_key(key: Path) -> None:
     try:
         sign("imagebuild: a try", key)
     except BuildError as error:
-        raise HostError(f"the key {key} does not sign", details=error.details, resolution=error.resolution) from error
+        raise HostError(f"the key {key} cannot sign", details=error.details, resolution=error.resolution) from error
 
 
 def sign(text: str, key: Path) -> str:
@@ -47,6 +47,6 @@ def sign(text: str, key: Path) -> str:
             raise BuildError(
                 "SHA256SUMS could not be signed",
                 details=finished.tail(),
-                resolution="a key with a passphrase has to be in an ssh-agent: ssh-add KEY, then --sign-key KEY.pub",
+                resolution="load a key with a passphrase into an ssh-agent: ssh-add KEY, then --sign-key KEY.pub",
             )
         return signature.read_text(encoding="ascii")

@@ -134,7 +134,7 @@ def _create_volume(guest: Guest, step: CreateLogicalVolume) -> None:
     starts = guest.shell("lvm", "pvs", "--noheadings", "--units", "m", "--options", "pe_start").split()
     if found != ranges or set(starts) != {"1.00m"}:
         raise BuildError(
-            f"logical volume {path} does not lie where the plan put its content",
+            f"logical volume {path} is not where the plan put its content",
             details=f"planned: {' '.join(ranges)} behind 1.00m; found: {' '.join(found)} behind {' '.join(starts)}",
         )
 

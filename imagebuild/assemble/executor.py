@@ -6,6 +6,7 @@ populate: inside/populate.py; appliance: appliance.py; identities: lvm.py).
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from imagebuild.events import Progress, stage
 from imagebuild.host import command, disk, namespace
 from imagebuild.host.acceleration import accelerator
 from imagebuild.host.cache import Cache
+from imagebuild.host.checked_entry import checked
 from imagebuild.plan.disk_vocabulary import (
     BlankStep,
     CreateDisk,
@@ -38,6 +40,7 @@ SWAP_PAGE_BYTES = 4096
 class Inputs:
     """What a plan is carried out with.
 
+    `tree_entry`: the cache entry whose archive the tree is, where it was cached: it is checked while it is unpacked.
     `tree_digest`: of the tree's content, for the cache of populated filesystems. `secrets`: crypt(5) hashes by the
     names that the plan uses.
     """
@@ -46,17 +49,19 @@ class Inputs:
     tree_digest: str
     recipe_directory: Path
     secrets: Mapping[str, str]
+    tree_entry: Path | None = None
 
 
 def assemble(plan: Plan, inputs: Inputs, target: Path, *, cache: Cache, progress: Progress) -> None:
     """Make the plan's image in the file `target` (replaced; removed again when that fails).
 
-    Raises PlanError for a plan that is not final, BuildError, HostError.
+    Raises PlanError for a plan that is not final, BuildError (DamagedEntryError: the cache is to blame),
+    HostError.
     """
     if plan.pending:
         raise PlanError(
             "",
-            "the plan is preliminary: it was made before its tree",
+            "the plan is preliminary: it was made before the tree",
             details="\n".join(plan.pending),
             resolution="plan again with the tree's facts",
         )
@@ -86,11 +91,12 @@ def _carry_out(
                 populated, mark.cached = get_populated(
                     plan, inputs.tree_digest, inputs.recipe_directory, cache, space, populating.populate
                 )
-                finish_populated(
-                    plan, populated, target,
-                    space=space, recipe_directory=inputs.recipe_directory, secrets=dict(inputs.secrets),
-                    progress=progress,
-                )  # fmt: skip
+                with checked(populated) if mark.cached else contextlib.nullcontext():
+                    finish_populated(
+                        plan, populated, target,
+                        space=space, recipe_directory=inputs.recipe_directory, secrets=dict(inputs.secrets),
+                        progress=progress,
+                    )  # fmt: skip
             else:
                 populating.populate(phases.populate)
         if phases.appliance:
@@ -174,4 +180,6 @@ class _Populating:
             populated=directory,
         )
         module = "imagebuild.assemble.inside.populate"
-        hand_over(job, module, "populating the filesystems", self.progress, network=self.plan.wants_network)
+        entry = self.inputs.tree_entry
+        with checked(entry) if entry else contextlib.nullcontext():
+            hand_over(job, module, "populating the filesystems", self.progress, network=self.plan.wants_network)

@@ -6,6 +6,8 @@ nothing outside of inside/ imports what runs there.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import sys
 from collections.abc import Callable
@@ -91,7 +93,7 @@ class Failure(BaseModel):
 def hand_over(job: Job, module: str, doing: str, progress: Progress, *, network: bool = False) -> None:
     """Let the module do the job; its output goes to the log. Raises BuildError with the reason, HostError."""
     finished = namespace.attempt_python(module, stdin=job.model_dump_json(), log=progress.log, network=network)
-    if finished.exit_code == FAILED and job.failure.is_file():
+    if finished.exit_code == FAILED and job.failure.is_file() and job.failure.stat().st_size:
         failure = Failure.model_validate_json(job.failure.read_bytes())
         raise BuildError(failure.brief, details=failure.details, resolution=failure.resolution)
     if finished.exit_code != 0:
@@ -113,6 +115,20 @@ def serve(kind: type[JobKind], run: Callable[[JobKind], None]) -> int:
         run(job)
     except ImagebuildError as error:
         failure = Failure(brief=error.brief, details=error.details, resolution=error.resolution)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        where = f" ({error.filename})" if error.filename else ""
+        resolution = "free some space, or choose other places with -o, TMPDIR and IMAGEBUILD_CACHE"
+        failure = Failure(brief=f"no space left on the filesystem{where}", details="", resolution=resolution)
+    else:
+        return 0
+    _report(failure, job)
+    return FAILED
+
+
+def _report(failure: Failure, job: Job) -> None:
+    """On a full disk there may be no room for it: then the output has to say it."""
+    os.write(sys.stderr.fileno(), f"{failure.brief}\n".encode("utf-8", "replace"))
+    with contextlib.suppress(OSError):
         job.failure.write_text(failure.model_dump_json(), encoding="utf-8")
-        return FAILED
-    return 0

@@ -1,6 +1,6 @@
 """Ext filesystems populated from a tree, cached before they are finished: an image is a copy and a few files.
 
-CACHE/laid/DIGEST/filesystem-N for each of the plan's filesystems, and catalogue.json of the tree's names. They have no
+CACHE/filesystems/DIGEST/filesystem-N for each of the plan's, and catalogue.json of the tree's names. They have no
 identity (UUID, label) and lie nowhere yet: images that differ only in these, or in what is finished, share them.
 """
 
@@ -15,13 +15,13 @@ from imagebuild.assemble.job import FinishJob, hand_over
 from imagebuild.events import Progress
 from imagebuild.host import command
 from imagebuild.host.cache import Cache
-from imagebuild.host.cache_kinds import MOST_LAID_BYTES, Kind
+from imagebuild.host.cache_kinds import MOST_FILESYSTEMS_BYTES, Kind
 from imagebuild.host.digest import file_sha256
 from imagebuild.host.namespace import Workspace
 from imagebuild.plan.disk_vocabulary import MakeExt, Region, Runs
 from imagebuild.plan.steps import Edit, Plan, digest_of, sources_of
 
-KIND: Kind = "laid"
+KIND: Kind = "filesystems"
 # The filesystem's UUID, and the seed of its directories' hashes, before it has an identity.
 _NOBODY = "6b0f1d5e-94f3-5c38-8a53-1f6a2f6d1c11"
 
@@ -71,7 +71,7 @@ def get_populated(
     )
     populated, cached = cache.get(KIND, digest_of(inputs), lambda directory: populate(bare, directory))
     if not cached:
-        cache.prune(MOST_LAID_BYTES, kind=KIND, wanted=populated)
+        cache.prune(MOST_FILESYSTEMS_BYTES, kind=KIND, wanted=populated)
     return populated, cached
 
 

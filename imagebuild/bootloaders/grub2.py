@@ -22,14 +22,14 @@ GRUB2 = Loader(
         *refused(("xfs",), "rmapbt=1 nrext64=1", "GRUB 2.06 does not mount it", "code: GRUB 2.06, grub-core/fs/xfs.c"),
         *refused(("btrfs",), "csum", "GRUB 2.06 knows the checksum crc32c only", "code: GRUB 2.06, fs/btrfs.c"),
         SUBVOLUMES,
-        PlanRule(("disk",), "lvm", "refused", "it looks for menu.lst on the whole disk or its first partition only",
+        PlanRule(("disk",), "lvm", "refused", "it looks for menu.lst only on the whole disk or the first partition",
                  SEPARATE, _STAND_IN),
         PlanRule(("disk",), "not first", "refused", "it looks for menu.lst on the first partition",
                  "make that partition the first in disk.partitions", _STAND_IN),
     ),
     image_rules=(
         ImageRule(EXT_TYPES, "metadata_csum_seed", True, "unknown to GRUB 2.06", _EXT_SOURCE),
-        ImageRule(EXT_TYPES, "encrypt", False, "encrypted folders cannot be read", _EXT_SOURCE),
+        ImageRule(EXT_TYPES, "encrypt", False, "encrypted directories cannot be read", _EXT_SOURCE),
         ImageRule(EXT_TYPES, "journal_dev", True, "it is a journal, not a filesystem", _EXT_SOURCE),
     ),
 )  # fmt: skip

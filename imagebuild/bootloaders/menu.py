@@ -16,7 +16,7 @@ from imagebuild.bootloaders.menus.grub_legacy.head import Config, read_lines
 from imagebuild.bootloaders.menus.grub_legacy.lines import command_word, config_lines, first_word, skip_to
 from imagebuild.bootloaders.menus.trace import Line
 
-_DEVICE = re.compile(r"\((?P<device>[a-z]+\d+)(?:,(?P<partition>\d+))?\)")
+_DEVICE = re.compile(r"\((?P<device>[a-z]+[0-9]+)(?:,(?P<partition>[0-9]{1,9}))?\)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class MenuEntry:
 
 @dataclass(frozen=True, slots=True)
 class Menu:
-    """A whole menu. `timeout` None: GRUB 0.97 waits for ever. `default` None: entry 0.
+    """A whole menu. `timeout` None: GRUB 0.97 waits forever. `default` None: entry 0.
 
     `others`: the lines before the first title that have no field of their own (hiddenmenu, password, color, comments).
     """

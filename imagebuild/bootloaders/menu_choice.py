@@ -58,7 +58,7 @@ def _words(menu: Menu, taken: Choice) -> str:
     if taken.entry is None:
         return "starts nothing"
     started = f"entry {taken.entry} ({menu.entries[taken.entry].title})"
-    return f"waits for ever at {started}" if taken.waits else f"starts {started}"
+    return f"waits forever at {started}" if taken.waits else f"starts {started}"
 
 
 def _numbers(menu: Menu, counted: list[int]) -> tuple[int, ...]:

@@ -27,7 +27,7 @@ PYGRUB = Loader(
                  "Xen's libfsimage knows XFS V4 only", "code: Xen 4.17, tools/libfsimage/xfs"),
         *refused(("btrfs",), "btrfs", "Xen's libfsimage has no reader for Btrfs", "code: Xen 4.17, tools/libfsimage",
                  _OTHER_TYPE),
-        *refused(EXT_TYPES, "journal_dev encrypt casefold verity", "libext2fs would not open what lies there",
+        *refused(EXT_TYPES, "journal_dev encrypt casefold verity", "libext2fs cannot open it",
                  "code: Xen 4.17, tools/libfsimage/ext2fs-lib"),
         SUBVOLUMES, LVM,
         PlanRule(("disk",), "not first", "refused", "it would find its files there, but the menu names (hd0,0)",
@@ -36,6 +36,6 @@ PYGRUB = Loader(
     image_rules=(
         ImageRule(("btrfs",), "btrfs", True, "Xen's libfsimage has no reader for it", "Xen 4.17, tools/libfsimage"),
         ImageRule(("xfs",), "v5", True, "libfsimage knows XFS V4 only", "Xen 4.17, tools/libfsimage/xfs"),
-        ImageRule(("xfs",), "ftype", True, "libfsimage finds no file in such folders", "tried"),
+        ImageRule(("xfs",), "ftype", True, "libfsimage finds no file in such directories", "tried"),
     ),
 )  # fmt: skip

@@ -4,11 +4,13 @@ Start here. `main` runs one command from its arguments to its exit code:
 
     app.py         the verbs in their order; commands/ has a module for each: parse, call one operation, print
     run.py         … where one is called, and what it raises is caught
-    options.py     the options that verbs share
+    options.py     the options that verbs share; plain_help.py: --help's rows
     terminal.py    progress on a terminal, progress in a pipe, coloured lines
     board.py       … of several recipes at once
+    output.py      what a verb writes on standard output, made harmless
     line_progress.py  … as plain lines, for the EC2 verbs; ec2_options.py: what they share
     summary.py     the report for the person at the terminal; inspection_lines.py: what is in an image
+    result_json.py … as data, for --json
     ending.py      errors as lines on stderr, and exit codes
     signals.py     Ctrl-C, SIGTERM, SIGHUP
     manual.py      the man page and the reference of commands, made from the verbs

@@ -7,7 +7,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from imagebuild.cli import summary
 from imagebuild.cli.terminal import Segment
@@ -22,19 +22,34 @@ if TYPE_CHECKING:
 class PlainBoard:
     """Every line with its time and its recipe: for pipes, CI logs and files."""
 
-    def __init__(self) -> None:
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stdout
         self._lock = threading.Lock()
 
     def begin(self, name: str) -> None:
-        self.say(name, "begun")
+        self.say(name, "started")
 
     def say(self, name: str, line: str) -> None:
         if line.strip():
             with self._lock:
-                print(f"{stamp(now_utc())} {name}: {printable(line)}", flush=True)
+                print(f"{stamp(now_utc())} {name}: {printable(line)}", file=self._stream, flush=True)
 
     def end(self, result: BuildResult) -> None:
         """Its own last words have passed by."""
+
+    def close(self) -> None: ...
+
+
+class QuietBoard:
+    """Nothing but why a recipe was not built."""
+
+    def begin(self, name: str) -> None: ...
+
+    def say(self, name: str, line: str) -> None: ...
+
+    def end(self, result: BuildResult) -> None:
+        if result.said:
+            print(printable(f"{result.name}: {result.said}"), file=sys.stderr, flush=True)
 
     def close(self) -> None: ...
 
@@ -82,9 +97,12 @@ def _lines(result: BuildResult, folder: Path) -> Sequence[Sequence[Segment]]:
 
 
 @contextlib.contextmanager
-def choose_board(output: Path) -> Iterator[PlainBoard | LiveBoard]:
-    """Live on a terminal that can move its cursor, plain elsewhere. `output`: the directory of all results."""
-    board = _choose(output)
+def choose_board(
+    output: Path, *, quiet: bool = False, as_json: bool = False
+) -> Iterator[PlainBoard | QuietBoard | LiveBoard]:
+    """Live on a terminal that can move its cursor, plain elsewhere (`as_json`: on stderr). `output`: of all results."""
+    loud = PlainBoard(sys.stderr) if as_json or quiet else _choose(output)
+    board: PlainBoard | QuietBoard | LiveBoard = QuietBoard() if quiet else loud
     try:
         yield board
     finally:

@@ -10,11 +10,11 @@ import typer
 T = TypeVar("T")
 RawImage = Annotated[Path, typer.Argument(metavar="IMAGE", help="A raw disk image.", show_default=False)]
 Arch = Annotated[
-    Literal["x86_64", "i386"] | None, typer.Option("--arch", help="Default: that of the kernel in the image.")
+    Literal["x86_64", "i386"] | None, typer.Option("--arch", help="Architecture (default: that of the image's kernel).")
 ]
 Loader = Annotated[
     Literal["hd0", "hd00"] | None,
-    typer.Option("--loader", "--layout", help="The kind of AKI; hd00 is for images with a partition table only."),
+    typer.Option("--loader", "--layout", help="Kind of AKI; hd00 only for images with a partition table."),
 ]
 Cert = Annotated[
     Path | None, typer.Option("--cert", metavar="CERT", envvar="EC2_CERT", help="Your X.509 certificate (PEM).")
@@ -33,11 +33,18 @@ Ec2Cert = Annotated[
     ),
 ]
 User = Annotated[str | None, typer.Option("--user", metavar="ID", help="Account id, 12 digits.")]
-Kernel = Annotated[str | None, typer.Option("--kernel", metavar="AKI", help="The AKI; refused if it does not fit.")]
+Kernel = Annotated[
+    str | None, typer.Option("--kernel", metavar="AKI", help="AKI to use; refused if it cannot start the image.")
+]
 Ramdisk = Annotated[str | None, typer.Option("--ramdisk", hidden=True)]
 Mappings = Annotated[
     list[str] | None,
-    typer.Option("--block-device-mapping", "-B", metavar="VIRTUAL=DEVICE", help="Such as ephemeral0=sdb; repeatable."),
+    typer.Option(
+        "--block-device-mapping",
+        "-B",
+        metavar="VIRTUAL=DEVICE",
+        help="Block device, such as ephemeral0=sdb (repeatable).",
+    ),
 ]
 
 

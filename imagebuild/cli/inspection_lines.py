@@ -118,7 +118,7 @@ def _file(file: BootFile) -> Line:
 def _loaders(found: Inspection) -> Iterator[Line]:
     yield [("Boot loaders", "bold")]
     if found.menu is None:
-        yield [("  none of them finds a menu", "")]
+        yield [("  no boot loader finds a menu", "")]
         return
     for taken in found.choices:
         title = f"  {READER_TITLES[taken.loader]:<26}"
@@ -127,16 +127,16 @@ def _loaders(found: Inspection) -> Iterator[Line]:
             continue
         what = f"entry {taken.entry} ({_name(found.menu.entries[taken.entry].title)})"
         then = f", then {', '.join(map(str, taken.fallbacks))}" if taken.fallbacks else ""
-        waits = ("waits for ever at ", "bold red") if taken.waits else ("starts ", "")
+        waits = ("waits forever at ", "bold red") if taken.waits else ("starts ", "")
         yield [(title, ""), waits, (what + then, ""), (f"  {taken.reason}", "dim")]
         for run in taken.runs:
             if run.end != "starts":
-                last = run.lines[-1] if run.lines else "no line of it was run"
+                last = run.lines[-1] if run.lines else "the loader ran no line of it"
                 yield [(f"{'':<28}entry {run.entry} {run.end}: ", "bold red"), (excerpt(last, 1000), "")]
             elif len(taken.runs) > 1:
                 yield [(f"{'':<28}entry {run.entry} starts", "")]
     if found.differences:
-        yield [("  They differ: the same image would not start the same way everywhere.", "yellow")]
+        yield [("  The loaders differ: the image does not start the same way everywhere.", "yellow")]
 
 
 def _findings(found: Inspection) -> Iterator[Line]:

@@ -10,9 +10,11 @@ import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
+from imagebuild.cli.plain_help import explained, names
 from imagebuild.errors import EXIT_CODES
+from imagebuild.limits import ENVIRONMENT_VARIABLE, LIMITS
 
 GENERATED = ("imagebuild.1", "reference/commands.md", "reference/recipe.md")
 
@@ -62,29 +64,15 @@ def verbs() -> list[Verb]:
 
 def _verb(name: str, command: Any) -> Verb:
     paragraphs, examples = _about(command.help or "")
-    arguments, options = [], []
+    arguments: list[Option] = []
+    options: list[Option] = []
     for parameter in command.params:
-        text = re.sub(r"\s+", " ", getattr(parameter, "help", None) or "")
-        if variable := getattr(parameter, "envvar", None):
-            text = f"{text} Environment: {variable}."
-        if parameter.param_type_name == "argument":
-            arguments.append(Option(_metavar(parameter), text))
-        elif not getattr(parameter, "hidden", False):
-            names = ", ".join(parameter.opts) + "".join(f" / {other}" for other in parameter.secondary_opts)
-            takes = "" if getattr(parameter, "is_flag", False) else f" {_metavar(parameter)}"
-            options.append(Option(names + takes, text))
+        if not getattr(parameter, "hidden", False):
+            rows = arguments if parameter.param_type_name == "argument" else options
+            rows.append(Option(names(parameter), explained(parameter)))
     usage = " ".join(["imagebuild", name, "[OPTIONS]", *(argument.names for argument in arguments)])
     brief = command.short_help or paragraphs[0].partition(". ")[0]
     return Verb(name, brief, usage, paragraphs, examples, tuple(arguments), tuple(options))
-
-
-def _metavar(parameter: Any) -> str:
-    if parameter.metavar:
-        shown = str(parameter.metavar)
-    else:
-        choices = get_args(getattr(getattr(parameter, "type_descriptor", None), "annotation", None))
-        shown = "|".join(map(str, choices)) if choices else str(parameter.name).upper()
-    return shown + ("..." if parameter.nargs == -1 else "")
 
 
 def _about(help_text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -133,7 +121,7 @@ def man_page() -> str:
     from imagebuild import __version__
 
     lines = [f'.TH IMAGEBUILD 1 "" "imagebuild {__version__}" "User Commands"', ".SH NAME",
-             r"imagebuild \- disk images from declarative recipes, booted under Xen and QEMU before anybody sees them",
+             r"imagebuild \- disk images from declarative recipes, booted under Xen and QEMU before they are released",
              ".SH SYNOPSIS", ".B imagebuild", r"\fIVERB\fR [\fIOPTIONS\fR] ...", ".SH DESCRIPTION",
              "Builds disk images for Xen paravirtual guests that start through PV-GRUB, from YAML recipes, and boots",
              "each to its login prompt before it gets its name. No root, no loop devices, no KVM needed."]  # fmt: skip
@@ -157,13 +145,22 @@ def man_page() -> str:
         lines += [".TP", f"\\fB{code}\\fR", _roff(meaning.replace("`", ""))]
     lines += [".SH ENVIRONMENT"]
     for name, meaning in (
-        ("IMAGEBUILD_CACHE", "Where root trees and the Xen test host are kept (default: ~/.cache/imagebuild)."),
+        ("IMAGEBUILD_CACHE", "Directory of the cache (default: ~/.cache/imagebuild)."),
+        ("IMAGEBUILD_CACHE_LIMIT", "Limit of the whole cache (default: 20GiB)."),
+        (
+            ENVIRONMENT_VARIABLE,
+            "How many times as much imagebuild reads of images, archives and initrds: a whole number. " + _limits(),
+        ),
         ("IMAGEBUILD_PV_GRUB", "A genuine PV-GRUB to boot with under Xen."),
         ("IMAGEBUILD_SIGN_KEY", "As --sign-key."),
         ("SOURCE_DATE_EPOCH", "The time that SBOMs and provenance state."),
     ):
         lines += [".TP", f"\\fB{name}\\fR", _roff(meaning)]
     return "\n".join(lines) + "\n"
+
+
+def _limits() -> str:
+    return "Without it: " + "; ".join(limit.shown for limit in LIMITS) + "."
 
 
 def _roff(text: str) -> str:

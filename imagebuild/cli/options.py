@@ -19,12 +19,12 @@ OneRecipe = Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe file
 AnyImage = Annotated[Path, typer.Argument(metavar="IMAGE", help="A disk image of any format.", show_default=False)]
 Settings = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="NAME=VALUE", help="Give a variable of the recipe a value; may be repeated."),
+    typer.Option("--set", metavar="NAME=VALUE", help="Set a variable of the recipe (repeatable)."),
 ]
 With = Annotated[
     str | None,
     typer.Option(
-        "--with", metavar="MACHINES", help="Only these machines, with commas: static,qemu,xen (default: all).",
+        "--with", metavar="MACHINES", help="Run only these checks: static,qemu,xen (default: all).",
     ),
 ]  # fmt: skip
 PV_GRUB_OPTION = "--pv-grub"
@@ -32,35 +32,41 @@ PvGrub = Annotated[
     Path | None,
     typer.Option(
         PV_GRUB_OPTION, metavar="FILE", envvar="IMAGEBUILD_PV_GRUB",
-        help="Boot under Xen with this genuine PV-GRUB, not with the stand-in.",
+        help="Use this genuine PV-GRUB under Xen instead of the stand-in.",
     ),
 ]  # fmt: skip
 ForLoader = Annotated[
     BootLoader,
-    typer.Option("--loader", help="The boot loader that the image is meant for: its rules are the judge's."),
+    typer.Option("--loader", help="The image's boot loader; the checks use this loader's rules."),
 ]
 Demand = Annotated[
     Required | None,
     typer.Option(
         "--require",
         metavar=f"{GENUINE}|fallback",
-        help=f"{GENUINE}: fail unless a genuine PV-GRUB booted the image; fallback: fail where the fallback is dead.",
+        help=f"{GENUINE}: fail unless a genuine PV-GRUB booted the image; fallback: fail unless the fallback boots.",
     ),
 ]
 Timeout = Annotated[
     str | None,
-    typer.Option("--timeout", metavar="TIME", help="Limit of each boot (default: 300s); a slow machine gets more."),
+    typer.Option(
+        "--timeout", metavar="TIME", help="Time limit of each boot (default: 300s); longer on a slow machine."
+    ),
 ]
 Memory = Annotated[
     str | None, typer.Option("--memory", metavar="SIZE", help="Memory of the booted machine (default: 512MiB).")
 ]
 Expect = Annotated[
     str | None,
-    typer.Option("--expect", metavar="TEXT", help="The console's text that proves the boot (default: login:)."),
+    typer.Option("--expect", metavar="TEXT", help="Console text that proves the boot (default: login:)."),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout, for programs.")]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print only errors.")]
+Verbose = Annotated[
+    bool, typer.Option("-v", "--verbose", help="Also print what goes to the log: every command and its output.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
 Locked = Annotated[
-    bool, typer.Option("--locked", help="Take exactly the packages of the recipe's lock (see: imagebuild lock)."),
+    bool, typer.Option("--locked", help="Install exactly the packages of the lock file (see: imagebuild lock)."),
 ]  # fmt: skip
 
 
@@ -71,20 +77,22 @@ def _remember_debug(context: typer.Context, wanted: bool) -> bool:
     return wanted
 
 
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error too.", callback=_remember_debug)]
+Debug = Annotated[bool, typer.Option("--debug", help="Show an error's traceback.", callback=_remember_debug)]
 Jobs = Annotated[
     int,
-    typer.Option("--jobs", "-j", metavar="N", min=0, help="Recipes at once (default: as cores and memory allow)."),
+    typer.Option(
+        "--jobs", "-j", metavar="N", min=0, help="Recipes to build in parallel (default: what cores and memory allow)."
+    ),
 ]
 SignKey = Annotated[
     Path | None,
     typer.Option(
         "--sign-key", metavar="FILE", envvar="IMAGEBUILD_SIGN_KEY",
-        help="Sign SHA256SUMS with this SSH key (a public one: by the agent).",
+        help="Sign SHA256SUMS with this SSH key (a .pub file uses the ssh-agent).",
     ),
 ]  # fmt: skip
 NoFallback = Annotated[
-    bool, typer.Option("--no-fallback", help="Do not boot once more with the default's kernel broken.")
+    bool, typer.Option("--no-fallback", help="Do not test the fallback entry by breaking the default's kernel.")
 ]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from imagebuild.artifacts.output_directory import PAGE
 from imagebuild.cli.terminal import Segment
 from imagebuild.errors import OK, Interrupted
-from imagebuild.formats.text import duration, size
+from imagebuild.formats.text import duration, moment, size
 from imagebuild.operations.build import BuildResult
 from imagebuild.report import Boot, BootEnd, Check, Outcome, PackageNews, Report, Verdict
 from imagebuild.vocabulary import GENUINE
@@ -36,11 +36,7 @@ def block(report: Report, folder: Path, seconds: float) -> list[Line]:
     rows = [("image", f"{folder / image.path}  ({size(image.size_bytes)}, {size(image.real_bytes)} on disk)")]
     rows += [("boot", _boot(boot)) for boot in report.boots]
     rows += [("checks", _counts(report.checks))] if report.checks else []
-    rows += (
-        [("kept", f"these bytes were judged at {report.verified_at} (--force boots them anew)")]
-        if report.cached
-        else []
-    )
+    rows += [("cached", f"verified {moment(report.verified_at)}; --force boots again")] if report.cached else []
     rows += [("time", duration(seconds)), ("report", str(folder / PAGE))]
     return lines + [[(f"  {word:<8}", "dim"), (text, "")] for word, text in rows]
 
@@ -52,7 +48,7 @@ def unchanged(report: Report, folder: Path, seconds: float) -> list[Line]:
     head: Line = [
         (f"{report.name}: ", "bold"),
         (_MEANING[report.verdict], _STYLE[report.verdict]),
-        (", unchanged: the same inputs, and the image has the sha256 that was verified (--force builds it anew)", ""),
+        (", unchanged: same inputs, and the image still has the verified sha256 (--force builds again)", ""),
     ]
     return [[], head, *([(f"  {word:<8}", "dim"), (text, "")] for word, text in rows)]
 
@@ -107,7 +103,7 @@ def _boot(boot: Boot) -> str:
     if boot.end is BootEnd.REACHED:
         came_up = "booted" if boot.proves == "default" else "fallback booted"
         return f"{machine}: {came_up} in {duration(boot.seconds)}, {loader}; {boot.console}"
-    reached = f"last reached: {last.name} at {duration(last.seconds)}" if last else "nothing reached"
+    reached = f"last reached: {last.name} at {duration(last.seconds)}" if last else "no milestone reached"
     ended = {BootEnd.FATAL: "fatal error", BootEnd.TIMEOUT: "time limit", BootEnd.CLOSED: "machine ended"}[boot.end]
     return f"{machine}: {ended} after {duration(boot.seconds)}, {reached}, {loader}; {boot.console}"
 
@@ -130,7 +126,7 @@ def _word(row: BuildResult) -> tuple[str, str]:
     if row.report is not None:
         return row.report.verdict.value, _STYLE[row.report.verdict]
     if row.code is None:
-        return "not begun", "dim"
+        return "not started", "dim"
     if row.code == Interrupted.exit_code:
         return "interrupted", "bold red"
     return f"not built (exit code {row.code})", "bold red"

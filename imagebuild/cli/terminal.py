@@ -50,6 +50,26 @@ class PlainDisplay:
         print(f"{stamp(self._now())} {printable(text)}", file=self._stream, flush=True)
 
 
+class VerboseDisplay(PlainDisplay):
+    """And every line of the log: commands and their output."""
+
+    def log(self, line: str) -> None:
+        for part in line.splitlines():
+            self._line(part)
+
+
+class QuietDisplay:
+    """Nothing."""
+
+    def stage_started(self, name: str) -> None: ...
+
+    def stage_finished(self, stage: Stage) -> None: ...
+
+    def note(self, line: str, outcome: Outcome | None = None) -> None: ...
+
+    def close(self) -> None: ...
+
+
 class LiveDisplay:
     """A spinner and a clock for each stage that runs; finished stages and notes stay above it as lines.
 
@@ -161,6 +181,16 @@ def choose_display(stream: TextIO | None = None, *, transient: bool = False) -> 
         if not console.is_dumb_terminal:
             return LiveDisplay(console, transient=transient)
     return PlainDisplay(stream)
+
+
+def display_for(*, quiet: bool = False, verbose: bool = False, as_json: bool = False) -> Display:
+    """As the options say; with `--json` progress goes to stderr, so that stdout is the result's."""
+    if event_stream():
+        return OnDemand(choose_display)
+    stream = sys.stderr if as_json else sys.stdout
+    if quiet:
+        return QuietDisplay()
+    return VerboseDisplay(stream) if verbose else OnDemand(lambda: choose_display(stream))
 
 
 @contextlib.contextmanager

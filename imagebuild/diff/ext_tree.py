@@ -17,6 +17,7 @@ from typing import Any
 from imagebuild.diff.snapshot import FileFacts
 from imagebuild.errors import VerifyError
 from imagebuild.host import command
+from imagebuild.limits import HOLES
 
 _TYPES = {0o10: "file", 0o04: "directory", 0o12: "link", 0o02: "character", 0o06: "block", 0o01: "fifo", 0o14: "socket"}
 _LISTED = re.compile(rb"^/(\d+)/(\d{6})/(\d+)/(\d+)/([^/]+)/(\d*)/$", re.M)  # a name may hold a line's end
@@ -46,6 +47,7 @@ class ExtTree:
     """The filesystem that begins at `offset_bytes` of `raw`; `scratch` is for the lists of requests."""
 
     def __init__(self, raw: Path, offset_bytes: int, scratch: Path) -> None:
+        self._raw = raw
         self._source = f"{raw}?offset={offset_bytes}"
         self._scratch = scratch
 
@@ -61,6 +63,10 @@ class ExtTree:
         told = dict(zip(numbers, self._answers([f"stat <{number}>" for number in numbers]), strict=True))
         stats = {number: text.decode("utf-8", "surrogateescape") for number, text in told.items()}
         sizes = {node.inode: _size(stats[node.inode]) for node in nodes if _has_content(node, stats[node.inode])}
+        if sum(sizes.values()) > self._raw.stat().st_blocks * 512 + HOLES.most:
+            raise VerifyError(
+                f"the image's files have {sum(sizes.values())} bytes, and the image itself far fewer: {HOLES.exceeded}"
+            )
         contents = self._contents(sizes, {node.inode for node in nodes if node.type == "link"})
         return {node.path: _facts(node, stats[node.inode], sizes.get(node.inode, 0), contents) for node in nodes}
 
@@ -115,7 +121,9 @@ class ExtTree:
         argv = ["prlimit", "--fsize=0", "--core=0", "--", "debugfs", "-f", str(requests_file), self._source]
         command.require("debugfs", "e2fsprogs")
         with command.running(argv, on_bytes=take, chunk_bytes=_CHUNK) as process:
-            process.wait()
+            exit_code = process.wait()
+        if exit_code < 0:  # any other: how many requests it could not carry out
+            raise VerifyError(f"debugfs could not be heard: it was ended by signal {-exit_code}")
 
 
 def _listed(folder: str, answer: bytes) -> Iterator[_Node]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from imagebuild.diff.tar_tree import tar_files
 from imagebuild.errors import Problem, RecipeError, VerifyError
 from imagebuild.events import Progress, stage
 from imagebuild.formats.device_name import read_device_name
+from imagebuild.formats.foreign import json_value
 from imagebuild.formats.fstab import read_fstab, simple_path
 from imagebuild.host.cache import Cache
 from imagebuild.host.scratch import scratch_folder
@@ -21,6 +21,8 @@ from imagebuild.image.places import Place
 from imagebuild.image.readers import ReadError, program_for
 from imagebuild.image.subject import Subject
 from imagebuild.pages.model import PackageLine
+from imagebuild.recipe.named_file import read_whole
+from imagebuild.report import MOST_REPORT_BYTES
 from imagebuild.rootfs.packages import DPKG_STATUS, Packages, installed_packages
 from imagebuild.vocabulary import ROOT_TYPES
 
@@ -33,7 +35,7 @@ def take_snapshot(path: Path, progress: Progress) -> Snapshot:
     Raises RecipeError when there is no such thing, VerifyError and BuildError when it cannot be read.
     """
     if not path.exists():
-        raise _misuse(path, "there is no such file or folder; name an image, or an output folder")
+        raise _misuse(path, "there is no such file or directory; name an image or an output directory")
     image, packages = (path, None) if not path.is_dir() else _in_folder(path)
     if image is None:
         return Snapshot(str(path), packages=packages)
@@ -49,18 +51,18 @@ def take_snapshot(path: Path, progress: Progress) -> Snapshot:
 def _in_folder(folder: Path) -> tuple[Path | None, tuple[PackageLine, ...] | None]:
     image, packages = None, None
     try:
-        named = folder / json.loads((folder / "report.json").read_bytes())["image"]["path"]
+        named = folder / json_value(read_whole(folder / "report.json", MOST_REPORT_BYTES))["image"]["path"]
         image = named if named.is_file() else None
     except (OSError, ValueError, KeyError, TypeError):
         found = sorted(folder.glob("*.raw"))
         image = found[0] if len(found) == 1 else None
     try:
-        known = Packages.model_validate_json((folder / "packages.json").read_bytes())
+        known = Packages.model_validate_json(read_whole(folder / "packages.json", MOST_REPORT_BYTES))
         packages = tuple(PackageLine(one.name, one.version, one.architecture) for one in known.packages)
     except (OSError, ValueError):
         pass
     if image is None and packages is None:
-        raise _misuse(folder, "this folder holds neither an image with its report.json nor a packages.json")
+        raise _misuse(folder, "this directory has neither an image with its report.json nor a packages.json")
     return image, packages
 
 
@@ -102,7 +104,7 @@ def _layout(subject: Subject) -> dict[str, str]:
 def _files(subject: Subject, scratch: Path, progress: Progress) -> dict[str, FileFacts]:
     places = [place for place in subject.places if place.type in ROOT_TYPES]
     if not places:
-        raise VerifyError(f"{subject.image} holds no filesystem that can be read")
+        raise VerifyError(f"{subject.image} has no readable filesystem")
     if any(program_for(place) != "debugfs" for place in places):
         return _by_appliance(subject, scratch, progress)
     trees = {place.name: ExtTree(subject.raw, place.runs[0].offset_bytes, scratch).files() for place in places}

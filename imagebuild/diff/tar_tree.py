@@ -7,6 +7,8 @@ import tarfile
 from pathlib import Path
 
 from imagebuild.diff.snapshot import FileFacts
+from imagebuild.errors import VerifyError
+from imagebuild.limits import HOLES
 
 _TYPES = {
     tarfile.REGTYPE: "file", tarfile.AREGTYPE: "file", tarfile.GNUTYPE_SPARSE: "file", tarfile.DIRTYPE: "directory",
@@ -16,14 +18,18 @@ _XATTR = "SCHILY.xattr."
 
 
 def tar_files(archive: Path) -> dict[str, FileFacts]:
-    """Every member by its absolute path; hard links have their first name's facts."""
+    """Every member by its absolute path; hard links have their first name's facts. Raises VerifyError."""
     files: dict[str, FileFacts] = {}
+    left_bytes = archive.stat().st_size + HOLES.most
     with tarfile.open(archive, errors="surrogateescape") as tar:
         for member in tar:
             path = "/" + member.name.removeprefix("./").strip("/") if member.name != "." else "/"
             if member.islnk():
                 files[path] = files["/" + member.linkname.removeprefix("./")]
                 continue
+            left_bytes -= member.size if member.isreg() else 0
+            if left_bytes < 0:
+                raise VerifyError(f"the image's files have far more bytes than it has itself: {HOLES.exceeded}")
             kind = _TYPES.get(member.type, "unknown")
             content = tar.extractfile(member) if kind == "file" else None
             digest = hashlib.file_digest(content, "sha256").hexdigest() if content else ""  # type: ignore[arg-type]

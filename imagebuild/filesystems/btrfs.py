@@ -43,7 +43,7 @@ def _make(spec: FilesystemSpec, given: Given, reader: Loader | None) -> Making:
         if option == "-O":
             features = switched(features, value)
         elif option == "--csum" and value not in ("crc32c", "sha256", "blake2"):
-            raise given.refused(f"--csum {value} cannot be", "use crc32c, sha256 or blake2")
+            raise given.refused(f"--csum {value} is not possible", "use crc32c, sha256 or blake2")
         elif option in ("-d", "-m") and value not in ("single", "dup"):
             raise given.refused(f"{option} {value} needs several disks", "use single or dup: the filesystem has one")
         else:
@@ -79,7 +79,7 @@ BTRFS = Filesystem(
     name="btrfs",
     read=_read,
     reader="grub-fstest",
-    checker=Checker("btrfs", "btrfs-progs", ("btrfs", "check", "--readonly")),
+    checker=Checker("btrfs", "btrfs-progs", ("btrfs", "check", "--readonly"), (1,)),
     colour="#7cc9a8",
     subvolume_prefix="btrfsvol:",
     make=_make,

@@ -42,7 +42,7 @@ def set_size(file: IO[bytes], size_bytes: int) -> None:
     places = _physical(main, chunk_root)
     leaf = _read(file, places[0], node_bytes)
     if _KEY.unpack_from(leaf, _HEADER_BYTES) != _DEVICE_KEY:
-        raise BtrfsError("the chunk tree does not begin with its device")
+        raise BtrfsError("the chunk tree does not start with its device")
     # The item's data: devid, total_bytes, …; its offset counts from the header's end.
     struct.pack_into("<Q", leaf, _HEADER_BYTES + _u32(leaf, _HEADER_BYTES + _KEY.size) + 8, size_bytes)
     for place in places:
@@ -64,7 +64,7 @@ def _physical(superblock: bytearray, logical: int) -> list[int]:
     for start, length, offsets in _system_chunks(superblock):
         if start <= logical < start + length:
             return [offset + logical - start for offset in offsets]
-    raise BtrfsError("the chunk tree lies in no system chunk")
+    raise BtrfsError("the chunk tree is in no system chunk")
 
 
 def _system_chunks(superblock: bytearray) -> Iterator[tuple[int, int, list[int]]]:

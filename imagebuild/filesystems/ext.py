@@ -153,7 +153,8 @@ def _type(name: ExtType, colour: str, drivers: tuple[str, ...], mounted_as: tupl
         name=name,
         read=_read,
         reader="debugfs",
-        checker=Checker("e2fsck", "e2fsprogs", ("e2fsck", "-f", "-n"), knows_offset=True),
+        # e2fsck(8): a sum of bits. 8 is also its word for what it finds no superblock in.
+        checker=Checker("e2fsck", "e2fsprogs", ("e2fsck", "-f", "-n"), (1, 4, 5, 8, 12), knows_offset=True),
         colour=colour,
         mounted_as=mounted_as,
         make=_make,

@@ -62,18 +62,18 @@ class Given:
                 option, value = word[:2], word[2:]
             if option not in allowed:
                 raise self.refused(
-                    f"{word} is no option that may be given for {self._type}",
-                    f"these may: {', '.join(allowed)}; UUID, label and place are imagebuild's own business",
+                    f"{word} is not an option for {self._type}",
+                    f"allowed: {', '.join(allowed)}; imagebuild sets UUID, label and offset itself",
                 )
             if not value and not words:
-                raise self.refused(f"{option} needs a value", f"write it behind {option}")
+                raise self.refused(f"{option} needs a value", f"write it after {option}")
             pairs.append((option, value or words.pop(0)))
         return pairs
 
     def number(self, option: str, value: str, allowed: tuple[int, ...] | None = None) -> int:
         if not value.isdigit() or (allowed is not None and int(value) not in allowed):
             choice = "a whole number" if allowed is None else ", ".join(map(str, allowed))
-            raise self.refused(f"{option} {value} cannot be", f"allowed: {choice}")
+            raise self.refused(f"{option} {value} is not possible", f"allowed: {choice}")
         return int(value)
 
     def keyed(self, option: str, value: str, allowed: tuple[str, ...]) -> Settings:
@@ -83,8 +83,8 @@ class Given:
             name, _, setting = item.partition("=")
             if name not in allowed:
                 raise self.refused(
-                    f"{option} {item} is nothing that may be given for {self._type}",
-                    f"behind {option} may stand: {', '.join(allowed)}",
+                    f"{option} {item} is not allowed for {self._type}",
+                    f"allowed after {option}: {', '.join(allowed)}",
                 )
             found[name] = setting
         return found

@@ -15,7 +15,8 @@ from imagebuild.vocabulary import FilesystemType
 
 @dataclass(frozen=True, slots=True)
 class Checker:
-    """The type's own checker, told to read only; the file comes last in `argv`. It ends with 0 where all is well.
+    """The type's own checker, told to read only; the file comes last in `argv`. It ends with 0 where all is well, and
+    with one of `refusals` where it is not; with any other exit code it has said nothing.
 
     `knows_offset`: it can look into the image itself (`FILE?offset=BYTES`), else it gets a copy. `is_limited`: it may
     be told how large a file it can write. `wants_replay`: by these words it says that a journal waits for a replay.
@@ -24,6 +25,7 @@ class Checker:
     program: str
     package: str
     argv: tuple[str, ...]
+    refusals: tuple[int, ...]
     knows_offset: bool = False
     is_limited: bool = True
     wants_replay: str = ""

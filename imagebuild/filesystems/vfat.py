@@ -25,7 +25,7 @@ VFAT = Known(
     name="vfat",
     read=_read,
     reader="grub-fstest",
-    checker=Checker("fsck.fat", "dosfstools", ("fsck.fat", "-n")),
+    checker=Checker("fsck.fat", "dosfstools", ("fsck.fat", "-n"), (1,)),
     colour="#f2e38b",
     mounted_as=("vfat", "msdos", "umsdos"),
 )

@@ -14,5 +14,6 @@ initrd.py          the cpio archives of an initrd: which files and modules it ho
 fstab.py           /etc/fstab; device_name.py, root_argument.py: what its names and a kernel's root= mean
 rpm.py             an .rpm's headers
 crc32c.py          the checksum of newer filesystems' metadata
+foreign.py         numbers and JSON from elsewhere, converted with one kind of error
 text.py            text from elsewhere made harmless; sizes and durations for people
 """

@@ -10,7 +10,7 @@ import struct
 from dataclasses import dataclass
 from typing import Literal
 
-from imagebuild.formats.compression import compression_of
+from imagebuild.formats.compression import beginning, compression_of
 from imagebuild.formats.xen_notes import guest_os
 
 Payload = Literal["gzip", "bzip2", "xz", "lzma", "lzo", "lz4", "zstd", "none", "unknown"]
@@ -53,16 +53,27 @@ def read_kernel(data: bytes) -> KernelFacts | None:
     payload = data[start : start + 16]
     flags = struct.unpack_from("<H", data, 0x236)[0]
     has_payload = (major, minor) >= (2, 8) and length > 0
-    # xloadflags came with protocol 2.12 (Linux 3.8); before it, a 64-bit kernel shows only in its payload.
-    wide = bool(flags & _XLF_KERNEL_64) if (major, minor) >= (2, 12) else b"x86_64" in _release(data).encode()
+    architecture = _elf_architecture(beginning(data[start : start + length], 64)) if has_payload else None
+    if architecture is None:
+        # xloadflags came with protocol 2.12 (Linux 3.8); before it, a 64-bit kernel shows only in its payload.
+        wide = bool(flags & _XLF_KERNEL_64) if (major, minor) >= (2, 12) else "x86_64" in _release(data)
+        architecture = "x86_64" if wide else "i386"
     return KernelFacts(
         format="bzImage",
         protocol=(major, minor),
-        architecture="x86_64" if wide else "i386",
+        architecture=architecture,
         compression=payload_compression(payload) if has_payload else "unknown",
         release=_release(data),
         complete=has_payload and start + length <= len(data),
     )
+
+
+def _elf_architecture(start: bytes) -> Literal["x86_64", "i386"] | None:
+    """Of the kernel proper, an ELF file since boot protocol 2.08; None: it is none, or it cannot be unpacked."""
+    if start[:4] != b"\x7fELF" or len(start) < 20:
+        return None
+    machine = struct.unpack_from("<H", start, 18)[0]
+    return "x86_64" if machine == _EM_X86_64 else "i386" if machine == _EM_386 else None
 
 
 def payload_compression(payload: bytes) -> Payload:
@@ -90,14 +101,14 @@ def _release(data: bytes) -> str:
 def _elf(data: bytes) -> KernelFacts | None:
     if len(data) < 64:
         return None
-    machine = struct.unpack_from("<H", data, 18)[0]
-    if machine not in (_EM_386, _EM_X86_64):
+    architecture = _elf_architecture(data[:64])
+    if architecture is None:
         return None
     found = re.search(rb"Linux version (\S+)", data)
     return KernelFacts(
         format="ELF",
         protocol=(0, 0),
-        architecture="x86_64" if machine == _EM_X86_64 else "i386",
+        architecture=architecture,
         compression="none",
         release=found[1].decode("ascii", "replace") if found else "",
         complete=True,

@@ -19,18 +19,18 @@ Kind = Literal[
 _WITHOUT_INITRD = ("partuuid", "partlabel", "disk", "number", "ram", "network")
 _TAG = re.compile(r"(UUID|LABEL|PARTUUID|PARTLABEL|ID)=(.*)", re.S)
 _LINK = re.compile(r"/dev/disk/by-(uuid|label|partuuid|partlabel|id|path|diskseq|loop-ref)/(.+)", re.S)
-_OFFSET = re.compile(r"(?P<uuid>[^/]*)/PARTNROFF=(?P<offset>[-+]?\d+)")
+_OFFSET = re.compile(r"(?P<uuid>[^/]*)/PARTNROFF=(?P<offset>[-+]?[0-9]{1,9})")
 _DISK = re.compile(
-    r"/dev/(?:(?P<driver>(?:xv|s|h|v|ub)d)(?P<letters>[a-z]{1,3})(?P<number>\d*)"
-    r"|(?P<numbered>nvme\d+n|mmcblk|loop|nbd)(?P<unit>\d+)(?:p(?P<part>\d+))?)"
+    r"/dev/(?:(?P<driver>(?:xv|s|h|v|ub)d)(?P<letters>[a-z]{1,3})(?P<number>[0-9]{0,9})"
+    r"|(?P<numbered>nvme\d+n|mmcblk|loop|nbd)(?P<unit>[0-9]{1,9})(?:p(?P<part>[0-9]{1,9}))?)"
 )
 # Other drivers' folders look the same (cciss/c0d0p1, md/0).
 _VOLUME = re.compile(r"/dev/(?!(?:block|bus|cciss|char|disk|ida|input|md|net|pts|rd|shm|snd)/)[^/]+/[^/]+")
-_NUMBERS = re.compile(r"(\d+):(\d+)(?::(\d+):?)?")
-_HEXADECIMAL = re.compile(r"(?:0[xX])?[0-9a-fA-F]+")
+_NUMBERS = re.compile(r"([0-9]{1,10}):([0-9]{1,10})(?::([0-9]{1,10}):?)?")
+_HEXADECIMAL = re.compile(r"(?:0[xX])?[0-9a-fA-F]{1,16}")
 _UDEV_ESCAPE = re.compile(r"\\x([0-9a-fA-F]{2})")
 _NETWORK = re.compile(r"/dev/nfs$|/dev/cifs$|(?:nfs4?|cifs|iscsi|nbd|fcoe|live|dhcp6?|ssh|http|https|ftp)(?::|$)")
-_XEN_PATH = re.compile(r"xen-vbd-(?P<vdevice>\d+)(?:-part(?P<number>\d+))?$")
+_XEN_PATH = re.compile(r"xen-vbd-(?P<vdevice>[0-9]{1,10})(?:-part(?P<number>[0-9]{1,9}))?$")
 _XVD_MAJOR, _SD_MAJOR, _HD_MAJOR, _RAM_MAJOR = 202, 8, 3, 1
 
 

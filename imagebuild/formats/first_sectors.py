@@ -32,9 +32,9 @@ class FirstSectors:
     def why_not_hvm(self) -> str | None:
         """Why an HVM instance (which starts as a PC does) could not boot this disk; None: nothing speaks against it."""
         if self.table == "none":
-            return "it has no partition table: a PC's BIOS finds nothing to start on it"
+            return "it has no partition table: a PC's BIOS cannot start it"
         if not self.boot_code:
-            return "its master boot record holds no boot code: no loader is installed for a PC's BIOS"
+            return "its master boot record has no boot code: no loader is installed for a PC's BIOS"
         if not self.flagged:
             return "no partition is flagged as bootable"
         return None

@@ -20,7 +20,7 @@ _MOST_LINE_BYTES = 4095
 _ESCAPE = re.compile(r"\\(?:040|011|012|134|\\)")
 _ESCAPED = {"\\040": " ", "\\011": "\t", "\\012": "\n", "\\134": "\\", "\\\\": "\\"}
 _FIELD = re.compile(r"[^ \t]*[ \t]*")
-_NUMBERS = re.compile(r"\s*([-+]?\d+)(?:\s+([-+]?\d+))?")
+_NUMBERS = re.compile(r"\s*([-+]?[0-9]+)(?:\s+([-+]?[0-9]{1,20}))?")
 _OPTION = re.compile(r"((?:[^,\\]|\\.?)*)(?:,|$)", re.S)
 _NETWORK_TYPES = frozenset((
     "afs", "ceph", "cifs", "smb3", "smbfs", "sshfs", "ncpfs", "ncp", "nfs", "nfs4", "gfs", "gfs2", "glusterfs", "pvfs2",
@@ -171,7 +171,7 @@ def _need(line: FstabLine, units: dict[str, int], systemd: int) -> FstabNeed:
     unit = f"{name}.{suffix}"
     if unit in units:
         return FstabNeed(
-            line, "none", f"line {units[unit]} is taken for the same {'swap' if line.is_swap else 'place'}"
+            line, "none", f"line {units[unit]} is treated as the same {'swap' if line.is_swap else 'place'}"
         )
     units[unit] = line.number
     if reason := _given_up(line, units, systemd):

@@ -82,7 +82,7 @@ def image_format(front: bytes, back: bytes, size_bytes: int) -> ImageFormat:
 
 def _part(driver: str) -> ImageFormat:
     return ImageFormat(
-        driver, refused=_ELSEWHERE, resolution="make it whole: qemu-img convert -O qcow2 IMAGE WHOLE-IMAGE"
+        driver, refused=_ELSEWHERE, resolution="combine it into one file: qemu-img convert -O qcow2 IMAGE WHOLE-IMAGE"
     )
 
 

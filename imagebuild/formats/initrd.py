@@ -6,35 +6,30 @@ is followed by zero bytes up to a four byte boundary, then by the next archive o
 
 from __future__ import annotations
 
-import bz2
-import lzma
 import re
-import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
-
-import lz4.block
-import zstandard
 
 from imagebuild.formats.compression import Compression, compression_of
+from imagebuild.formats.cpio import MAGIC, CpioError, Member, Stream, members
 from imagebuild.formats.root_argument import NOTED
+from imagebuild.formats.unpacking import Unpacked, UnpackError, is_known
+from imagebuild.limits import INITRD_MEMBERS, INITRD_NAMES, UNPACKED_INITRD
 
-_MAGIC = (b"070701", b"070702")
-_HEADER = 110
 _NOT_ZERO = re.compile(rb"[^\0]")
-# A hostile initrd may claim to unpack to anything; the largest real ones (firmware included) stay below this.
-_MOST_UNPACKED = 2 * 2**30
+_PIECE_BYTES = 2**20
 # Real ones have two or three (microcode, the system, what a boot loader appends).
 _MOST_SEGMENTS = 64
-_LZ4_LEGACY_BLOCK = 8 * 2**20
-_ZSTD_BITE = 4096
-_GZIP_BITE = 16 * 2**20
 _MOST_NOTED_BYTES = 2**20
+_MOST_BUILTIN_BYTES = 4 * 2**20
 
 
 class InitrdError(ValueError):
     """The bytes are no initrd, or a damaged one; the message says where."""
+
+
+class InitrdLimitError(InitrdError):
+    """It may be a good one, but it holds more than is read (limits.py)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +52,22 @@ def read_initrd(data: bytes) -> InitrdFacts:
     builtin: set[str] = set()
     compressions: list[str] = []
     noted: dict[str, bytes] = {}
+    names_bytes = 0
     for segment, compression in _segments(data):
         compressions.append(compression)
-        for name, content in _members(segment):
+        for member in segment:
+            name = "" if member.is_end else member.name
+            names_bytes += len(name)
+            if len(names) > INITRD_MEMBERS.most or names_bytes > INITRD_NAMES.most:
+                exceeded = INITRD_MEMBERS if len(names) > INITRD_MEMBERS.most else INITRD_NAMES
+                raise InitrdLimitError(f"it holds more than that: {exceeded.exceeded}")
             names.add(name)
-            if len(content) <= _MOST_NOTED_BYTES and NOTED.fullmatch(name):
-                noted[name] = content
+            if member.size_bytes <= _MOST_NOTED_BYTES and NOTED.fullmatch(name):
+                noted[name] = member.content
             if name.endswith("/modules.builtin"):
-                builtin |= {_module(line) for line in content.decode("utf-8", "replace").split()}
+                builtin |= {_module(line) for line in member.content.decode("utf-8", "replace").split()}
     if not names:
-        raise InitrdError("it holds no cpio archive")
+        raise InitrdError("it contains no cpio archive")
     return InitrdFacts(frozenset(names), tuple(compressions), frozenset(builtin), noted)
 
 
@@ -78,15 +79,15 @@ def behind_gzip(data: bytes) -> int:
     """
     if compression_of(data) != "gzip":
         return 0
-    decompressor = zlib.decompressobj(wbits=31)
-    pending = data
-    while pending and not decompressor.eof:
-        try:
-            decompressor.decompress(pending, _GZIP_BITE)
-        except zlib.error:
-            return 0
-        pending = decompressor.unconsumed_tail
-    return len(decompressor.unused_data)
+    stream, unpacked = Unpacked("gzip", data), 0
+    try:
+        for piece in stream:
+            unpacked += len(piece)
+            if unpacked > UNPACKED_INITRD.most:
+                return 0
+    except UnpackError:
+        return 0
+    return len(data) - stream.end
 
 
 def holds_module(facts: InitrdFacts, name: str) -> bool:
@@ -104,121 +105,79 @@ def _module(path: str) -> str:
     return path.rsplit("/", 1)[-1].split(".ko")[0].replace("-", "_")
 
 
-def _segments(data: bytes) -> Iterator[tuple[bytes, str]]:
-    rest = data
-    count = 0
-    while rest := rest.lstrip(b"\0"):
+def _segments(data: bytes) -> Iterator[tuple[Iterator[Member], str]]:
+    """The members of each segment, which must be taken before the next one is asked for, and its compression."""
+    start = count = unpacked = 0
+    while (found := _NOT_ZERO.search(data, start)) is not None:
+        start = found.start()
         count += 1
         if count > _MOST_SEGMENTS:
             raise InitrdError(f"it is made of more than {_MOST_SEGMENTS} archives")
-        if rest[:6] in _MAGIC:
-            end = _archive_end(rest)
-            if end == 0:
-                raise InitrdError(f"byte {len(data) - len(rest)}: a cpio archive ends within its first header")
-            yield rest[:end], "none"
-            rest = rest[end:]
+        if data[start : start + 6] in MAGIC:
+            plain = _Plain(data, start)
+            yield iter(plain), "none"
+            if plain.end == start:
+                raise InitrdError(f"byte {start}: a cpio archive ends within its first header")
+            start = plain.end
             continue
-        compression = compression_of(rest)
-        if compression is None or compression not in _UNPACKERS:
-            raise InitrdError(f"byte {len(data) - len(rest)}: neither a cpio archive nor a known compression")
-        name = compression.removesuffix("-legacy")
+        compression = compression_of(data[start : start + 8])
+        if compression is None or not is_known(compression):
+            raise InitrdError(f"byte {start}: neither a cpio archive nor a known compression")
+        packed = _Packed(compression, data, start, unpacked)
+        yield iter(packed), packed.name
+        start, unpacked = packed.end, packed.unpacked_bytes
+
+
+class _Plain:
+    """A segment that is not compressed. `end`: the offset behind its last archive."""
+
+    def __init__(self, data: bytes, start: int) -> None:
+        self._data = memoryview(data)[start:]
+        self._start = self.end = start
+
+    def __iter__(self) -> Iterator[Member]:
+        pieces = (bytes(self._data[at : at + _PIECE_BYTES]) for at in range(0, len(self._data), _PIECE_BYTES))
         try:
-            content, rest = _UNPACKERS[compression](rest)
-        except (zlib.error, lzma.LZMAError, OSError, ValueError, EOFError, RuntimeError, zstandard.ZstdError) as error:
-            raise InitrdError(f"byte {len(data) - len(rest)}: damaged {name} data: {error}") from error
-        yield content, name
+            for member in members(Stream(pieces), _wanted_bytes):
+                self.end = min(self._start + member.end, self._start + len(self._data))
+                yield member
+        except CpioError as error:
+            raise InitrdError(str(error)) from error
 
 
-def _archive_end(data: bytes) -> int:
-    end = 0
-    for _name, _content, end in _walk(data):  # noqa: B007 (the last one counts)
-        pass
-    return end
+class _Packed:
+    """A compressed one. `end`: the offset behind it in the initrd; `unpacked_bytes`: with those before it."""
 
+    def __init__(self, compression: Compression, data: bytes, start: int, unpacked_bytes: int) -> None:
+        self.name = compression.removesuffix("-legacy")
+        self._stream = Unpacked(compression, data, start)
+        self._start = start
+        self.unpacked_bytes = unpacked_bytes
 
-def _members(data: bytes) -> Iterator[tuple[str, bytes]]:
-    for name, content, _end in _walk(data):
-        yield name, content
+    @property
+    def end(self) -> int:
+        return self._stream.end
 
-
-def _walk(data: bytes) -> Iterator[tuple[str, bytes, int]]:
-    """Every member of the archives in `data`, with the offset behind it."""
-    offset = 0
-    while offset + _HEADER <= len(data):
-        if data[offset : offset + 6] not in _MAGIC:
-            if data[offset : offset + 4] == b"\0\0\0\0":
-                offset += 4
-                continue
-            return
+    def __iter__(self) -> Iterator[Member]:
+        pieces = self._counted()
         try:
-            size = int(data[offset + 54 : offset + 62], 16)
-            name_size = int(data[offset + 94 : offset + 102], 16)
-        except ValueError as error:
-            raise InitrdError(f"a cpio header is damaged at byte {offset}") from error
-        name_end = offset + _HEADER + name_size
-        start = (name_end + 3) & ~3
-        end = (start + size + 3) & ~3
-        if start + size > len(data):
-            raise InitrdError(f"a cpio archive ends within a member at byte {offset}")
-        name = data[offset + _HEADER : name_end - 1].decode("utf-8", "surrogateescape")
-        if name == "TRAILER!!!":
-            yield "", b"", min(end, len(data))
-            following = _NOT_ZERO.search(data, end)
-            if following is None or data[following.start() : following.start() + 6] not in _MAGIC:
-                return
-        else:
-            yield name.removeprefix("./").lstrip("/"), data[start : start + size], end
-        offset = end
+            yield from members(Stream(pieces), _wanted_bytes)
+            for _piece in pieces:  # what follows the last archive is nobody's, but the stream's end is not known yet
+                pass
+        except UnpackError as error:
+            raise InitrdError(f"byte {self._start}: damaged {self.name} data: {error}") from error
+        except CpioError as error:
+            raise InitrdError(str(error)) from error
+
+    def _counted(self) -> Iterator[bytes]:
+        for piece in self._stream:
+            self.unpacked_bytes += len(piece)
+            if self.unpacked_bytes > UNPACKED_INITRD.most:
+                raise InitrdLimitError(f"it unpacks to more than that: {UNPACKED_INITRD.exceeded}")
+            yield piece
 
 
-def _stream(make: Callable[[], Any]) -> Callable[[bytes], tuple[bytes, bytes]]:
-    def unpack(data: bytes) -> tuple[bytes, bytes]:
-        decompressor = make()
-        content = decompressor.decompress(data, _MOST_UNPACKED)
-        if not decompressor.eof:
-            raise EOFError("it ends early, or unpacks to more than 2 GiB")
-        return content, decompressor.unused_data
-
-    return unpack
-
-
-def _zstd(data: bytes) -> tuple[bytes, bytes]:
-    decompressor = zstandard.ZstdDecompressor().decompressobj()
-    content: list[bytes] = []
-    size = 0
-    # zstandard has no limit for its output: small bites, so that no bomb goes off before it is counted.
-    for start in range(0, len(data), _ZSTD_BITE):
-        bite = decompressor.decompress(data[start : start + _ZSTD_BITE])
-        content.append(bite)
-        size += len(bite)
-        if decompressor.eof:
-            return b"".join(content), decompressor.unused_data + data[start + _ZSTD_BITE :]
-        if size > _MOST_UNPACKED:
-            break
-    raise EOFError("it ends early, or unpacks to more than 2 GiB")
-
-
-def _lz4_legacy(data: bytes) -> tuple[bytes, bytes]:
-    """The kernel's own lz4 (`lz4 -l`): a magic, then blocks of at most 8 MiB, each after its length."""
-    offset = 4
-    blocks = []
-    while offset + 4 <= len(data):
-        length = int.from_bytes(data[offset : offset + 4], "little")
-        if length == 0 or offset + 4 + length > len(data):
-            break
-        block = data[offset + 4 : offset + 4 + length]
-        blocks.append(lz4.block.decompress(block, uncompressed_size=_LZ4_LEGACY_BLOCK))
-        offset += 4 + length
-    if not blocks:
-        raise EOFError("it holds no block")
-    return b"".join(blocks), data[offset:]
-
-
-_UNPACKERS: dict[Compression, Callable[[bytes], tuple[bytes, bytes]]] = {
-    "gzip": _stream(lambda: zlib.decompressobj(wbits=31)),
-    "bzip2": _stream(bz2.BZ2Decompressor),
-    "xz": _stream(lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ)),
-    "lzma": _stream(lambda: lzma.LZMADecompressor(lzma.FORMAT_ALONE)),
-    "zstd": _zstd,
-    "lz4-legacy": _lz4_legacy,
-}
+def _wanted_bytes(name: str) -> int:
+    if NOTED.fullmatch(name):
+        return _MOST_NOTED_BYTES + 1
+    return _MOST_BUILTIN_BYTES if name.endswith("/modules.builtin") else 0

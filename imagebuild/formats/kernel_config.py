@@ -10,9 +10,12 @@ _DEVICES = {
     "xen-blkfront": "XEN_BLKDEV_FRONTEND", "virtio_blk": "VIRTIO_BLK", "virtio_pci": "VIRTIO_PCI",
     "dm-mod": "BLK_DEV_DM",
 }  # fmt: skip
-# A PV guest: XEN_PV since Linux 4.13, before it XEN itself; X86_XEN and X86_64_XEN in the classic Xen kernels
-# (RHEL 5, SUSE 11), XEN_UNPRIVILEGED_GUEST in their flavours that can be nothing else.
-_XEN_PV = ("XEN_PV", "X86_XEN", "X86_64_XEN", "XEN_UNPRIVILEGED_GUEST")
+# A PV guest: X86_XEN and X86_64_XEN in the classic Xen kernels (RHEL 5, SUSE 11), XEN_UNPRIVILEGED_GUEST in their
+# flavours that can be nothing else; in pvops kernels XEN_PV, which was split off XEN in Linux 4.12 and has depended on
+# X86_64 since 5.9 (arch/x86/xen/Kconfig). Before the split XEN itself is the PV guest, and XEN_PVHVM beside it says
+# nothing of PV. The other halves of the split stand where XEN_PV could stand.
+_CLASSIC = ("X86_XEN", "X86_64_XEN", "XEN_UNPRIVILEGED_GUEST")
+_SINCE_THE_SPLIT = re.compile(r"\bCONFIG_XEN_(PV|PV_SMP|PVHVM_SMP|PVHVM_GUEST)\b")
 _SET = re.compile(r"^CONFIG_(\w+)=(\S+)$", re.M)
 
 
@@ -28,7 +31,6 @@ def is_xen_pv(config: str) -> bool | None:
     values = dict(_SET.findall(config))
     if not values:
         return None
-    if any(values.get(option) == "y" for option in _XEN_PV):
+    if any(values.get(option) == "y" for option in ("XEN_PV", *_CLASSIC)):
         return True
-    knows_xen_pv = re.search(r"CONFIG_XEN_(PV|PVH|PVHVM)\b", config) is not None
-    return values.get("XEN") == "y" and not knows_xen_pv
+    return values.get("XEN") == "y" and _SINCE_THE_SPLIT.search(config) is None

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
-import zlib
 
 from imagebuild.formats.bzimage import KernelFacts, read_kernel
 from imagebuild.formats.compression import compression_of
-
-_MOST_UNPACKED = 256 * 2**20
+from imagebuild.formats.unpacking import Unpacked, UnpackError
+from imagebuild.limits import UNPACKED_KERNEL
 
 
 def unwrap(data: bytes) -> KernelFacts | None:
     """The facts of a kernel; None when it is none. Never raises on bad bytes."""
     if compression_of(data) != "gzip":
         return read_kernel(data)
-    decompressor = zlib.decompressobj(wbits=31)
+    stream, inside = Unpacked("gzip", data), bytearray()
+    complete = True
     try:
-        inside = decompressor.decompress(data, _MOST_UNPACKED)
-    except zlib.error:
-        return None
-    facts = read_kernel(inside)
-    return dataclasses.replace(facts, compression="gzip", complete=decompressor.eof) if facts else None
+        for piece in stream:
+            inside += piece
+            if len(inside) > UNPACKED_KERNEL.most:
+                complete = False
+                break
+    except UnpackError:
+        complete = False
+    facts = read_kernel(bytes(inside))
+    return dataclasses.replace(facts, compression="gzip", complete=complete) if facts else None

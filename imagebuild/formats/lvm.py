@@ -10,6 +10,7 @@ import re
 import struct
 from dataclasses import dataclass
 
+from imagebuild.formats.foreign import number
 from imagebuild.formats.superblocks import Superblock
 
 # The metadata area of a physical volume made with the defaults ends at 1 MiB, where its extents begin.
@@ -128,7 +129,7 @@ def _section(words: list[str], position: int, depth: int) -> tuple[dict[str, Val
 def _number(section: Value, key: str) -> int:
     if not isinstance(section, dict) or not isinstance(value := section[key], str):
         raise ValueError(key)
-    return int(value)
+    return number(value)
 
 
 def _sub(section: Value, key: str) -> dict[str, Value]:
@@ -139,7 +140,10 @@ def _sub(section: Value, key: str) -> dict[str, Value]:
 
 
 def _group(tree: dict[str, Value]) -> Group:
-    name, body = next((name, value) for name, value in tree.items() if isinstance(value, dict))
+    groups = [(name, value) for name, value in tree.items() if isinstance(value, dict)]
+    if not groups:
+        raise ValueError("no volume group")
+    name, body = groups[0]
     extent = _number(body, "extent_size") * _SECTOR
     starts = {}
     for key, volume in _sub(body, "physical_volumes").items():
@@ -153,8 +157,8 @@ def _group(tree: dict[str, Value]) -> Group:
 def _volume(name: str, body: dict[str, Value], extent: int, starts: dict[str, tuple[str, int]]) -> Volume:
     pieces: list[Piece] | None = []
     size = 0
-    for number in range(1, _number(body, "segment_count") + 1):
-        segment = _sub(body, f"segment{number}")
+    for segment_number in range(1, _number(body, "segment_count") + 1):
+        segment = _sub(body, f"segment{segment_number}")
         length = _number(segment, "extent_count") * extent
         size += length
         stripes = segment.get("stripes")
@@ -162,5 +166,5 @@ def _volume(name: str, body: dict[str, Value], extent: int, starts: dict[str, tu
             pieces = None
         if pieces is not None and isinstance(stripes, list):
             uuid, start = starts[stripes[0]]
-            pieces.append(Piece(uuid, start + int(stripes[1]) * extent, length))
+            pieces.append(Piece(uuid, start + number(stripes[1]) * extent, length))
     return Volume(name, size, tuple(pieces) if pieces is not None else None)

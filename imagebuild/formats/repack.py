@@ -21,6 +21,7 @@ import lz4.block
 import zstandard
 
 from imagebuild.formats.bzimage import Payload, payload_compression
+from imagebuild.formats.compression import DAMAGED
 
 # The largest kernel that Xen's domain builder unpacks is 1 GiB (XC_DOM_DECOMPRESS_MAX); real ones stay below 128 MiB.
 _MOST_UNPACKED = 512 * 2**20
@@ -66,7 +67,7 @@ def unpack_payload(payload: bytes) -> bytes:
     name = payload_compression(payload)
     try:
         return _unpack(name, payload)
-    except (zlib.error, lzma.LZMAError, OSError, ValueError, EOFError, RuntimeError, zstandard.ZstdError) as error:
+    except DAMAGED as error:
         raise RepackError(f"its payload ({name}) cannot be unpacked: {error}") from error
 
 

@@ -39,7 +39,7 @@ class RpmFacts:
 def read_rpm(data: bytes) -> RpmFacts:
     """The facts of a package, from its beginning (lead and both headers). Raises RpmError."""
     if data[:4] != _LEAD_MAGIC:
-        raise RpmError("it does not begin as an rpm package")
+        raise RpmError("it does not start like an rpm package")
     signature_end = _header_end(data, _LEAD_BYTES)
     start = (signature_end + 7) & ~7  # the signature's header is padded to eight bytes
     return _facts(data, start, _header_end(data, start))

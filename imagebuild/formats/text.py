@@ -3,26 +3,36 @@
 printable   a line on a terminal or in a log: what would move the cursor becomes a mark
 escaped     a name in a message: what is no printable character becomes an escape, so that nothing is lost
 excerpt     the same, cut to a length: for a report
+json_text   a JSON document: the same as escapes, so that nothing is lost
 pictured    text on a page of ours: control characters become their pictures, line ends stay
-xml_text    text in an XML document: what XML 1.0 does not allow becomes a mark
+xml_text    text in an XML document: the same, and what XML 1.0 does not allow, becomes a mark
 """
 
 from __future__ import annotations
 
 import re
+from datetime import datetime
 
-# C0 and C1 control characters but for the tab, line and paragraph separators, and what turns the writing's direction:
-# an escape sequence in a console line must not move our cursor, nor a file's name look like another.
-_CONTROLS = {
-    code: "\N{REPLACEMENT CHARACTER}"
-    for code in (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
-    if code != 0x09
-}
+# DEL and the C1 control characters, line and paragraph separators, and what turns the writing's direction (Unicode's
+# Bidi_Control), for every place that text goes to: no escape sequence in a console line may move our cursor, no file's
+# name may look like another. The C0 control characters are added where the place gives them no meaning of its own.
+_UNSAFE = (*range(0x7F, 0xA0), 0x061C, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A))
+_MARK = "\N{REPLACEMENT CHARACTER}"
+_CONTROLS = dict.fromkeys((*(code for code in range(0x20) if code != 0x09), *_UNSAFE), _MARK)
+_JSON_ESCAPES = {code: f"\\u{code:04x}" for code in (*_UNSAFE, *range(0xD800, 0xE000))}
 
 
 def printable(line: str) -> str:
     """The line without control characters, and without what stdout could not encode (lone surrogates)."""
     return line.translate(_CONTROLS).encode("utf-8", "replace").decode("utf-8")
+
+
+def json_text(document: str) -> str:
+    """A JSON document in which such characters are escapes (RFC 8259, section 7). C0 ones are escapes in any document.
+
+    They can stand in JSON's texts only, so the document means the same as before.
+    """
+    return document.translate(_JSON_ESCAPES)
 
 
 def escaped(text: str) -> str:
@@ -43,12 +53,8 @@ def _escape(char: str) -> str:
 
 
 # What is left of C0 becomes its picture (U+2400 …); C1, separators and what turns the writing's direction, a mark.
-_MARKED = (
-    0x7F, *range(0x80, 0xA0), 0x200E, 0x200F, 0x2028, 0x2029, *range(0x202A, 0x202F), *range(0x2066, 0x206A),
-    *range(0xD800, 0xE000), 0xFFFE, 0xFFFF,
-)  # fmt: skip
 _PICTURES = {
-    **dict.fromkeys(_MARKED, "\N{REPLACEMENT CHARACTER}"),
+    **dict.fromkeys((*_UNSAFE, *range(0xD800, 0xE000), 0xFFFE, 0xFFFF), _MARK),
     **{code: chr(0x2400 + code) for code in range(0x20) if code not in (0x09, 0x0A)},
 }
 
@@ -59,12 +65,13 @@ def pictured(text: str) -> str:
 
 
 # XML 1.0, production [2] Char: nothing else may stand in a document, not even as a character reference.
+_XML_MARKS = dict.fromkeys(_UNSAFE, _MARK)
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def xml_text(text: str) -> str:
-    """The text without what no XML document may hold."""
-    return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text)
+    """The text without what no XML document may hold, or what no reader of one should be shown."""
+    return _NOT_XML.sub(_MARK, text).translate(_XML_MARKS)
 
 
 def duration(seconds: float) -> str:
@@ -73,6 +80,14 @@ def duration(seconds: float) -> str:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest:02d} s"
+
+
+def moment(stamp: str) -> str:
+    """`2026-11-30 13:25 UTC` of ISO 8601 in UTC; any other text as it is."""
+    try:
+        return datetime.fromisoformat(stamp).strftime("%Y-%m-%d %H:%M UTC")
+    except ValueError:
+        return stamp
 
 
 def size(count_bytes: int) -> str:

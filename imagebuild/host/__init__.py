@@ -19,4 +19,6 @@ digest.py        the sha256 of a file or an image
 known_digest.py  the same, remembered while the file is unchanged
 cache.py         content-addressed entries under ~/.cache/imagebuild, with locks
 cache_kinds.py   every kind of them, in one table
+leftovers.py  what dead runs have left in the cache, removed
+checked_entry.py  reads every byte of one while it is used
 """

@@ -1,10 +1,11 @@
 """Content-addressed entries on disk: made once, shared by all builds, never half there.
 
     ROOT/KIND/DIGEST/       a finished entry: a directory of files that belong to the user, and their digests (`SUMS`)
-    ROOT/partial/           entries being made; what a crash left is removed by the next maker of that entry
+    ROOT/partial/           entries being made; what a crash left is removed by the next run (leftovers.py)
     ROOT/locks/             one lock file for each entry, held (flock) while it is made
 
 An entry whose files do not have the sizes that were noted is made again on its next use; `damage` reads every byte.
+What goes into an image is read so while it is used (checked_entry.py).
 
 The lock belongs to the process: the kernel drops it when the process dies, however it dies.
 """
@@ -12,20 +13,24 @@ The lock belongs to the process: the kernel drops it when the process dies, howe
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import json
 import os
 import shutil
+import stat
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 from imagebuild.errors import HostError
-from imagebuild.host.cache_kinds import KINDS, Kind
-from imagebuild.host.digest import file_sha256
+from imagebuild.host import leftovers
+from imagebuild.host.cache_kinds import Kind
+from imagebuild.host.digest import image_sha256
 
 ENVIRONMENT_VARIABLE = "IMAGEBUILD_CACHE"
 
@@ -40,6 +45,7 @@ def default_root() -> Path:
 
 SUMS = ".sums.json"
 _PAUSE_SECONDS = 0.1
+_ROOT_MODE = 0o700  # whatever the umask says
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +128,7 @@ class Cache:
         """Every finished entry, the one that was not wanted for the longest time first; an older imagebuild's, too."""
         found = []
         for directory in self.root.glob("*/*"):
-            if directory.is_dir() and (directory.parent.name in KINDS or (directory / SUMS).exists()):
+            if directory.is_dir() and (directory.parent.name in get_args(Kind) or (directory / SUMS).exists()):
                 with contextlib.suppress(FileNotFoundError):  # another process may prune at the same time
                     size = sum(path.lstat().st_blocks * 512 for path in directory.rglob("*"))
                     found.append(
@@ -172,9 +178,17 @@ class Cache:
         finally:
             os.close(handle)
 
+    def _make_root(self) -> None:
+        """Nobody else looks into it: trees of images lie there, and what a build works on. Also one of an older run."""
+        self.root.mkdir(mode=_ROOT_MODE, parents=True, exist_ok=True)
+        status = self.root.stat()
+        if stat.S_IMODE(status.st_mode) != _ROOT_MODE and status.st_uid == os.geteuid():
+            self.root.chmod(_ROOT_MODE)
+
     def _lock_file(self, kind: str, digest: str) -> Path:
+        self._make_root()
         directory = self.root / "locks"
-        directory.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(exist_ok=True)
         return directory / f"{kind}-{digest}"
 
     @contextlib.contextmanager
@@ -187,13 +201,16 @@ class Cache:
 
     @contextlib.contextmanager
     def _lock(self, kind: str, digest: str) -> Iterator[int]:
-        """The entry's lock file, open for flock(2)."""
+        """The entry's lock file, open for flock(2). Before the first, what dead runs have left is removed."""
+        leftovers.sweep_once(self.root)
         try:
             handle = os.open(self._lock_file(kind, digest), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o666)
         except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise  # a full disk is no missing permission
             raise HostError(
                 f"the cache {self.root} cannot be written: {error.strerror}",
-                resolution=f"free some space, permit writing there, or set {ENVIRONMENT_VARIABLE} to another place",
+                resolution=f"make it writable, or set {ENVIRONMENT_VARIABLE} to another directory",
             ) from error
         try:
             yield handle
@@ -228,23 +245,28 @@ def _release(entry: Path) -> None:
             os.close(handle)
 
 
-def damage(entry: Entry) -> list[str]:
-    """What is wrong with an entry, every byte read: a line for each file that is missing, changed or unknown."""
+def damage(entry: Entry, stop: threading.Event | None = None, *, added: bool = True) -> list[str]:
+    """What is wrong with an entry, every byte read: a line for each file that is missing, changed or unknown.
+
+    `added` False: without those that were added since (facts under a newer name). Raises Interrupted when `stop` is
+    set.
+    """
     noted = _read_sums(entry.path)
     if noted is None:
         return ["its list of digests cannot be read"]
-    found = _sums(entry.path)
+    found = _sums(entry.path, stop)
     lines = [f"{name}: missing" for name in sorted(noted.keys() - found.keys())]
-    lines += [f"{name}: not there when it was made" for name in sorted(found.keys() - noted.keys())]
+    if added:
+        lines += [f"{name}: not part of the entry when it was written" for name in sorted(found.keys() - noted.keys())]
     return lines + [f"{name}: changed" for name in sorted(noted.keys() & found.keys()) if noted[name] != found[name]]
 
 
-def _sums(directory: Path) -> dict[str, list[int | str]]:
+def _sums(directory: Path, stop: threading.Event | None = None) -> dict[str, list[int | str]]:
     """Size and sha256 of every regular file below the directory."""
     sums: dict[str, list[int | str]] = {}
     for path in sorted(directory.rglob("*")):
         if path.is_file() and not path.is_symlink() and path.name != SUMS:
-            sums[str(path.relative_to(directory))] = [path.stat().st_size, file_sha256(path)]
+            sums[str(path.relative_to(directory))] = [path.stat().st_size, image_sha256(path, stop)]
     return sums
 
 

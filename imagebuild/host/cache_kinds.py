@@ -16,8 +16,8 @@ Kind = Literal[
     "bundles",
     "dom0-state",
     "essentials",
+    "filesystems",
     "kernels",
-    "laid",
     "packages",
     "pv-grub",
     "testhost",
@@ -25,8 +25,8 @@ Kind = Literal[
     "verdicts",
 ]
 """Kinds whose entries are directories, each under its digest."""
-FileKind = Literal["package-sets", "publish", "stamps"]
-"""Kinds that are small files, which only save time."""
+FileKind = Literal["package-sets", "publish", "stamps", "supermin"]
+"""Kinds that only save time: small files, and what libguestfs keeps for itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,29 +39,30 @@ class CacheKind:
 
 
 # They come from trees that are cached anyway, and each change of a script makes others.
-MOST_LAID_BYTES = 8 * 2**30
+MOST_FILESYSTEMS_BYTES = 8 * 2**30
 MOST_STAMPS = 1000  # some 200 bytes each; nothing says that an image is gone
 
 KINDS: Mapping[Kind | FileKind, CacheKind] = {
-    "acceleration": CacheKind("whether KVM works here", "this boot of the machine, QEMU's version, the user"),
-    "appliance": CacheKind("which filesystems the appliance makes", "this machine's kernels, modules and appliance"),
+    "acceleration": CacheKind("whether KVM works", "this boot of the machine, QEMU's version, the user"),
+    "appliance": CacheKind("filesystems that the appliance can make", "this machine's kernels, modules and appliance"),
     "archives": CacheKind("apt's lists of what archives offer", "sources, architecture"),
-    "bundles": CacheKind("EC2 bundles on their way", "the image's sha256, account, name, machine, public keys"),
+    "bundles": CacheKind("unfinished EC2 bundles", "the image's sha256, account, name, machine, public keys"),
     "dom0-state": CacheKind("a booted dom0", "the machine's arguments, the test host, QEMU's version"),
     "essentials": CacheKind(
         "essential packages, installed", "mmdebstrap, suite, architecture, sources; the packages' names and sha256"
     ),
-    "kernels": CacheKind("kernels from beside a recipe, looked into", "the files' names and sha256"),
-    "laid": CacheKind(
-        "filesystems, populated but not finished", "mke2fs' version, the tree's content, edits, filesystems",
-        limit=f"{MOST_LAID_BYTES // 2**30} GiB",
+    "filesystems": CacheKind(
+        "base filesystems (reusable)", "mke2fs' version, the tree's content, edits, filesystems",
+        limit=f"{MOST_FILESYSTEMS_BYTES // 2**30} GiB",
     ),
+    "kernels": CacheKind("facts about kernels beside recipes", "the files' names and sha256"),
     "package-sets": CacheKind("which packages an update found", "where the tree comes from"),
     "packages": CacheKind("packages' files", "their names and sha256"),
-    "publish": CacheKind("what an interrupted upload has sent", "the snapshot's id"),
-    "pv-grub": CacheKind("genuine PV-GRUB", "none, you put it there"),
-    "stamps": CacheKind("sha256 of images by their times", "the image's path", limit=f"{MOST_STAMPS} files"),
+    "publish": CacheKind("progress of interrupted uploads", "the snapshot's id"),
+    "pv-grub": CacheKind("genuine PV-GRUB", "none: you put it there"),
+    "stamps": CacheKind("sha256 of unchanged images", "the image's path", limit=f"{MOST_STAMPS} files"),
+    "supermin": CacheKind("libguestfs' appliance", "the user; libguestfs makes it again when its parts change"),
     "testhost": CacheKind("the Xen test host", "the names of its packages, their suite, and how it is made"),
-    "trees": CacheKind("root trees", "where the tree comes from: packages, archive, image, folder"),
-    "verdicts": CacheKind("verdicts of images", "the image's sha256, machines, settings, loader, the judge's own code"),
+    "trees": CacheKind("root trees", "where the tree comes from: packages, archive, image, directory"),
+    "verdicts": CacheKind("verdicts of images", "the image's sha256, machines, settings, loader, the checks' own code"),
 }  # fmt: skip

@@ -10,7 +10,7 @@ import re
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -52,6 +52,7 @@ def probes(cache: Cache) -> tuple[Probe, ...]:
     """All probes, quick ones first."""
     return (
         Probe("mmdebstrap", "starting mmdebstrap", lambda: _program("mmdebstrap", "mmdebstrap", "--version")),
+        Probe("i386", "running a program for i386", _i386),
         Probe("namespace", "becoming root in a namespace of its own", _namespace),
         Probe("parted", "loading pyparted", _parted),
         Probe("e2fsprogs", "making and checking an ext4 filesystem", _e2fsprogs),
@@ -81,7 +82,7 @@ def _version(program: str, package: str, option: str) -> str:
         raise HostError(
             f"{program} {option} ended with {finished.exit_code}",
             details=finished.tail(3),
-            resolution=f"install the Debian package {package} anew",
+            resolution=f"reinstall the Debian package {package}",
         )
     found = re.search(r"\d+(\.\d+)+", finished.output)
     return found[0] if found else "unknown"
@@ -120,6 +121,22 @@ def _parted() -> tuple[Capability, ...]:
         resolution = "install the Debian package libparted-dev, then run: pip install pyparted"
         return (Capability("parted", "lacking", f"tried: {error}", resolution),)
     return (Capability("parted", "ok", "tried: pyparted loads libparted"),)
+
+
+def _i386() -> tuple[Capability, ...]:
+    """What mmdebstrap wants for a tree of another architecture than the machine's: arch-test, and that it says ok."""
+
+    def attempt() -> tuple[Capability, ...]:
+        command.require("arch-test", "arch-test")
+        finished = command.attempt(["arch-test", "i386"], timeout_seconds=_PROGRAM_TIMEOUT_SECONDS)
+        if finished.exit_code != 0:
+            raise HostError(finished.tail(1), resolution="use a kernel with CONFIG_IA32_EMULATION=y")
+        return (Capability("i386", "ok", "tried: programs for i386 run"),)
+
+    (found,) = _tried("i386", attempt)
+    if found.state == "ok":
+        return (found,)
+    return (replace(found, state="limited", resolution=f"for trees of i386: {found.resolution}", needed=False),)
 
 
 def _e2fsprogs() -> tuple[Capability, ...]:
@@ -164,7 +181,7 @@ def _cache(cache: Cache) -> tuple[Capability, ...]:
             free_bytes = shutil.disk_usage(cache.root).free
         evidence = f"tried: {cache.root} can be written, {free_bytes / 2**30:.1f} GiB free"
         if free_bytes < _ROOMY_BYTES:
-            resolution = f"a Debian image takes some {_ROOMY_BYTES // 2**30} GiB while it is built: free some space"
+            resolution = f"a Debian image takes about {_ROOMY_BYTES // 2**30} GiB while it is built: free some space"
             return (Capability("cache", "limited", evidence, resolution),)
         return (Capability("cache", "ok", evidence),)
 
@@ -179,7 +196,7 @@ def _acceleration(cache: Cache) -> tuple[Capability, ...]:
             return (Capability("acceleration", "ok", "tried: a guest ran under KVM"),)
         why = "there is no /dev/kvm" if not Path("/dev/kvm").exists() else "no guest runs under KVM"
         if Path("/dev/kvm").exists() and not os.access("/dev/kvm", os.R_OK | os.W_OK):
-            why = "/dev/kvm may not be opened by this user"
+            why = "/dev/kvm cannot be opened by this user"
         return (
             Capability(
                 "acceleration", "limited", f"tried: {why}; QEMU emulates (TCG), and boots take minutes, not seconds",

@@ -21,12 +21,13 @@ import sh
 
 from imagebuild.errors import BuildError, HostError
 from imagebuild.host import no_sync
+from imagebuild.limits import ENVIRONMENT_VARIABLE
 
 # What a child may know of our environment: where programs and homes are, and how the network is reached.
 _ALLOWED = (
     "HOME", "PATH", "TMPDIR", "USER", "LOGNAME", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR", "SOURCE_DATE_EPOCH",
     "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE",
-    "SSL_CERT_DIR", "LIBGUESTFS_PATH", "LIBGUESTFS_DEBUG", "LIBGUESTFS_TRACE",
+    "SSL_CERT_DIR", ENVIRONMENT_VARIABLE, "LIBGUESTFS_PATH", "LIBGUESTFS_DEBUG", "LIBGUESTFS_TRACE",
 )  # fmt: skip
 # Debian keeps administrators' programs (mkfs, sfdisk, e2fsck) out of an ordinary user's PATH.
 _SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin")

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from imagebuild.errors import Interrupted
 from imagebuild.host.sparse import data_extents, read_extent
+from imagebuild.recipe.named_file import open_named
 
 _CHUNK_BYTES = 4 * 2**20
 _ZEROS = memoryview(bytes(_CHUNK_BYTES))
 
 
 def file_sha256(path: Path | str) -> str:
-    """The sha256 of a file of ours, which is read from its beginning to its end. Raises OSError."""
-    with open(path, "rb") as file:  # noqa: PTH123 (a path below a tree comes as text)
+    """The sha256 of a regular file, which is read from its beginning to its end. Raises OSError."""
+    with open_named(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -29,8 +31,8 @@ def image_sha256(
     Interrupted when `stop` is set.
     """
     digest, done = hashlib.sha256(), 0
-    size = path.stat().st_size
-    with path.open("rb") as file:
+    with open_named(path) as file:
+        size = os.fstat(file.fileno()).st_size
         for chunk in _chunks(file.fileno(), size):
             if stop is not None and stop.is_set():
                 raise Interrupted("hashing was stopped")

@@ -9,6 +9,7 @@ import contextlib
 import os
 import re
 import shlex
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from typing import Any, Literal
 from imagebuild.errors import BuildError, HostError
 from imagebuild.filesystems import table as filesystems
 from imagebuild.host import command
+from imagebuild.host.cache import default_root
+from imagebuild.host.cache_kinds import FileKind
 from imagebuild.host.scratch import scratch_folder
 from imagebuild.vocabulary import Accelerator
 
@@ -33,6 +36,8 @@ _EMULATED_APPEND = "mitigations=off"
 _QEMU = "qemu-system-x86_64"
 # libguestfs asks for 1280 MiB by default; volume groups and copies between devices need much less.
 _MEMORY_MIB = 768
+SUPERMIN: FileKind = "supermin"
+_LEAST_FREE_BYTES = 2**20
 _NEEDS = "install the Debian packages python3-guestfs and linux-image-amd64 (or run: make setup)"
 
 
@@ -113,7 +118,8 @@ class Guest:
 def appliance(drives: Sequence[Drive], *, acceleration: Accelerator, log: command.Sink) -> Iterator[Guest]:
     """Launch the appliance with these disks; shut it down, with write errors reported, at the block's end.
 
-    Raises HostError when it cannot be launched, BuildError when the last writes failed.
+    Raises HostError when it cannot be launched, BuildError when the disks or a full TMPDIR are to blame for that, and
+    when the last writes failed.
     """
     guestfs = load_binding()
     handle = guestfs.GuestFS(python_return_dict=True)
@@ -126,26 +132,69 @@ def appliance(drives: Sequence[Drive], *, acceleration: Accelerator, log: comman
             options: dict[str, Any] = {"readonly": True} if drive.readonly else {"cachemode": "unsafe"}
             if drive.name:
                 options["label"] = drive.name
-            handle.add_drive_opts(str(drive.path), format=drive.format, **options)
+            try:
+                handle.add_drive_opts(str(drive.path), format=drive.format, **options)
+            except RuntimeError as error:  # a read-only one gets an overlay, made by qemu-img
+                raise _full(error, scratch) or _refused([drive], error) from error
         if not drives:
             handle.add_drive_scratch(2**20)  # libguestfs wants at least one
         try:
             handle.launch()
         except RuntimeError as error:
-            raise HostError(
-                "libguestfs' appliance does not start",
-                details=str(error),
-                resolution=f"run libguestfs-test-tool; {_NEEDS}",
-            ) from error
+            raise _not_started(error, drives, acceleration, scratch) from error
         yield Guest(handle, log)
         try:
             handle.shutdown()  # before close, or write errors are lost
         except RuntimeError as error:
-            raise BuildError("the appliance did not end cleanly", details=str(error)) from error
+            raise BuildError("the appliance did not stop cleanly", details=str(error)) from error
+
+
+def _not_started(
+    error: RuntimeError, drives: Sequence[Drive], acceleration: Accelerator, scratch: Path
+) -> HostError | BuildError:
+    """Who is to blame. libguestfs says the same of a full disk, of a disk that QEMU refuses and of its own parts: what
+    starts without the disks lacks nothing."""
+    if full := _full(error, scratch):
+        return full
+    if drives:
+        with contextlib.suppress(HostError), appliance([], acceleration=acceleration, log=lambda _line: None):
+            return _refused(drives, error)
+    return HostError(
+        "libguestfs' appliance does not start",
+        details=str(error),
+        resolution=f"run libguestfs-test-tool; {_NEEDS}",
+    )
+
+
+def _full(error: RuntimeError, scratch: Path) -> BuildError | None:
+    free_bytes = min(shutil.disk_usage(place).free for place in (scratch, appliance_cache()))
+    if "No space left" not in str(error) and free_bytes >= _LEAST_FREE_BYTES:
+        return None
+    return BuildError(
+        f"no space left on the filesystem: the appliance needs some in {scratch.parent} and {appliance_cache()}",
+        details=str(error),
+        resolution="free some space, or choose other places with TMPDIR and IMAGEBUILD_CACHE",
+    )
+
+
+def _refused(drives: Sequence[Drive], error: RuntimeError) -> BuildError:
+    return BuildError(
+        f"the appliance cannot open {', '.join(str(drive.path) for drive in drives)}",
+        details=str(error),
+        resolution="see whether `qemu-img check` finds the image sound",
+    )
+
+
+def appliance_cache() -> Path:
+    """Where libguestfs keeps its appliance (some 700 MB): in our cache, not among everybody's temporary files."""
+    directory = default_root() / SUPERMIN
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return directory
 
 
 def _configure(handle: Any, acceleration: Accelerator, scratch: Path) -> None:
     handle.set_backend("direct")
+    handle.set_cachedir(str(appliance_cache()))
     handle.set_tmpdir(str(scratch))  # its overlays of read-only disks
     if acceleration == "tcg":
         handle.set_backend_setting("force_tcg", "1")

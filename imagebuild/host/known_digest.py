@@ -9,6 +9,7 @@ grain would not show (git's "racy" entries, the same problem).
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -19,13 +20,19 @@ from pathlib import Path
 from imagebuild.host.cache import Cache
 from imagebuild.host.cache_kinds import MOST_STAMPS, FileKind
 from imagebuild.host.digest import image_sha256
+from imagebuild.limits import IMAGE
 
 _FOLDER: FileKind = "stamps"
 _SETTLED_NS = 2 * 10**9
 
 
 def known_sha256(image: Path, cache: Cache) -> str:
-    """The sha256 of the image's content, from memory where the file has not been touched since. Raises OSError."""
+    """The sha256 of the image's content, from memory where the file has not been touched since.
+
+    Raises OSError, also for one that is larger than what is read (limits.py): its holes alone would take hours.
+    """
+    if image.stat().st_size > IMAGE.most:
+        raise OSError(errno.EFBIG, f"it is larger than that: {IMAGE.exceeded}", str(image))
     path = _path(image, cache)
     before = _mark(image)
     remembered = _read(path)

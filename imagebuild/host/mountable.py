@@ -47,7 +47,7 @@ def check_mountable(wanted: Iterable[str], cache: Cache) -> None:
     able = mountable(cache)
     if lacking := [kind for kind in kinds if not able.get(kind)]:
         raise HostError(
-            f"this machine cannot make {' and '.join(lacking)}: libguestfs' appliance, tried, does not mount it",
+            f"this machine cannot make {' and '.join(lacking)}: libguestfs' appliance was tried and cannot mount it",
             details=f"it mounts {', '.join(kind for kind in able if able[kind])}",
             resolution=remedy(lacking),
         )

@@ -14,9 +14,9 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import secrets
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,8 +62,8 @@ def check_subordinate_ids() -> None:
         owners = [line.split(":")[0] for line in path.read_text().splitlines()] if path.is_file() else []
         if not user.intersection(owners):
             raise HostError(
-                f"{name} has no range for this user: a tree cannot keep its owners",
-                resolution="let an administrator run: usermod --add-subuids 100000-165535 "
+                f"{name} has no range for this user, and a tree needs it for its owners",
+                resolution="ask an administrator to run: usermod --add-subuids 100000-165535 "
                 f"--add-subgids 100000-165535 {min(user)}",
             )
 
@@ -95,15 +95,29 @@ def workspace(root: Path) -> Iterator[Workspace]:
     """A new workspace below `root`, removed at the end; those that dead runs left are removed first."""
     root.mkdir(parents=True, exist_ok=True)
     sweep(root)
-    directory = Path(tempfile.mkdtemp(prefix="tree-", dir=root))
-    lock = root / f"{directory.name}.lock"
-    handle = os.open(lock, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    lock, handle = _new_lock(root)
+    directory = lock.with_suffix("")
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        directory.mkdir(mode=0o700)
         yield Workspace(directory, lock)
     finally:
         remove_tree(directory)
         lock.unlink(missing_ok=True)
+        os.close(handle)
+
+
+def _new_lock(root: Path) -> tuple[Path, int]:
+    """A lock file of a new name, held: its path and its descriptor.
+
+    Until it is held, a sweep may take it for a dead run's and remove it: then it is made again. The directory comes
+    afterwards, so nobody can take a new one for dead.
+    """
+    while True:
+        lock = root / f"tree-{secrets.token_hex(6)}.lock"
+        handle = os.open(lock, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        if os.fstat(handle).st_nlink:
+            return lock, handle
         os.close(handle)
 
 

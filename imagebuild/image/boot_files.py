@@ -12,9 +12,6 @@ from imagebuild.image.places import Place
 from imagebuild.image.readers import ReadError
 from imagebuild.image.subject import Subject
 
-MOST_KERNEL_BYTES = 256 * 2**20
-MOST_INITRD_BYTES = 1024 * 2**20
-
 
 @dataclass(frozen=True, slots=True)
 class EntryFiles:
@@ -51,7 +48,7 @@ def default_entry_files(subject: Subject) -> EntryFiles | NoEntry:
         return NoEntry(taken.reason)
     trace = trace_of(subject, "grub-0.97")
     if trace is not None and is_unknown(trace):
-        return NoEntry(f"the menu cannot be judged from outside: {why_unknown(trace)}")
+        return NoEntry(f"the menu's result depends on the machine: {why_unknown(trace)}")
     started = started_entry(trace) if trace else None
     if started is not None:
         return entry_files(subject, started)
@@ -70,8 +67,8 @@ def entry_files(subject: Subject, number: int) -> EntryFiles | NoEntry:
     entry = menu.entries[number]
     if entry.kernel is None:
         return NoEntry(f"entry {number} ({excerpt(entry.title)}) has no kernel line")
-    kernel = _content(subject, entry, entry.kernel, MOST_KERNEL_BYTES)
-    initrd = _content(subject, entry, entry.initrd, MOST_INITRD_BYTES) if entry.initrd else None
+    kernel = _content(subject, entry, entry.kernel)
+    initrd = _content(subject, entry, entry.initrd) if entry.initrd else None
     for found in (kernel, initrd):
         if isinstance(found, NoEntry):
             return found
@@ -84,10 +81,8 @@ def has_kernel_alone(subject: Subject, entry: MenuEntry) -> bool:
     """Whether the kernel can be read, and the initrd that the entry names cannot."""
     if entry.kernel is None or not entry.initrd:
         return False
-    kernel = _content(subject, entry, entry.kernel, MOST_KERNEL_BYTES)
-    return not isinstance(kernel, NoEntry) and isinstance(
-        _content(subject, entry, entry.initrd, MOST_INITRD_BYTES), NoEntry
-    )
+    kernel = _content(subject, entry, entry.kernel)
+    return not isinstance(kernel, NoEntry) and isinstance(_content(subject, entry, entry.initrd), NoEntry)
 
 
 def locate(subject: Subject, entry: MenuEntry, written: str) -> FileAt | NoEntry:
@@ -115,11 +110,11 @@ def device_error(subject: Subject, name: str) -> str:
     return f"Error 22: No such partition: {name}"
 
 
-def _content(subject: Subject, entry: MenuEntry, written: str, most_bytes: int) -> bytes | NoEntry:
+def _content(subject: Subject, entry: MenuEntry, written: str) -> bytes | NoEntry:
     found = locate(subject, entry, written)
     if isinstance(found, NoEntry):
         return found
     try:
-        return subject.read(found.place, found.path, most_bytes)
+        return subject.boot_file(found.place, found.path)
     except ReadError as error:
         return NoEntry(f"{found.place.name}: {error}")

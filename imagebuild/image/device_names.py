@@ -31,11 +31,11 @@ def resolve(name: DeviceName, places: Sequence[Place], *, partitioned: bool) -> 
     """The place that `name` means. `partitioned`: the disk has a partition table."""
     match name.kind:
         case "uuid" | "label" | "partuuid" | "partlabel" if not name.value:
-            return NotThere("absent", "an empty name, which nothing has")
+            return NotThere("absent", "an empty name, which matches nothing")
         case "uuid":
-            return _first(places, lambda place: _tags(place)[0] == name.value, "nothing in the image has it")
+            return _first(places, lambda place: _tags(place)[0] == name.value, "nothing in the image matches it")
         case "label":
-            return _first(places, lambda place: _tags(place)[1] == name.value, "nothing in the image has it")
+            return _first(places, lambda place: _tags(place)[1] == name.value, "nothing in the image matches it")
         case "partuuid":
             return _by_partuuid(name, places)
         case "partlabel":
@@ -45,7 +45,7 @@ def resolve(name: DeviceName, places: Sequence[Place], *, partitioned: bool) -> 
         case "disk":
             return _by_disk(name, places, partitioned=partitioned)
         case "hardware":
-            return NotThere("absent", "a Xen disk has no such name (it has no serial number and sits on no bus)")
+            return NotThere("absent", "a Xen disk has no such name (it has neither serial number nor bus)")
         case "ram":
             return NotThere("unknown", "a RAM disk, which the initrd fills")
         case "network":
@@ -76,7 +76,7 @@ def _by_partuuid(name: DeviceName, places: Sequence[Place]) -> Place | NotThere:
     if isinstance(found, NotThere) or name.offset == 0 or found.partition is None:
         return found
     number = found.partition + name.offset
-    words = f"no partition is {name.offset} behind that of PARTUUID={name.value}"
+    words = f"no partition is {name.offset} after that of PARTUUID={name.value}"
     return _first(places, lambda place: place.partition == number, words)
 
 

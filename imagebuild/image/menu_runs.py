@@ -16,8 +16,8 @@ from imagebuild.formats.text import excerpt
 from imagebuild.image.places import Place
 from imagebuild.image.readers import ReadError
 from imagebuild.image.subject import Subject
+from imagebuild.limits import BOOT_FILE
 
-_MOST_BYTES = 1024 * 2**20
 _LINUX_TYPE = 0x83
 _BOOT_FAILURE = 9
 _OLDEST_PROTOCOL = (2, 8)
@@ -29,7 +29,6 @@ class ImageFiles:
 
     def __init__(self, subject: Subject) -> None:
         self._subject = subject
-        self._content: dict[tuple[str, str], bytes | ReadError] = {}
 
     def disks(self) -> int:
         return 1
@@ -59,7 +58,7 @@ class ImageFiles:
 
     def boots(self, disk: int, partition: Partition, path: str) -> int | None:
         """What Xen's domain builder inside PV-GRUB refuses: no kernel, a truncated one, one that it cannot unpack."""
-        content = self.read(disk, partition, path, _MOST_BYTES)
+        content = self.read(disk, partition, path, BOOT_FILE.most)
         if content is None:
             return None
         facts = unwrap(content)
@@ -71,13 +70,10 @@ class ImageFiles:
         return self._subject.place("(hd0)" if partition is None else f"(hd0,{partition})")
 
     def _read(self, place: Place, path: str) -> bytes | ReadError:
-        key = (place.name, path)
-        if key not in self._content:
-            try:
-                self._content[key] = self._subject.read(place, path, _MOST_BYTES)
-            except ReadError as error:
-                self._content[key] = error
-        return self._content[key]
+        try:
+            return self._subject.boot_file(place, path)
+        except ReadError as error:
+            return error
 
 
 def _type_code(text: str) -> int:
@@ -119,7 +115,7 @@ def loads_another_menu(trace: Trace) -> bool:
 
 
 def is_unknown(trace: Trace) -> bool:
-    """Whether the menu cannot be judged from outside, or leads to another menu whose entries are not looked at."""
+    """Whether the menu depends on the machine, or leads to another menu whose entries are not looked at."""
     return trace.end is End.UNKNOWN or loads_another_menu(trace)
 
 

@@ -15,7 +15,7 @@ from imagebuild.formats import lvm
 from imagebuild.formats.partition_table import odd_flags
 from imagebuild.formats.superblocks import PROBE_BYTES, Superblock
 from imagebuild.host.sparse import data_extents, read_extent
-from imagebuild.image.probe import look
+from imagebuild.image.witness import WitnessError, ask
 
 _SECTOR = 512
 _COPY_BYTES = 8 * 2**20
@@ -75,9 +75,12 @@ class Table:
 
 
 def read_table(raw: Path) -> Table | None:
-    """The partition table as sfdisk reads it; None when there is none."""
-    output = look(["sfdisk", "--json", raw.name], folder=raw.parent).text
+    """The partition table as sfdisk reads it; None when there is none. Raises WitnessError."""
+    looked = ask(["sfdisk", "--json", raw.name], name="sfdisk", answers=(0, 1), folder=raw.parent)
+    output = looked.text
     begin, end = output.find("{"), output.rfind("}")
+    if looked.exit_code == 0 and end < 0:
+        raise WitnessError(f"sfdisk could not be heard: it ended with 0 and said {looked.last_words(200) or 'nothing'}")
     try:
         table = json.loads(output[begin : end + 1])["partitiontable"]
         partitions = [_partition(table, item) for item in table.get("partitions", [])]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import bz2
 import gzip
-import json
 import lzma
 import os
 import shutil
@@ -21,19 +20,19 @@ import lz4.frame
 import zstandard
 
 from imagebuild.errors import VerifyError
+from imagebuild.formats.foreign import ForeignError, json_value, whole
 from imagebuild.formats.image_format import BACK_BYTES, FRONT_BYTES, ImageFormat, Packing, image_format
 from imagebuild.host import command
+from imagebuild.limits import DECOMPRESSOR, IMAGE
+from imagebuild.recipe.named_file import open_named
 
 _CONVERT_TIMEOUT_SECONDS = 1800
 _LOOK_TIMEOUT_SECONDS = 120
 _BITE = 2**20
-_ZSTD_BITE = 4096
+_ZSTD_BITE = 256  # each four bytes may become 128 KiB
 _LEAST_BYTES = 4096
-# Disks that pretend to be larger are no disks that anybody boots; files end there, too (on ext).
-_MOST_BYTES = 15 * 2**40
 # What an unpacked image must leave free in the scratch directory.
 _SPARE_BYTES = 256 * 2**20
-_MOST_MEMORY_BYTES = 512 * 2**20
 _MOST_LAYERS = 3  # image.qcow2.xz has two
 
 
@@ -55,8 +54,8 @@ def raw_view(image: Path, folder: Path) -> Path:
 
 def format_of(path: Path) -> ImageFormat:
     """What kind of file an image is. Raises OSError."""
-    size_bytes = path.stat().st_size
-    with path.open("rb") as file:
+    with open_named(path) as file:
+        size_bytes = os.fstat(file.fileno()).st_size
         front = file.read(FRONT_BYTES)
         file.seek(max(0, size_bytes - BACK_BYTES))
         return image_format(front, file.read(BACK_BYTES), size_bytes)
@@ -77,6 +76,7 @@ def _converted(image: Path, current: Path, found: ImageFormat, folder: Path) -> 
             raise VerifyError(
                 f"{image} has {current.stat().st_size} bytes: no disk image", resolution="name a disk image"
             )
+        _check_size(image, current.stat().st_size)
         raw.symlink_to(current.resolve())
         return raw
     command.require("qemu-img", "qemu-utils")
@@ -94,8 +94,7 @@ def _converted(image: Path, current: Path, found: ImageFormat, folder: Path) -> 
         raise VerifyError(
             f"{image} cannot be converted to a raw image",
             details=finished.tail(),
-            resolution="see whether `qemu-img check` finds the image sound; "
-            f"{folder} has {_free(folder) // 2**20} MiB free",
+            resolution=f"run `qemu-img check` on the image; {folder} has {_free(folder) // 2**20} MiB free",
         )
     return raw
 
@@ -105,29 +104,43 @@ def _checked_size(image: Path, source: str, folder: Path) -> int:
     info = _asked(image, ["qemu-img", "info", "--output=json", "--image-opts", source], folder)
     if not isinstance(info, dict) or "backing-filename" in info:
         raise VerifyError(
-            f"{image} is only a part of an image: it names another file", resolution="make it whole first"
+            f"{image} is only a part of an image: it names another file", resolution="combine it into one file first"
         )
-    size_bytes = int(info.get("virtual-size", 0))
-    if size_bytes > _MOST_BYTES:
-        raise VerifyError(f"{image} says that its disk has {size_bytes} bytes", resolution="name another image")
+    size_bytes = _told(image, info, "virtual-size")
+    _check_size(image, size_bytes)
     stretches = _asked(image, ["qemu-img", "map", "--output=json", "--image-opts", source], folder)
-    data = sum(int(item["length"]) for item in stretches if item.get("data") and not item.get("zero"))
+    data = sum(_told(image, item, "length") for item in stretches if item.get("data") and not item.get("zero"))
     if data + _SPARE_BYTES > _free(folder):
         raise VerifyError(
             f"{image} holds {data // 2**20} MiB, and {folder} has {_free(folder) // 2**20} MiB free",
-            resolution="make room, or name another scratch directory in TMPDIR",
+            resolution="free some space, or set TMPDIR to another scratch directory",
         )
     return size_bytes
+
+
+def _told(image: Path, item: Any, key: str) -> int:
+    try:
+        return whole(item[key])
+    except (ForeignError, KeyError, TypeError) as error:
+        raise VerifyError(f"{image} cannot be opened: qemu-img tells no {key}", details=str(error)) from None
+
+
+def _check_size(image: Path, size_bytes: int) -> None:
+    if size_bytes > IMAGE.most:
+        message = f"{image} says that its disk has {size_bytes} bytes: {IMAGE.exceeded}"
+        raise VerifyError(message, resolution="name another image, or raise the limit")
 
 
 def _asked(image: Path, argv: list[str], folder: Path) -> Any:
     finished = command.attempt(argv, folder=folder, timeout_seconds=_LOOK_TIMEOUT_SECONDS)
     try:
         if finished.exit_code == 0:
-            return json.loads(finished.output)
-    except ValueError:
+            return json_value(finished.output)
+    except ForeignError:
         pass
-    raise VerifyError(f"{image} cannot be opened by qemu-img", details=finished.tail(), resolution="is it whole?")
+    raise VerifyError(
+        f"{image} cannot be opened by qemu-img", details=finished.tail(), resolution="check that the file is complete"
+    )
 
 
 def _free(folder: Path) -> int:
@@ -139,20 +152,22 @@ def _unpacked(image: Path, source: Path, packing: Packing, target: Path) -> Path
     size_bytes = written = 0
     limit = _free(target.parent) - _SPARE_BYTES
     try:
-        with source.open("rb") as packed, target.open("wb") as file:
+        with open_named(source) as packed, target.open("wb") as file:
             for piece in _bites(_UNPACKERS[packing](packed)):
                 if piece.count(0) != len(piece):
                     os.pwrite(file.fileno(), piece, size_bytes)
                     written += len(piece)
                 size_bytes += len(piece)
-                if written > limit or size_bytes > _MOST_BYTES:
+                if written > limit or size_bytes > IMAGE.most:
                     raise VerifyError(
-                        f"{image} unpacks to more than {written // 2**20} MiB, and {target.parent} has no room for it",
-                        resolution="make room, or name another scratch directory in TMPDIR",
+                        f"{image} unpacks to more than {written // 2**20} MiB, and {target.parent} has no space for it",
+                        resolution="free some space, or set TMPDIR to another scratch directory",
                     )
             file.truncate(size_bytes)
     except (OSError, EOFError, ValueError, RuntimeError, zlib.error, lzma.LZMAError, zstandard.ZstdError) as error:
-        raise VerifyError(f"{image} is damaged {packing} data: {error}", resolution="is it whole?") from error
+        raise VerifyError(
+            f"{image} is damaged {packing} data: {error}", resolution="check that the file is complete"
+        ) from error
     return target
 
 
@@ -197,7 +212,7 @@ def _pieces(read: Callable[[int], bytes]) -> Iterator[bytes]:
 
 def _zstd(file: BinaryIO) -> Iterator[bytes]:
     """Frame after frame in small bites: it has no limit for its output, and its reader takes a cut frame for whole."""
-    make = zstandard.ZstdDecompressor(max_window_size=2**31)
+    make = zstandard.ZstdDecompressor(max_window_size=DECOMPRESSOR.most)
     pending = file.read(_ZSTD_BITE)
     while pending:
         frame = make.decompressobj()
@@ -225,6 +240,6 @@ _UNPACKERS: dict[Packing, Callable[[BinaryIO], Iterator[bytes]]] = {
     "zstd": _zstd,
     "lz4": _lz4,
     "bzip2": _stream(bz2.BZ2Decompressor),
-    "xz": _stream(lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_MOST_MEMORY_BYTES)),
-    "lzma": _stream(lambda: lzma.LZMADecompressor(lzma.FORMAT_ALONE, memlimit=_MOST_MEMORY_BYTES)),
+    "xz": _stream(lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=DECOMPRESSOR.most)),
+    "lzma": _stream(lambda: lzma.LZMADecompressor(lzma.FORMAT_ALONE, memlimit=DECOMPRESSOR.most)),
 }

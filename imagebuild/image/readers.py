@@ -15,11 +15,12 @@ from imagebuild.filesystems.ext_blocks import Inode, read_stat
 from imagebuild.filesystems.table import known
 from imagebuild.formats.text import excerpt
 from imagebuild.image.places import Place
-from imagebuild.image.probe import look
+from imagebuild.image.witness import WitnessError, ask
 from imagebuild.testhost import Tools
 
 _MOST_LINKS = 8
-_TIMEOUT_SECONDS = 60
+# A hundred times what any file of a real image takes. What takes longer is not heard (witness.py).
+_TIMEOUT_SECONDS = 300
 _numbers = itertools.count()
 _LISTED = re.compile(r"^(?:DIR|\d+)\s+\d{14}\s(?P<name>.*)$", re.M)
 
@@ -33,7 +34,10 @@ class ReadError(Exception):
 
 
 class Reader(Protocol):
-    """Reads one place of an image. `witness` is the program behind it, as a report names it."""
+    """Reads one place of an image. `witness` is the program behind it, as a report names it.
+
+    Every method raises WitnessError where that program could not be heard, and from then on at once.
+    """
 
     witness: str
     sees_inodes: bool
@@ -68,6 +72,7 @@ class DebugfsReader:
 
     def __init__(self, raw: Path, place: Place) -> None:
         self._source = f"{raw.name}?offset={place.runs[0].offset_bytes}"
+        self._program = _Program(self.witness, raw.parent, "debugfs ")
         self._folder = raw.parent
         self._known: dict[str, Inode | None] = {}
 
@@ -105,9 +110,7 @@ class DebugfsReader:
         return [line[5] for line in lines if len(line) >= 7 and line[5] not in (".", "..")]
 
     def _run(self, request: str, most_file_bytes: int = 0) -> str:
-        argv = ["debugfs", "-R", request, self._source]
-        looked = look(argv, folder=self._folder, timeout_seconds=_TIMEOUT_SECONDS, most_file_bytes=most_file_bytes)
-        return looked.text
+        return self._program.run(["debugfs", "-R", request, self._source], most_file_bytes)
 
     def _dump(self, inode: Inode, most_bytes: int) -> bytes:
         found = _new_file(self._folder)
@@ -149,6 +152,7 @@ class FstestReader:
 
     def __init__(self, raw: Path, place: Place, tools: Tools) -> None:
         self._raw = raw
+        self._program = _Program(self.witness, raw.parent)
         self._folder = raw.parent
         self._place = place
         self._tools = tools
@@ -183,8 +187,33 @@ class FstestReader:
         return ""
 
     def _run(self, words: list[str], most_file_bytes: int = 0) -> str:
-        argv = [*self._tools.grub_fstest(), self._raw.name, *words]
-        return look(argv, folder=self._folder, timeout_seconds=_TIMEOUT_SECONDS, most_file_bytes=most_file_bytes).text
+        return self._program.run([*self._tools.grub_fstest(), self._raw.name, *words], most_file_bytes)
+
+
+class _Program:
+    """The program behind a reader. One that could not be heard is not asked again: it would cost its time each time."""
+
+    def __init__(self, name: str, folder: Path, begins: str = "") -> None:
+        self._name = name
+        self._folder = folder
+        self._begins = begins
+        self._trouble: WitnessError | None = None
+
+    def run(self, argv: list[str], most_file_bytes: int) -> str:
+        if self._trouble is not None:
+            raise self._trouble
+        try:
+            looked = ask(
+                argv, name=self._name, answers=(0, 1), begins=self._begins, folder=self._folder,
+                timeout_seconds=_TIMEOUT_SECONDS, most_file_bytes=most_file_bytes,
+                writes_into=self._folder if most_file_bytes else None,
+            )  # fmt: skip
+            if looked.end == "output":
+                raise WitnessError(f"{self._name} printed more than can be read")
+        except WitnessError as error:
+            self._trouble = error
+            raise
+        return looked.text
 
 
 def _new_file(folder: Path) -> Path:

@@ -20,6 +20,7 @@ from imagebuild.errors import VerifyError
 from imagebuild.image.places import Place, Table, look_at_disk
 from imagebuild.image.raw_view import raw_view
 from imagebuild.image.readers import Reader, ReadError, reader_of
+from imagebuild.limits import BOOT_FILE
 from imagebuild.testhost import Tools
 from imagebuild.vocabulary import Layout
 
@@ -47,6 +48,7 @@ class Subject:
     menu_problem: str = ""
     traces: dict[LoaderName, Trace] = field(default_factory=dict, repr=False, compare=False)
     _readers: dict[str, Reader | None] = field(default_factory=dict, repr=False, compare=False)
+    _boot_files: dict[tuple[str, str], bytes | ReadError] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def layout(self) -> Layout:
@@ -84,8 +86,37 @@ class Subject:
         """A whole file of a place. Raises ReadError when it cannot be had."""
         reader = self.reader(place)
         if reader is None:
-            raise ReadError("unreadable", f"{place.name} holds no filesystem that can be read here ({place.type})")
+            raise ReadError("unreadable", f"{place.name} has no filesystem that imagebuild can read ({place.type})")
         return reader.read(path, most_bytes)
+
+    def boot_file(self, place: Place, path: str) -> bytes:
+        """A kernel, an initrd or what else a loader reads whole; the last ones are remembered.
+
+        Raises ReadError, and VerifyError where it is larger than what is read (limits.py).
+        """
+        key = (place.name, path)
+        if key not in self._boot_files:
+            self._boot_files[key] = self._read_boot_file(place, path)
+            self._forget_boot_files(key)
+        found = self._boot_files[key]
+        if isinstance(found, ReadError):
+            raise found
+        return found
+
+    def _read_boot_file(self, place: Place, path: str) -> bytes | ReadError:
+        try:
+            return self.read(place, path, BOOT_FILE.most)
+        except ReadError as error:
+            if error.kind == "too large":
+                raise VerifyError(f"{place.name}: {error}: {BOOT_FILE.exceeded}") from error
+            return error
+
+    def _forget_boot_files(self, newest: tuple[str, str]) -> None:
+        """The oldest first, until the rest is as large as one of the largest."""
+        sizes = {key: len(found) for key, found in self._boot_files.items() if isinstance(found, bytes)}
+        for key in list(sizes):
+            if sum(sizes.values()) > BOOT_FILE.most and key != newest:
+                del self._boot_files[key], sizes[key]
 
 
 @contextlib.contextmanager
@@ -120,4 +151,4 @@ def _with_menu(subject: Subject) -> Subject:
                 problems.append(f"{candidate.place}: {error}")
             continue
         return replace(subject, menu_at=candidate, menu_bytes=content, menu_problem="; ".join(problems))
-    return replace(subject, menu_problem="; ".join(problems) or "there is no place where a PV-GRUB looks for it")
+    return replace(subject, menu_problem="; ".join(problems) or "it is in no place where PV-GRUB looks for it")

@@ -14,6 +14,7 @@ from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING, Any
 
 from imagebuild.errors import HostError, VerifyError
+from imagebuild.host.scratch import scratch_folder
 from imagebuild.nightly.model import Done, Result, State, Task
 from imagebuild.nightly.work import carry_out
 
@@ -62,7 +63,7 @@ def _collect(client: Client, futures: dict[Future[Done], Task]) -> Iterator[tupl
         try:
             yield task, future.result()
         except CancelledError:
-            yield task, lost(task, "the scheduler went away before the result was there")
+            yield task, lost(task, "the scheduler stopped before the result arrived")
         except Exception as error:
             yield task, lost(task, _reason(error))
 
@@ -94,7 +95,7 @@ def _reason(error: Exception) -> str:
     from distributed import KilledWorker
 
     if isinstance(error, KilledWorker):
-        return "one worker after the other died while building it"
+        return "every worker that built it died"
     return f"the worker failed: {type(error).__name__}: {error}".splitlines()[0]
 
 
@@ -145,9 +146,11 @@ def _client(scheduler: str, jobs: int) -> Iterator[Client]:
             yield client
         return
     with (
+        scratch_folder() as scratch,
         LocalCluster(
             n_workers=1, threads_per_worker=jobs, processes=False, dashboard_address="127.0.0.1:0", protocol="inproc",
             resources=dict.fromkeys(RESOURCES, jobs), silence_logs=50, host=None,
+            local_directory=str(scratch),
         ) as cluster,
         Client(cluster, set_as_default=False) as client,
     ):  # fmt: skip

@@ -27,7 +27,7 @@ def read_nights(store: Store, most: int = KEPT) -> tuple[list[Night], list[str]]
         try:
             nights.append(Night.model_validate_json(store.read(name) or b""))
         except ValidationError:
-            notes.append(f"{name} cannot be read and is left out of the summary")
+            notes.append(f"{name} cannot be read; the summary omits it")
     return sorted(nights, key=lambda night: night.number), notes
 
 
@@ -56,8 +56,8 @@ def clock_note(nights: list[Night], now: datetime) -> str:
     if not begun or now >= max(begun) - _CLOCK_TOLERANCE:
         return ""
     return (
-        f"the clock was set back: it says {text(now)}, an earlier night began at {text(max(begun))}; "
-        "nights are ordered by their numbers"
+        f"the clock was set back: it says {text(now)}, but an earlier run started at {text(max(begun))}; "
+        "runs are ordered by number"
     )
 
 
@@ -67,7 +67,7 @@ def jump_note(began: datetime, ended: datetime, passed_seconds: float) -> str:
     if abs(jump) <= _CLOCK_TOLERANCE:
         return ""
     direction = "back" if jump < timedelta() else "forward"
-    return f"the clock was set {direction} by {abs(jump)} during the night; durations are not affected"
+    return f"the clock was set {direction} by {abs(jump)} during the run; durations are not affected"
 
 
 def parse(stamp: str) -> datetime | None:

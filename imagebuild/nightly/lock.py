@@ -30,8 +30,8 @@ class Files(Protocol):
 
 def _refusal(where: object) -> BuildError:
     return BuildError(
-        f"another night is writing into {where}",
-        resolution="wait until it has ended, or choose another output with -o",
+        f"another run is writing into {where}",
+        resolution="wait until it has ended, or choose another output directory with -o",
     )
 
 

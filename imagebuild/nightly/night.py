@@ -32,7 +32,7 @@ from imagebuild.recipe.load import LoadedRecipe
 from imagebuild.report import PackageNews, Report
 from imagebuild.rootfs.debian.offer import Archives
 
-_NO_TURN = "its turn never came"
+_NO_TURN = "not started"
 
 Say = Callable[[str, str], None]
 """Given the recipe's name ("" for the night as a whole) and a line."""
@@ -139,7 +139,9 @@ def _prepare(run: _Run, path: Path) -> Task | None:
         loaded = reader(locked=options.locked)(path, parse_settings(options.settings))
         name = loaded.recipe.name
         if name in run.results or name in RESERVED:
-            taken = "is taken by the night itself" if name in RESERVED else f"{run.results[name].recipe} has it, too"
+            taken = (
+                "is reserved for the summary" if name in RESERVED else f"{run.results[name].recipe} has the same name"
+            )
             raise RecipeError([loaded.problem("name", f"found {name}: {taken}; give each recipe its own name")])
         inputs = inputs_sha256(loaded, options.settings, options.machines)
         run.results[name] = Result(
@@ -166,7 +168,7 @@ def _ask(run: _Run, loaded: LoadedRecipe) -> PackageNews | None:
     news = ask_archive(loaded, known, run.archives)
     if news:
         run.news[loaded.recipe.name] = news
-    line = f"{news.because}: the night goes on with the packages that there are" if news and news.because else ""
+    line = f"{news.because}: the run continues with the packages that it has" if news and news.because else ""
     if line not in run.notes:
         _note(run, line)
     return news
@@ -245,7 +247,7 @@ def _links(run: _Run, name: str, report: Report | None) -> dict[str, str]:
 
 
 def _interrupted(run: _Run) -> None:
-    _note(run, "the night was interrupted: what had come back is published, the rest was not begun or was ended")
+    _note(run, "the run was interrupted: finished recipes are published, the others were stopped or not started")
 
 
 def _end(run: _Run) -> None:
@@ -266,7 +268,7 @@ def _keep(run: _Run) -> None:
     except OSError as error:
         if error.errno != errno.ENOSPC or not reserve.give_up(run.store):
             raise
-        _note(run, "the disk was full in the middle of the night: what was published before stays")
+        _note(run, "the disk filled up during the run: earlier results are unchanged")
         _keep(run)
 
 

@@ -23,10 +23,10 @@ _WORDS = {
     State.PASSED: "passed",
     State.NOT_VERIFIED: "not verified",
     State.UNCHANGED: "unchanged",
-    State.FAILED: "failed: a bad image",
+    State.FAILED: "failed: bad image",
     State.UNVERIFIED: "unverified",
     State.BROKEN: "not built",
-    State.LOST: "did not come back",
+    State.LOST: "lost",
 }
 # No script at all, so the policy allows none: text that escaped the escaping could still do nothing.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
@@ -54,14 +54,14 @@ def _verdict(night: Night) -> tuple[str, str]:
     """The page's class and headline."""
     unproven = sum(result.state is State.NOT_VERIFIED for result in night.results)
     if night.exit_code == 0 and unproven:
-        return "unverified", f"{unproven} of {len(night.results)} built and not verified, as was asked for"
+        return "unverified", f"{unproven} of {len(night.results)} built and not verified, as requested"
     silent = sum(bool(result.packages and result.packages.because) for result in night.results)
     if night.exit_code == 0 and silent:
         return "unverified", f"{silent} of {len(night.results)}: the archive could not be asked for updates"
     if night.exit_code == 0:
-        return "passed", "All is well" if night.results else "Nothing was asked for"
+        return "passed", "All passed" if night.results else "No recipes"
     bad = [result for result in night.results if result.exit_code != 0]
-    word = f"{len(bad)} of {len(night.results)} need a look"
+    word = f"{len(bad)} of {len(night.results)} did not pass"
     return ("failed" if any(r.state in (State.FAILED, State.BROKEN) for r in bad) else "unverified"), word
 
 
@@ -83,13 +83,13 @@ def _environment() -> Environment:
 
 
 def packages_text(news: PackageNews | None) -> str:
-    """ "127 as of 2026-11-29, 1 updated since the last night"."""
+    """ "127 as of 2026-11-29, 1 updated since the last run"."""
     if news is None:
         return ""
     day = f" as of {news.as_of[:10]}" if news.as_of else ""
     if news.because:
         return f"{news.count}{day}; the archive could not be asked for updates"
-    updated = f", {len(news.updated)} updated since the last night" if news.updated else ""
+    updated = f", {len(news.updated)} updated since the last run" if news.updated else ""
     return f"{news.count} packages{day}{updated}"
 
 

@@ -19,9 +19,9 @@ def held(store: Store) -> Iterator[None]:
         yield
         return
     path = store.folder / _NAME
-    with path.open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, _BYTES)
     try:
+        with path.open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, _BYTES)
         yield
     finally:
         path.unlink(missing_ok=True)

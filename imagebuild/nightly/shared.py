@@ -51,7 +51,7 @@ def fetch_recipe(store: Store, name: str, folder: Path) -> None:
     """Unpack a recipe with its files. Raises BuildError when it is not (or no longer) there."""
     packed = folder / "recipe.tar.zst"
     if not store.download(name, packed):
-        raise BuildError(f"{store.url}/{name} is not there", resolution="run the night again")
+        raise BuildError(f"{store.url}/{name} does not exist", resolution="run nightly again")
     _unpack(packed, folder)
     packed.unlink()
 
@@ -63,9 +63,11 @@ def mend(cache: Cache, kind: str = "", digest: str = "") -> list[str]:
         if (kind and entry.kind != kind) or (digest and entry.digest != digest):
             continue
         # files that were added later (facts under a newer name) are no damage
-        wrong = [line for line in damage(entry) if not line.endswith("not there when it was made")]
+        wrong = [line for line in damage(entry) if not line.endswith("not part of the entry when it was written")]
         if wrong and cache.remove(entry):
-            notes.append(f"the cache entry {entry.kind}/{entry.digest[:16]} was damaged ({wrong[0]}) and is made again")
+            notes.append(
+                f"the cache entry {entry.kind}/{entry.digest[:16]} was damaged ({wrong[0]}); imagebuild makes it again"
+            )
     return notes
 
 
@@ -95,7 +97,7 @@ def fetch_tree(store: Store, cache: Cache, digest: str) -> list[str]:
     except _Unusable:
         if wrong:
             store.remove(name)
-            return [f"the shared root tree {digest[:16]} was damaged ({wrong[0]}) and is made again"]
+            return [f"the shared root tree {digest[:16]} was damaged ({wrong[0]}); imagebuild makes it again"]
     return []
 
 
@@ -148,7 +150,7 @@ def _unpack(packed: Path, folder: Path) -> None:
     ):
         for member in archive:
             if not _stays_inside(member, folder):
-                raise tarfile.TarError(f"{member.name} leads out of the archive's folder")
+                raise tarfile.TarError(f"{member.name} points outside the archive's directory")
             archive.extract(member, folder, numeric_owner=True)
 
 

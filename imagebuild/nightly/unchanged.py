@@ -46,7 +46,7 @@ def in_folder(
     folder = output / loaded.recipe.name
     report = _report((folder / REPORT).read_bytes() if (folder / REPORT).is_file() else None)
     if report is None:
-        return Standing(None, "nothing is there yet")
+        return Standing(None, "no earlier result")
     why_not = _why_not(loaded, report, recorded, inputs, options, cache)
     if not why_not and _sha256(folder / report.image.path) != report.image.sha256:
         why_not = "the image is no longer the one that was verified"
@@ -57,11 +57,11 @@ def in_store(loaded: LoadedRecipe, store: Store, inputs: str, options: Options, 
     """For a result in a store; its files are compared by their marks, or on a disk by their digests."""
     current = read_current(store, loaded.recipe.name)
     if current is None:
-        return Standing(None, "nothing is there yet")
+        return Standing(None, "no earlier result")
     why_not = _why_not(loaded, current.report, current.result, inputs, options, cache)
     if not why_not:
         changed = [name for name in current.files if not _same(store, loaded.recipe.name, current, name)]
-        why_not = f"no longer as they were published: {', '.join(changed)}" if changed else ""
+        why_not = f"changed after publication: {', '.join(changed)}" if changed else ""
     return Standing(current.report, why_not)
 
 
@@ -103,7 +103,7 @@ def _why_not(
     if report.imagebuild_version != __version__:
         return f"imagebuild {report.imagebuild_version or '(unknown)'} built it, this is {__version__}"
     if recorded is None or recorded.image_sha256 != report.image.sha256:
-        return "no night has recorded what it was made from"
+        return "no earlier run recorded its inputs"
     if recorded.inputs_sha256 != inputs:
         return "the recipe or a file that it names has changed"
     try:

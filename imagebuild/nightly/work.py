@@ -89,7 +89,7 @@ def _in_folder(job: _Job, recipe: Path, output: Path) -> Done:
         sign = ended.failed.network if ended.failed else ""
         if not sign or ended.hung or job.stop() or attempt == limits.attempts:
             break
-        job.notes.append(f"{task.name}: attempt {attempt} failed for the network's sake ({sign}); tried again")
+        job.notes.append(f"{task.name}: attempt {attempt} failed because of the network ({sign}); trying again")
         job.say(f"the network failed ({sign}); again in {pause:g} s")
         _wait(pause, job.stop)
         pause *= 2
@@ -114,14 +114,14 @@ def _result(job: _Job, ended: Ended, attempts: int, report: Report | None) -> Do
     task = job.task
     if ended.hung:
         limit = task.options.limits.stage_seconds
-        why = f"{ended.hung} took longer than {limit:g} s, the limit of a stage, and was ended"
+        why = f"{ended.hung} exceeded the stage limit of {limit:g} s and was stopped"
         return Done(_broken(task, BuildError.exit_code, why, attempts))
     judged = (OK, HostError.exit_code, VerifyError.exit_code, BAD_IMAGE)
     if report is None or ended.exit_code not in judged:
         code = ended.exit_code if ended.exit_code > 0 else BuildError.exit_code
         message = ended.last_words()
         if ended.failed and ended.failed.disk_full:
-            job.notes.append(f"{task.name}: the disk was full; what was published before stays")
+            job.notes.append(f"{task.name}: the disk was full; earlier results are unchanged")
         return Done(_broken(task, code, message, attempts))
     state = State.NOT_VERIFIED if as_asked_for(report) else STATE_OF_VERDICT[report.verdict]
     failed = "; ".join(f"{check.machine}: {check.name}" for check in report.failed())

@@ -41,10 +41,15 @@ class ChosenAki:
 def find_akis(request: AkiRequest, cache: Cache, progress: Progress) -> ChosenAki | list[Aki]:
     """With an image: the one that starts it. Without: the rows that match.
 
-    Raises PublishError for an unknown region, for an AKI that does not fit, and when none fits.
+    Raises UsageError for a region that does not exist; PublishError for one without PV-GRUB,
+    for an AKI that does not fit, and when none fits.
     """
     if request.ask_aws and request.region is None:
-        raise PublishError("--ask-aws asks one region", resolution="name it with --region")
+        raise PublishError("--ask-aws queries one region", resolution="give it with --region")
+    if request.region is not None:
+        from imagebuild.publish.ec2.regions import check_regions
+
+        check_regions([request.region])
     rows = _asked(request.region) if request.ask_aws and request.region else aki.table()
     if request.image is not None:
         return _choose(request, request.image, rows, cache, progress)
@@ -67,7 +72,7 @@ def _choose(request: AkiRequest, image: Path, rows: Sequence[Aki], cache: Cache,
     from imagebuild.publish.ec2.image_kind import image_kind
 
     if request.region is None:
-        raise PublishError("an AKI is good in one region only", resolution="name the region with --region")
+        raise PublishError("an AKI is valid in one region only", resolution="give the region with --region")
     kind = image_kind(image, request.architecture, cache, progress)
     notes = tuple(who_starts("paravirtual", request.region))
     if request.aki is not None:

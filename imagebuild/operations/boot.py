@@ -54,7 +54,7 @@ def boot_image(request: BootRequest, cache: Cache, progress: Progress, on_start:
         on_start()
         code = command.foreground(argv)
     if code != OK:
-        raise BuildError(f"QEMU ended with {code}", resolution="see what it said above; imagebuild doctor tries QEMU")
+        raise BuildError(f"QEMU ended with {code}", resolution="see its message above; imagebuild doctor checks QEMU")
 
 
 def _plain_machine(request: BootRequest, subject: Subject, scratch: Path, cache: Cache) -> list[str]:
@@ -72,7 +72,7 @@ def _plain_machine(request: BootRequest, subject: Subject, scratch: Path, cache:
         argv += ["-initrd", option_value(scratch / "initrd")]
     driver = disk_driver(files.initrd)
     if driver is None:
-        raise VerifyError(f"{request.image}: its initrd holds no driver for a disk of QEMU's, only for Xen's",
+        raise VerifyError(f"{request.image}: its initrd has no driver for QEMU's disks, only for Xen's",
                           resolution="boot it with --xen")  # fmt: skip
     return [*argv, *_attached(driver)]
 

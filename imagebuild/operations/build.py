@@ -23,6 +23,7 @@ from imagebuild.artifacts.output_directory import (
     PACKAGES,
     PAGE,
     PLAN,
+    RECIPE,
     REPORT,
     OutputFolder,
     describe_image,
@@ -31,6 +32,7 @@ from imagebuild.artifacts.output_directory import (
 )
 from imagebuild.errors import OK, ImagebuildError, PlanError
 from imagebuild.events import Screen, stage
+from imagebuild.formats.text import json_text
 from imagebuild.host.cache import Cache
 from imagebuild.operations.failures import Failure, failure_of
 from imagebuild.operations.input_file import check_file
@@ -53,7 +55,7 @@ _NOT_ASKED_FOR = "--no-verify"  # what the report says for it
 
 @dataclass(frozen=True, slots=True)
 class BuildResult:
-    """One recipe of several. `code` None: its turn never came. `unchanged`: an earlier result stands.
+    """One recipe of several. `code` None: not started. `unchanged`: an earlier result stands.
 
     `failure`: why it was not built, or could not be verified. `said`: the last words of a process that built it.
     `packages`: what the archive said, where it was asked.
@@ -140,6 +142,8 @@ def _make(
 
     cache = Cache()
     try:
+        if job.is_private:
+            folder.make_private(folder.partial_image)
         built = toolbox.build(job.loaded, folder.partial_image, cache=cache, progress=journal, secrets=job.secrets)
     except PlanError as error:  # only the tree could tell
         raise placed(error, job.loaded) from error
@@ -227,11 +231,12 @@ def _put_in_place(
     from imagebuild.host.known_digest import remember_sha256
     from imagebuild.operations.output_files import digests, documents, inputs, other_formats
     from imagebuild.operations.report_page import page_text, previous_build
+    from imagebuild.plan.secret_files import secret_texts
 
     formats = other_formats(job.loaded.recipe, folder, report, journal)
     described = {
-        PLAN: built.plan.model_dump_json(indent=2) + "\n",
-        PACKAGES: built.packages.model_dump_json(indent=2) + "\n",
+        PLAN: json_text(built.plan.model_dump_json(indent=2)) + "\n",
+        PACKAGES: json_text(built.packages.model_dump_json(indent=2)) + "\n",
         **documents(built, report, formats),
         **inputs(job.loaded, built, folder),
     }
@@ -248,5 +253,6 @@ def _put_in_place(
     }
     if report.verdict is Verdict.PASSED:
         folder.sync_image()  # costs nothing: most was written while it booted. A draft need not survive a power cut
-    folder.replace(texts, image=report.image.path, others=formats)
+    private = {RECIPE} if secret_texts(job.loaded.recipe) else set()
+    folder.replace(texts, image=report.image.path, others=formats, private=private)
     remember_sha256(folder.path / report.image.path, Cache(), report.image.sha256)

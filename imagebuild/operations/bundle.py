@@ -77,7 +77,7 @@ def read_bundle(request: UnbundleRequest, progress: Progress, meter: Meter) -> P
     name = unbundle.open_manifest(request.manifest).manifest.name
     target = (request.folder or Path()) / name
     if target.exists():
-        raise PublishError(f"{target} exists already", resolution="remove it, or choose another folder with -d")
+        raise PublishError(f"{target} exists already", resolution="remove it, or choose another directory with -d")
     with stage(progress, "unbundle"):
         unbundle.read_bundle(request.manifest, private, target, meter=meter)
     return target

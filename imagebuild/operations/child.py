@@ -22,7 +22,8 @@ from imagebuild.events import EVENTS_VARIABLE, Event, Failed, StageFinished, Sta
 from imagebuild.host import command
 from imagebuild.operations.jobs import BuildRequest
 from imagebuild.operations.journal import event_lines
-from imagebuild.report import Report
+from imagebuild.recipe.named_file import read_whole
+from imagebuild.report import MOST_REPORT_BYTES, Report
 from imagebuild.vocabulary import GENUINE
 
 OWN_PROGRAM = (sys.executable, "-m", "imagebuild")
@@ -72,35 +73,47 @@ class Ended:
     def last_words(self) -> str:
         """Why it failed, in its own words; else the end of what it printed."""
         lines = list(self.failed.lines) if self.failed else self.printed.splitlines()[-_MESSAGE_LINES:]
-        return "\n".join(lines[:_MESSAGE_LINES]) or f"imagebuild build ended with {self.exit_code} and said nothing"
+        return "\n".join(lines[:_MESSAGE_LINES]) or f"imagebuild build ended with {self.exit_code} without a message"
 
 
 class Stages:
-    """Which stages run, and for how long."""
+    """Which stages run, and for how long. The time without a stage counts by itself, and ends with the next stage.
+
+    Events come on one thread, questions on another. Several stages may run at once, of one name, too.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._began: dict[str, float] = {"the beginning": clock()}
+        self._between: tuple[str, float] | None = ("the beginning", clock())
+        self._running: list[tuple[str, float]] = []
+        self._lock = threading.Lock()
 
     def hear(self, event: Event) -> None:
-        match event:
-            case StageStarted():
-                self._began.pop("the beginning", None)
-                self._began.pop("the time between two stages", None)
-                self._began[event.name] = self._clock()
-            case StageFinished():
-                self._began.pop(event.stage.name, None)
-                if not self._began:
-                    self._began["the time between two stages"] = self._clock()
-            case _:
-                pass
+        with self._lock:
+            match event:
+                case StageStarted():
+                    self._between = None
+                    self._running.append((event.name, self._clock()))
+                case StageFinished():
+                    self._end(event.stage.name)
+                case _:
+                    pass
+
+    def _end(self, name: str) -> None:
+        """The first that was begun under that name: of two, the other may still hang."""
+        ended = next((entry for entry in self._running if entry[0] == name), None)
+        if ended:
+            self._running.remove(ended)
+        if not self._running:
+            self._between = ("between two stages", self._clock())
 
     def longer_than(self, limit_seconds: float) -> str:
         """The stage that has been running for longer, or an empty text."""
-        now = self._clock()
-        for name, began in tuple(self._began.items()):
-            if now - began > limit_seconds:
-                return name
+        with self._lock:
+            waiting = [self._between] if self._between else []
+            for name, began in [*self._running, *waiting]:
+                if self._clock() - began > limit_seconds:
+                    return name
         return ""
 
 
@@ -209,6 +222,6 @@ def mark_of(report: Path) -> tuple[int, int, int] | None:
 def read_report(path: Path) -> Report | None:
     """The report; None when there is none, or none that can be read."""
     try:
-        return Report.model_validate_json(path.read_bytes())
+        return Report.model_validate_json(read_whole(path, MOST_REPORT_BYTES))
     except (OSError, ValidationError):
         return None

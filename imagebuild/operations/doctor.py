@@ -78,7 +78,7 @@ def _pv_grub(given: Path | None, cache: Cache) -> Capability:
         )
         return Capability(GENUINE, "ok", evidence, needed=False)
     evidence = (
-        "no genuine one: none is named, none in the cache or in Xen's folders; under Xen the guests start with a "
-        "stand-in (GRUB 2 reading menu.lst), and the static checks judge what PV-GRUB does otherwise"
+        "no genuine PV-GRUB: none given, none in the cache or in Xen's directories; under Xen the guests start with a "
+        "stand-in (GRUB 2 reading menu.lst), and the static checks cover what PV-GRUB does differently"
     )
     return Capability(GENUINE, "limited", evidence, remedy, needed=False)

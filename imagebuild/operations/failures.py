@@ -80,7 +80,7 @@ def explain(error: ImagebuildError) -> list[str]:
         case RecipeError():
             return [str(problem) for problem in error.problems]
         case Interrupted():
-            return ["interrupted: nothing is left behind, run the same command again"]
+            return ["interrupted: nothing was left behind; run the same command again"]
         case PlanError():
             # a line each, with its place first, as compilers print it: editors jump to it
             return [_refusal(refusal) for refusal in (error, *error.others)]
@@ -114,7 +114,7 @@ def _of_the_machine(error: OSError) -> ImagebuildError | None:
         case errno.EACCES | errno.EPERM | errno.EROFS:
             return HostError(
                 f"permission denied{where}: {error.strerror}",
-                resolution="choose a folder that you may write, or change its permissions",
+                resolution="choose a directory that you can write to, or change its permissions",
             )
         case _:
             return None

@@ -51,7 +51,7 @@ def write_recipe(request: InitRequest, ask: Ask, cache: Cache, progress: Progres
     """Write the recipe; it is read back and planned before it gets its name. Raises UsageError, HostError."""
     path = request.path
     if path != _STDOUT and path.exists() and not request.force:
-        message = "there is such a file already; choose another name, or give --force"
+        message = "the file exists already; choose another name, or give --force"
         raise UsageError(str(path), message)
     if request.source is not None:
         text = from_image(_look_at(request.source, path, cache, progress))
@@ -63,7 +63,7 @@ def write_recipe(request: InitRequest, ask: Ask, cache: Cache, progress: Progres
     try:
         partial.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise HostError(f"{path} cannot be written: {error.strerror}", resolution="choose another folder") from error
+        raise HostError(f"{path} cannot be written: {error.strerror}", resolution="choose another directory") from error
     trouble = _trouble(partial, path)
     partial.replace(path)
     return Written(text, path, trouble)

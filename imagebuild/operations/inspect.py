@@ -38,7 +38,7 @@ def inspect_image(request: InspectRequest, cache: Cache, progress: Progress) -> 
     with stage(progress, "Xen test host") as mark:
         host, mark.cached = prepare(cache, progress)
     with (
-        stage(progress, "looking into the image"),
+        stage(progress, "inspecting the image"),
         scratch_folder() as folder,
         open_subject(request.image, host.tools, folder) as subject,
     ):

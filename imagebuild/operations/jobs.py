@@ -12,6 +12,8 @@ from imagebuild.errors import ImagebuildError, RecipeError
 from imagebuild.operations.judge import LoaderDemand
 from imagebuild.operations.recipes import named, preliminary_plan
 from imagebuild.operations.toolbox import Load
+from imagebuild.plan.secret_files import secret_texts
+from imagebuild.recipe.named_file import read_named
 from imagebuild.vocabulary import MachineName
 
 if TYPE_CHECKING:
@@ -59,6 +61,11 @@ class Job:
     def name(self) -> str:
         return self.loaded.recipe.name
 
+    @property
+    def is_private(self) -> bool:
+        """Whether the image holds a password's hash, or a text of the recipe that others are not to read."""
+        return bool(self.secrets or secret_texts(self.loaded.recipe))
+
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
@@ -96,7 +103,9 @@ def _prepare(loaded: LoadedRecipe, machines: tuple[MachineName, ...] | None) -> 
 def _check_name(job: Job, others: Sequence[Job]) -> None:
     for other in others:
         if other.name == job.name:
-            message = f"found {job.name}, the name that {other.loaded.path} has, too: both would be the same output"
+            message = (
+                f"found {job.name}, the name that {other.loaded.path} has as well: both would write the same output"
+            )
             raise _mistake(job.loaded, "name", f"{message}; give each recipe its own name")
 
 
@@ -114,7 +123,7 @@ def _machines(loaded: LoadedRecipe, wanted: tuple[MachineName, ...] | None) -> t
     chosen = machines_of(loaded, wanted)
     if wanted and not chosen:
         found = " and ".join(f"{machine}: false" for machine in wanted)
-        raise _mistake(loaded, "verify", f"found {found}, but --with asks for nothing else")
+        raise _mistake(loaded, "verify", f"found {found}, but --with names no other machine")
     return chosen
 
 
@@ -141,7 +150,7 @@ def find_hash(password: Password, where_from: str, loaded: LoadedRecipe) -> str:
         return _plain(Password(hash=SecretStr(found.strip())))
     except ValidationError:
         raise _mistake(
-            loaded, key, f"{where} holds no crypt(5) hash ($y$…, $6$…): make one with `openssl passwd -6`"
+            loaded, key, f"{where} has no crypt(5) hash ($y$…, $6$…): make one with `openssl passwd -6`"
         ) from None
 
 
@@ -152,8 +161,7 @@ def _plain(password: Password) -> str:
 
 def _read_secret(loaded: LoadedRecipe, key: str, path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            return file.read(_SECRET_BYTES).decode("utf-8", "replace")
+        return read_named(path, _SECRET_BYTES)[:_SECRET_BYTES].decode("utf-8", "replace")
     except OSError as error:
         raise _mistake(loaded, key, f"the file {path} cannot be read: {error.strerror}") from None
 

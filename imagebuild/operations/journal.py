@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import assert_never
 
-from imagebuild.events import Event, Failed, Note, Screen, StageFinished, StageStarted
+from imagebuild.events import Event, Failed, Note, Screen, StageFinished, StageStarted, Talkative
 from imagebuild.formats.text import duration, printable
 from imagebuild.report import Outcome, Stage
 
@@ -58,7 +58,7 @@ class LogFile:
         self._file.flush()
 
     def last_lines(self, lines: list[str]) -> None:
-        """What may fail without a word: a full disk has no room for its own error."""
+        """What may fail without a word: a full disk has no space for its own error."""
         with contextlib.suppress(OSError, ValueError):
             for line in lines:
                 self.line(line)
@@ -99,7 +99,7 @@ class Journal:
         self._write(f"stage {stage.name}: {done_text(stage)}", lambda: self._screen.stage_finished(stage))
 
     def log(self, line: str) -> None:
-        self._write(line, lambda: None)
+        self._write(line, lambda: self._screen.log(line) if isinstance(self._screen, Talkative) else None)
 
     def note(self, line: str, outcome: Outcome | None = None) -> None:
         self._write(line, lambda: self._screen.note(line, outcome))

@@ -51,7 +51,7 @@ def judge(
         return Judgement(describe_image(request.image), Verdict.UNVERIFIED, error.brief, error=error)
     verdict, reason = result.verdict, result.unverified_because
     if verdict is Verdict.UNVERIFIED:
-        reason = reason or "no check could be carried out"
+        reason = reason or "no check could run"
     elif verdict is Verdict.PASSED and demand == GENUINE and all(boot.loader.kind != demand for boot in result.boots):
-        verdict, reason = Verdict.UNVERIFIED, f"--require {demand}: no genuine PV-GRUB has booted it"
+        verdict, reason = Verdict.UNVERIFIED, f"--require {demand}: no genuine PV-GRUB booted it"
     return Judgement(result.image, verdict, reason, result.checks, result.boots, kept_at=result.kept_at)

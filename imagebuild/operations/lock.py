@@ -93,9 +93,7 @@ def _forget(resolved: object, cache: Cache) -> None:
     assert isinstance(resolved, rootfs.ResolvedTree)
     path = cache.path(rootfs.KIND, resolved.digest)
     if path.is_dir() and not cache.remove(Entry(rootfs.KIND, resolved.digest, path, 0, 0)):
-        raise BuildError(
-            "the tree in the cache is used by another run", resolution="lock again when that run has ended"
-        )
+        raise BuildError("another run is using the tree in the cache", resolution="lock again when that run has ended")
 
 
 def _with_sizes(
@@ -119,5 +117,6 @@ def _write(path: Path, text: str) -> None:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
         raise HostError(
-            f"{path} cannot be written: {error.strerror}", resolution="the lock stands beside the recipe: permit that"
+            f"{path} cannot be written: {error.strerror}",
+            resolution="the lock file is written beside the recipe: make that directory writable",
         ) from error

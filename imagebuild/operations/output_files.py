@@ -36,9 +36,12 @@ def other_formats(recipe: Recipe, folder: OutputFolder, report: Report, progress
     if report.verdict is Verdict.FAILED or not wanted:
         return {}
     suffix = ".unverified" if report.image.path.endswith(".unverified") else ""
+    is_private = folder.partial_image.stat().st_mode & 0o077 == 0  # then so is whatever is made of it
     made = {}
     for kind in wanted:
         name = f"{folder.name}.{kind}{suffix}"
+        if is_private:
+            folder.make_private(folder.partial(name))
         output = make_output(folder.partial_image, kind, folder.partial(name),
                              raw_sha256=report.image.sha256, progress=progress)  # fmt: skip
         made[name] = output.sha256

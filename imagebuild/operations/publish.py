@@ -18,6 +18,7 @@ from imagebuild.publish.ec2.image_kind import image_kind
 from imagebuild.publish.ec2.keys import BundleKeys, load_keys
 from imagebuild.publish.ec2.plan import Publication, PublicationPlan, calls, plan_publication
 from imagebuild.publish.ec2.publication import MeterFor, Published, publish
+from imagebuild.publish.ec2.regions import check_regions
 from imagebuild.publish.ec2.requests import parse_mapping
 from imagebuild.recipe.load import LoadedRecipe, load_recipe
 from imagebuild.vocabulary import DEFAULT_LOADER
@@ -58,8 +59,12 @@ class DryRun:
 def publish_image(
     request: PublishRequest, cache: Cache, progress: Progress, meter_for: MeterFor
 ) -> list[Published] | DryRun:
-    """What is registered now, one for each region; with `dry_run` what would be asked. Raises PublishError."""
+    """What is registered now, one for each region; with `dry_run` what would be asked.
+
+    Raises UsageError for a missing or unknown region, PublishError for everything else.
+    """
     loaded = load_recipe(request.recipe, request.settings) if request.recipe else None
+    check_regions(request.options.get("regions") or _of_section(loaded).get("regions", ()))
     gate.look_at(request.image)
     report_path = None if request.unverified else request.report or gate.find_report(request.image)
     publication = _publication(request, loaded, cache, progress)
@@ -87,7 +92,7 @@ def _publication(request: PublishRequest, loaded: LoadedRecipe | None, cache: Ca
     given["tags"] = {**_of_section(loaded).get("tags", {}), **_tags(request.options.get("tags") or ())}
     if loaded is not None and given.get("virtualization") != "hvm" and loaded.recipe.boot.loader != DEFAULT_LOADER:
         raise PublishError(
-            f"the recipe's image is made for {loaded.recipe.boot.loader}: EC2 starts PV images by PV-GRUB only",
+            f"the recipe's image is made for {loaded.recipe.boot.loader}, but EC2 starts PV images only with PV-GRUB",
             resolution=f"set boot.loader: {DEFAULT_LOADER} in the recipe, build and verify again",
         )
     return Publication(stem=_stem(request.image, loaded), **given)
@@ -108,7 +113,7 @@ def _tags(texts: Sequence[str]) -> dict[str, str]:
     for text in texts:
         key, equals, value = text.partition("=")
         if not equals:
-            raise PublishError(f"{text!r} is no tag", resolution="write --tag KEY=VALUE")
+            raise PublishError(f"{text!r} is not a tag", resolution="write --tag KEY=VALUE")
         tags[key] = value
     return tags
 
@@ -141,7 +146,7 @@ def _beside(loaded: LoadedRecipe | None, path: str | None) -> Path | None:
 def _check_report(image: RawImage, path: Path | None, publication: Publication, progress: Progress) -> None:
     """No image without a passing report about it; `path` None: the user wants it so."""
     if path is None:
-        progress.note("warning: published unverified, as you asked with --unverified")
+        progress.note("warning: published without a passing report (--unverified)")
         return
     report = gate.check_report(image, path)
     progress.note(f"verified: {path} is about this image, and it passed")

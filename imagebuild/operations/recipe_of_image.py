@@ -23,7 +23,7 @@ def found_in(subject: Subject, image: str) -> FoundImage:
     mounts = mounts_of_subject(subject)
     partitions = _partitions(subject, mounts)
     if not partitions:
-        raise VerifyError(f"{subject.image} holds no filesystem that a recipe can make",
+        raise VerifyError(f"{subject.image} has no filesystem that a recipe can make",
                           resolution=f"found: {', '.join(place.type for place in subject.places)}")  # fmt: skip
     table = {"dos": "mbr", "gpt": "gpt"}.get(subject.table.label) if subject.table else None
     menu = subject.menu

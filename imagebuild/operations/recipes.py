@@ -21,7 +21,7 @@ def parse_settings(settings: Sequence[str]) -> dict[str, str]:
     for setting in settings:
         name, equals, value = setting.partition("=")
         if not equals or not name.isidentifier():
-            raise UsageError("--set", f"{setting}: found no NAME=VALUE: write --set release=bookworm")
+            raise UsageError("--set", f"{setting}: expected NAME=VALUE, such as --set release=bookworm")
         found[name] = value
     return found
 

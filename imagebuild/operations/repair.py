@@ -51,7 +51,7 @@ def repair_image(request: RepairRequest, cache: Cache, progress: Progress) -> Re
     """
     target = request.target
     if target.exists() or target.is_symlink():
-        message = "this file is there already; name a new one, or remove it first"
+        message = "the file exists already; choose another name, or remove it first"
         raise UsageError(str(target), message)
     partial = target.with_name(f"{target.name}.partial")
     with stage(progress, "Xen test host") as mark:
@@ -82,7 +82,7 @@ def _repaired_copy(
         partial.chmod(0o644)
     done = Repair((), (), ())
     for _round in range(_MOST_ROUNDS):
-        with stage(progress, "looking into it"), open_subject(partial, tools, folder) as subject:
+        with stage(progress, "inspecting the image"), open_subject(partial, tools, folder) as subject:
             volume = _volume(subject, request.image, request.loader)
             repair = decide_repair(volume)
         done = Repair(done.steps + repair.steps, done.changes + repair.changes, repair.beyond)
@@ -115,5 +115,7 @@ def _failures(image: Path, tools: Tools, loader: BootLoader, progress: Progress)
         scratch_folder() as folder,
         open_subject(image, tools, folder) as subject,
     ):
-        checks = run_static(subject, progress, loader)
-    return [check for check in checks if check.outcome is Outcome.FAILED]
+        result = run_static(subject, progress, loader)
+    if result.unheard:
+        raise VerifyError(f"the repaired copy could not be checked: {result.unheard[0]}", resolution="run it again")
+    return [check for check in result.checks if check.outcome is Outcome.FAILED]

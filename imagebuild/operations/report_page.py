@@ -13,7 +13,8 @@ from imagebuild.host.scratch import scratch_folder
 from imagebuild.pages.clean import console_lines
 from imagebuild.pages.model import Area, Console, DiskFacts, Entry, PackageLine, Previous, ReportPage, Stretch
 from imagebuild.pages.render import report_html
-from imagebuild.report import Boot, Report
+from imagebuild.recipe.named_file import read_whole
+from imagebuild.report import MOST_REPORT_BYTES, Boot, Report
 from imagebuild.vocabulary import MachineName
 
 if TYPE_CHECKING:
@@ -61,8 +62,8 @@ def previous_build(folder: Path) -> Previous | None:
     try:
         path = folder / REPORT
         made = _words(datetime.fromtimestamp(path.stat().st_mtime, UTC))
-        report = Report.model_validate_json(path.read_bytes())
-        packages = Packages.model_validate_json((folder / PACKAGES).read_bytes())
+        report = Report.model_validate_json(read_whole(path, MOST_REPORT_BYTES))
+        packages = Packages.model_validate_json(read_whole(folder / PACKAGES, MOST_REPORT_BYTES))
     except (OSError, ValueError):
         return None
     return Previous(report, _lines(packages), made)

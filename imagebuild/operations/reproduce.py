@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Mapping
@@ -13,12 +12,14 @@ from typing import TYPE_CHECKING
 from imagebuild.artifacts.output_directory import PACKAGES, PLAN, RECIPE, REPORT
 from imagebuild.errors import UsageError
 from imagebuild.events import Progress, Screen, stage
+from imagebuild.formats.foreign import json_value
 from imagebuild.host.cache import Cache
 from imagebuild.host.scratch import scratch_folder
 from imagebuild.operations.jobs import Job, prepare_jobs
 from imagebuild.operations.journal import Journal
 from imagebuild.operations.toolbox import Load, Toolbox
-from imagebuild.report import Report
+from imagebuild.recipe.named_file import read_whole
+from imagebuild.report import MOST_REPORT_BYTES, Report
 
 if TYPE_CHECKING:
     from imagebuild.diff.compare import Difference
@@ -63,7 +64,7 @@ def reproduce(request: ReproduceRequest, toolbox: Toolbox, screen: Screen) -> Re
     report = _report(folder)
     path = request.recipe or folder / RECIPE
     if request.recipe is None and not path.is_file():
-        raise UsageError(str(folder), f"this folder holds no {RECIPE}; name the recipe with --recipe FILE")
+        raise UsageError(str(folder), f"this directory has no {RECIPE}; give the recipe with --recipe FILE")
     job = _job(path, request, toolbox)
     result = _build_again(job, folder, report, toolbox, Journal(screen))
     return replace(result, seconds=time.monotonic() - begin)
@@ -71,9 +72,9 @@ def reproduce(request: ReproduceRequest, toolbox: Toolbox, screen: Screen) -> Re
 
 def _report(folder: Path) -> Report:
     try:
-        return Report.model_validate_json((folder / REPORT).read_bytes())
+        return Report.model_validate_json(read_whole(folder / REPORT, MOST_REPORT_BYTES))
     except (OSError, ValueError):
-        message = f"found no {REPORT}; name the output folder of a build, such as out/web"
+        message = f"found no {REPORT}; name the output directory of a build, such as out/web"
         raise UsageError(str(folder), message) from None
 
 
@@ -104,7 +105,7 @@ def _bound(read: Load, folder: Path) -> Load:
 def _epoch(folder: Path) -> int | None:
     """The moment of the earlier build's tree."""
     try:
-        epoch = json.loads((folder / PLAN).read_bytes())["epoch"]
+        epoch = json_value(read_whole(folder / PLAN, MOST_REPORT_BYTES))["epoch"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return epoch if isinstance(epoch, int) else None
@@ -147,7 +148,7 @@ def difference_in_bytes(a: Path, b: Path) -> str:
         while (left := one.read(_CHUNK_BYTES)) == (right := other.read(_CHUNK_BYTES)) and left:
             position += len(left)
     if left == right:
-        return "the image that lies there is the same as the one built again: it was changed after its report"
+        return "the image is identical to the one built again, but differs from its report: it was changed afterwards"
     begin, end = 0, min(len(left), len(right))
     while begin < end:  # the first `begin` bytes agree
         middle = (begin + end + 1) // 2
@@ -156,4 +157,4 @@ def difference_in_bytes(a: Path, b: Path) -> str:
         else:
             end = middle - 1
     words = f"the first byte that differs is number {position + begin}"
-    return words if sizes[0] == sizes[1] else f"{words}; {sizes[0]} bytes long as built, {sizes[1]} again"
+    return words if sizes[0] == sizes[1] else f"{words}; {sizes[0]} bytes as built, {sizes[1]} rebuilt"

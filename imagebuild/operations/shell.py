@@ -9,6 +9,7 @@ from imagebuild.errors import OK, BuildError
 from imagebuild.host import command
 from imagebuild.host.acceleration import accelerator
 from imagebuild.host.cache import Cache
+from imagebuild.host.guest import appliance_cache
 from imagebuild.image.raw_view import disk_format_of
 
 
@@ -23,11 +24,11 @@ class ShellRequest:
 def open_shell(request: ShellRequest, cache: Cache) -> None:
     """guestfish with the image's filesystems mounted, until it ends. Raises HostError, BuildError when it fails."""
     command.require("guestfish", "guestfish")
-    settings = {"LIBGUESTFS_BACKEND": "direct"}
+    settings = {"LIBGUESTFS_BACKEND": "direct", "LIBGUESTFS_CACHEDIR": str(appliance_cache())}
     if accelerator(cache) == "tcg":
         settings["LIBGUESTFS_BACKEND_SETTINGS"] = "force_tcg"
     access = "--rw" if request.write else "--ro"
     image = [f"--format={disk_format_of(request.image)}", "-a", str(request.image.absolute())]
     code = command.foreground(["guestfish", access, *image, "-i"], environment=settings)
     if code != OK:
-        raise BuildError(f"guestfish ended with {code}", resolution="see what it said above")
+        raise BuildError(f"guestfish ended with {code}", resolution="see its message above")

@@ -1,4 +1,4 @@
-"""What need not be done again: an image in the output folder that was made from just these inputs, and is proven.
+"""What need not be done again: an image in the output directory that was made from just these inputs, and is proven.
 
 The digest of the inputs covers the final plan (so the tree too), the recipe's verify section, the content of every file
 that the recipe names, the password's hash (as a digest only) and imagebuild's version. An output is taken as it is when
@@ -18,7 +18,8 @@ from imagebuild.host.cache import Cache
 from imagebuild.host.digest import file_sha256
 from imagebuild.operations.jobs import BuildRequest, Job
 from imagebuild.operations.recipes import final_plan
-from imagebuild.report import Report, Verdict
+from imagebuild.recipe.named_file import read_whole
+from imagebuild.report import MOST_REPORT_BYTES, Report, Verdict
 
 if TYPE_CHECKING:
     from imagebuild.plan.steps import Plan
@@ -69,7 +70,7 @@ def _image_digest(image: Path) -> str:
 
 def _read_report(path: Path) -> Report | None:
     try:
-        return Report.model_validate_json(path.read_bytes())
+        return Report.model_validate_json(read_whole(path, MOST_REPORT_BYTES))
     except (OSError, ValueError):
         return None
 

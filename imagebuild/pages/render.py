@@ -16,7 +16,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from imagebuild.formats.text import pictured
+from imagebuild.formats.text import moment, pictured
 from imagebuild.pages.changes import changes
 from imagebuild.pages.drawing import draw
 from imagebuild.pages.model import ReportPage
@@ -91,7 +91,8 @@ def _environment() -> Environment:
         trim_blocks=True, lstrip_blocks=True, finalize=_harmless,
     )  # fmt: skip
     environment.filters |= {
-        "size": size, "duration": duration, "delta": delta, "thousands": lambda value: f"{value:,}", "boot_id": boot_id,
+        "size": size, "duration": duration, "moment": moment, "delta": delta, "boot_id": boot_id,
+        "thousands": lambda value: f"{value:,}",
     }  # fmt: skip
     return environment
 

@@ -9,6 +9,7 @@ disk_steps.py         the steps that make the disk
 boot.py               kernels chosen, menu.lst
 kernel_rules.py       which kernels can start, each rule with its source
 initrds.py            which initrds must be made, and with which modules
+secret_files.py       files that others are not to read: their text is never in a plan
 accounts.py           users, as edits of the tree
 system.py             what `system` and `scripts` ask for, as edits of the tree
 hosts.py              /etc/hosts with what it lacks

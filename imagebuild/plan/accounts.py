@@ -96,7 +96,7 @@ def _check_files(recipe: Recipe) -> None:
             raise PlanError(
                 f"files.{index}",
                 f"{file.path} would replace what system.users adds to it",
-                resolution="take it out, or leave system.users out",
+                resolution="remove it, or leave system.users out",
             )
 
 

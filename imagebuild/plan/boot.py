@@ -12,7 +12,7 @@ from imagebuild.bootloaders.pv_grub import BOOT_DEVICES
 from imagebuild.errors import PlanError
 from imagebuild.plan.facts import KernelInTree, OwnKernel, TreeFacts
 from imagebuild.plan.initrds import Needed, initrd_for
-from imagebuild.plan.kernel_rules import check_kernel, must_repack, notes_on_kernel
+from imagebuild.plan.kernel_rules import check_kernel, check_suite, must_repack, notes_on_kernel
 from imagebuild.plan.steps import (
     CopyFile,
     CopyInTree,
@@ -52,6 +52,7 @@ class BootChoice:
 
 def choose_kernels(recipe: Recipe, facts: TreeFacts | None, needed: Needed) -> BootChoice:
     """The entries of the menu. Raises PlanError when a kernel or an initrd cannot do what the image needs."""
+    check_suite(recipe)
     choice = _Choice(recipe, needed)
     for wanted in recipe.boot.kernels or (Kernel(version="*"),):
         if facts is None:
@@ -178,7 +179,7 @@ def menu_text(recipe: Recipe, entries: tuple[PlannedEntry, ...], *, separate_boo
     if problem := misread(menu):
         raise PlanError(
             "boot",
-            f"the boot menu would not be read as it is meant: {problem}",
+            f"the loader would misread the boot menu: {problem}",
             resolution="change boot.command_line, boot.kernels' title or the kernel's file name",
         )
     return write_menu(menu)
@@ -207,7 +208,7 @@ def _own(wanted: Kernel, facts: TreeFacts) -> OwnKernel:
     if own is None or not own.kernels:
         raise PlanError(
             "boot.kernels",
-            f"{', '.join(wanted.files)} holds no Linux kernel",
+            f"{', '.join(wanted.files)} contains no Linux kernel",
             resolution="name a bzImage or vmlinux, or a package that has one as /boot/vmlinuz-VERSION or as "
             "/lib/modules/VERSION/vmlinuz",
         )
@@ -225,7 +226,7 @@ def _matching(wanted: Kernel, facts: TreeFacts, entries: list[PlannedEntry]) -> 
     if not facts.kernels:
         raise PlanError(
             "rootfs",
-            "the tree holds no kernel in /boot",
+            "the tree has no kernel in /boot",
             resolution="add a kernel package (Debian: linux-image-amd64), or name a file in boot.kernels",
         )
     taken = {entry.kernel for entry in entries}

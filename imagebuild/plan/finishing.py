@@ -27,6 +27,7 @@ from imagebuild.plan.steps import (
     SetPassword,
     UnpackPackage,
     WriteFile,
+    WriteSecret,
 )
 from imagebuild.plan.system_vocabulary import AddUser, AuthorizeKeys, JoinGroups, RemoveTraces, RunScript
 
@@ -60,8 +61,8 @@ def split_edits(edits: Sequence[Edit], disk: Sequence[DiskStep]) -> SplitEdits:
             case MakeDirectory():
                 directories.append(edit)
             case (
-                WriteFile() | CopyFile() | MakeLink() | CopyInTree() | RepackKernel() | AddUser() | JoinGroups()
-                | AuthorizeKeys() | SetPassword()
+                WriteFile() | WriteSecret() | CopyFile() | MakeLink() | CopyInTree() | RepackKernel() | AddUser()
+                | JoinGroups() | AuthorizeKeys() | SetPassword()
             ):  # fmt: skip
                 after.append(edit)
             case _:
@@ -76,7 +77,7 @@ def _in_the_way(edit: FinishingEdit, directory: MakeDirectory) -> bool:
     """Whether what the edit writes stands where the directory is to be, or above it."""
     wanted = PurePosixPath(directory.path)
     match edit:
-        case WriteFile() | CopyFile() | MakeLink() | CopyInTree() | RepackKernel():
+        case WriteFile() | WriteSecret() | CopyFile() | MakeLink() | CopyInTree() | RepackKernel():
             return PurePosixPath(edit.path) in (wanted, *wanted.parents)
         case AddUser() | JoinGroups() | AuthorizeKeys() | SetPassword():
             return False
@@ -89,7 +90,7 @@ def _is_not_cacheable(edit: Edit) -> bool:
     no input that a key could name.
     """
     match edit:
-        case SetPassword():
+        case SetPassword() | WriteSecret():
             return True
         case CopyFile():
             return edit.mode & _OTHERS_MAY_READ == 0

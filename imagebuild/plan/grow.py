@@ -152,8 +152,8 @@ def _check_tools(tools: tuple[Tool, ...], facts: TreeFacts | None) -> None:
     if SYSTEMD in lacking:
         raise PlanError(
             KEY,
-            "it is done by a systemd unit, and the tree has no systemd",
-            resolution="leave grow_root out, and grow it by an init script of your own (files, or scripts)",
+            "it needs systemd, which the tree does not have",
+            resolution="leave grow_root out, and use an init script of your own (files, or scripts)",
         )
     if lacking:
         packages = dict.fromkeys(package_of(tool, facts) for tool in lacking)

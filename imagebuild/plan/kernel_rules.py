@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from imagebuild.bootloaders.table import LOADERS
 from imagebuild.errors import PlanError
+from imagebuild.formats.foreign import number_or_none
 from imagebuild.plan.facts import KernelInTree
+from imagebuild.recipe.model import Recipe
 from imagebuild.vocabulary import Architecture, BootLoader
 
 # What formats/repack.py can undo.
@@ -16,6 +18,11 @@ _REPACKED = ("lz4", "zstd", "xz", "lzma", "bzip2")
 # arch/x86/Kconfig: XEN_PV depends on X86_64 since Linux 5.9.
 _LAST_32_BIT_PV = (5, 8)
 # guide: 2.6.32 to 2.6.38 need a patch, "Patching vanilla or other distribution kernels (PVOps)".
+# Debian's releases since 11 have Linux 5.10 and later; 10 has 4.19.
+_SUITES_WITHOUT_32_BIT_PV = frozenset({
+    "bullseye", "bookworm", "trixie", "forky", "duke", "sid", "oldoldstable", "oldstable", "stable", "testing",
+    "unstable",
+})  # fmt: skip
 _XSAVE = ((2, 6, 32), (2, 6, 38))
 
 
@@ -31,7 +38,7 @@ def check_kernel(kernel: KernelInTree, architecture: Architecture, loader: BootL
         raise PlanError(
             "boot.kernels",
             f"{kernel.path} is not built as a Xen PV guest, according to the configuration beside it",
-            resolution="use a kernel with CONFIG_XEN_PV=y (before Linux 4.13: CONFIG_XEN=y)",
+            resolution="use a kernel with CONFIG_XEN_PV=y (before Linux 4.12: CONFIG_XEN=y)",
         )
     if architecture == "i386" and _numbers(kernel.version)[:2] > _LAST_32_BIT_PV:
         raise PlanError(
@@ -41,6 +48,23 @@ def check_kernel(kernel: KernelInTree, architecture: Architecture, loader: BootL
         )
     if must_repack(kernel, loader) and not repack:
         raise _not_unpacked(kernel, loader)
+
+
+def check_suite(recipe: Recipe) -> None:
+    """Raises PlanError for a 32-bit tree whose kernel would come from a suite that has none for a PV guest.
+
+    That is known before the tree is made; of other suites and sources the tree tells (`check_kernel`).
+    """
+    debian = recipe.rootfs.debian
+    if recipe.architecture != "i386" or debian is None or debian.suite not in _SUITES_WITHOUT_32_BIT_PV:
+        return
+    own_only = bool(recipe.boot.kernels) and all(kernel.files for kernel in recipe.boot.kernels)
+    if any(name.startswith("linux-image-") for name in debian.packages) and not own_only:
+        raise PlanError(
+            "architecture",
+            f"{debian.suite}'s kernels cannot be 32-bit Xen PV guests: Linux dropped them in 5.9",
+            resolution="use an x86_64 image, or name a kernel before 5.9 in boot.kernels",
+        )
 
 
 def must_repack(kernel: KernelInTree, loader: BootLoader) -> bool:
@@ -77,7 +101,7 @@ def _not_unpacked(kernel: KernelInTree, loader: BootLoader) -> PlanError:
         "boot.kernels",
         f"{kernel.path} is compressed with {kernel.compression}, which {name} cannot unpack",
         details=details,
-        resolution="set boot.repack: gzip, which puts the same kernel, compressed with gzip, behind it"
+        resolution="set boot.repack: gzip, which appends the same kernel, compressed with gzip"
         if kernel.compression in _REPACKED
         else "install a kernel of another flavour",
     )
@@ -85,4 +109,5 @@ def _not_unpacked(kernel: KernelInTree, loader: BootLoader) -> PlanError:
 
 def _numbers(version: str) -> tuple[int, ...]:
     parts = version.split("-")[0].split(".")
-    return tuple(int(part) for part in parts[:3] if part.isdigit())
+    numbers = (number_or_none(part) for part in parts[:3])
+    return tuple(number for number in numbers if number is not None)

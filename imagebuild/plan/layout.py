@@ -99,7 +99,9 @@ def _linear(area: Area, size: int, free: list[Run]) -> Placed:
             runs.append(_take(free, index, part))
             size -= part
     if size > 0:  # striped volumes have been rounded up
-        raise PlanError(area.key, f"the volume group lacks {mib(size)}", resolution="make another volume smaller")
+        raise PlanError(
+            area.key, f"the volume group is {mib(size)} too small", resolution="make another volume smaller"
+        )
     return Placed(area, tuple(runs))
 
 

@@ -24,6 +24,7 @@ from imagebuild.plan.steps import (
     UnpackPackage,
     UnpackTar,
     WriteFile,
+    WriteSecret,
 )
 from imagebuild.plan.system_vocabulary import AddUser, AuthorizeKeys, JoinGroups, RemoveTraces, RunScript
 
@@ -43,9 +44,9 @@ def outline(plan: Plan) -> str:
         ("/boot/grub/menu.lst", plan.menu.rstrip("\n").splitlines()),
         ("/etc/fstab", plan.fstab.rstrip("\n").splitlines()),
         ("steps on the disk", [_step(step) for step in plan.disk]),
-        ("to know", list(plan.notes)),
+        ("notes", list(plan.notes)),
         ("checks", [f"{check.machine:<7} {check.what}" for check in plan.checks]),
-        ("not known until the tree is in the cache", list(plan.pending)),
+        ("unknown until the tree is in the cache", list(plan.pending)),
     ]
     parts = []
     for title, lines in sections:
@@ -65,7 +66,7 @@ def _heading(plan: Plan) -> list[str]:
 def _tree(plan: Plan) -> list[str]:
     match plan.tree:
         case BootstrapDebian() as source:
-            where = source.mirror or "this machine's own apt sources"
+            where = source.mirror or "this machine's apt sources"
             components = " ".join(source.components)
             return [
                 f"Debian {source.suite}, variant {source.variant}, components {components}, from {where}",
@@ -74,7 +75,7 @@ def _tree(plan: Plan) -> list[str]:
         case UnpackTar(path=path, sha256=sha256):
             return [f"tar {path}{_pinned(sha256)}"]
         case TakeDirectory(path=path):
-            return [f"directory {path}: owners as they are (an ordinary user's own files become root's)"]
+            return [f"directory {path}: owners unchanged (an ordinary user's own files become root's)"]
         case TakeImage(path=path, sha256=sha256, root=root):
             return [f"the tree inside {path}{_pinned(sha256)}, root filesystem {root or 'found there'}"]
         case TakeOci(path=path, tag=tag):
@@ -139,24 +140,30 @@ def _edit(edit: Edit) -> str:
         case CopyInTree():
             return f"copy {edit.source} of the tree to {edit.path}"
         case RepackKernel():
-            return f"put a second payload, compressed with gzip, behind {edit.path}"
+            return f"append a second payload, compressed with gzip, to {edit.path}"
         case GenerateInitrd():
             return f"generate {edit.path} with {edit.tool}, holding {', '.join(edit.modules)}"
-        case AddUser() | JoinGroups() | AuthorizeKeys() | SetPassword() | RunScript() | RemoveTraces():
+        case (
+            AddUser() | JoinGroups() | AuthorizeKeys() | SetPassword() | WriteSecret() | RunScript() | RemoveTraces()
+        ):  # fmt: skip
             return _system_edit(edit)
         case _:
             assert_never(edit)
 
 
-def _system_edit(edit: AddUser | JoinGroups | AuthorizeKeys | SetPassword | RunScript | RemoveTraces) -> str:
+def _system_edit(
+    edit: AddUser | JoinGroups | AuthorizeKeys | SetPassword | WriteSecret | RunScript | RemoveTraces,
+) -> str:
     match edit:
+        case WriteSecret():
+            return f"write {edit.path} ({edit.size_bytes} bytes, mode {edit.mode:04o}): the plan does not hold its text"
         case RemoveTraces():
             paths = ", ".join((*edit.removed, *edit.emptied))
-            return f"remove {edit.name} ({paths}), unless the recipe wrote it: {edit.reason}"
+            return f"remove {edit.name} ({paths}), unless the recipe writes it: {edit.reason}"
         case SetPassword():
             return f"set the password of {edit.user} from {edit.secret}"
         case AddUser():
-            number = "number not known yet" if edit.uid is None else f"{edit.uid}:{edit.gid}"
+            number = "number unknown yet" if edit.uid is None else f"{edit.uid}:{edit.gid}"
             return f"user {edit.name} ({number}), home {edit.home}, shell {edit.shell}"
         case JoinGroups():
             return f"{edit.user} joins {', '.join(edit.groups)}"

@@ -18,6 +18,7 @@ from imagebuild.plan.kernel_updates import check_maintained, menu_edits
 from imagebuild.plan.layout import arrange
 from imagebuild.plan.refusals import all_at_once
 from imagebuild.plan.rules import check_disk, loader_filesystem, notes_on
+from imagebuild.plan.secret_files import is_secret, write_secret
 from imagebuild.plan.steps import (
     BootstrapDebian,
     CopyFile,
@@ -33,6 +34,7 @@ from imagebuild.plan.steps import (
     TreeSource,
     UnpackTar,
     WriteFile,
+    WriteSecret,
 )
 from imagebuild.plan.system import hosts_edits, name_edits, script_edits, setup_edits, system_notes, user_edits
 from imagebuild.plan.texts import FstabLine, fstab
@@ -216,6 +218,8 @@ def _menus_links(facts: TreeFacts | None, *, separate_boot: bool) -> list[Edit]:
 
 def _file(file: File) -> Edit:
     mode = int(file.mode, 8)
+    if is_secret(file):
+        return write_secret(file, mode)
     if file.content is not None:
         return WriteFile(path=file.path, content=file.content, mode=mode)
     assert file.source is not None
@@ -225,13 +229,13 @@ def _file(file: File) -> Edit:
 def _check_paths(edits: list[Edit]) -> None:
     seen: set[str] = set()
     for edit in edits:
-        if isinstance(edit, (WriteFile, CopyFile, MakeLink)):
+        if isinstance(edit, (WriteFile, WriteSecret, CopyFile, MakeLink)):
             if edit.path in seen:
                 raise PlanError(
                     "files",
                     f"{edit.path} would be written twice",
                     resolution="imagebuild writes the hostname, fstab, menu.lst and the kernels itself: "
-                    "say it there, or take one of the two out",
+                    "set it there, or remove one of the two",
                 )
             seen.add(edit.path)
 

@@ -107,7 +107,7 @@ def _check_names(key: str, values: Iterable[str | None]) -> None:
         if count > 1:
             raise PlanError(
                 "disk",
-                f"{count} filesystems have the {key} {value}: no system could tell them apart",
+                f"{count} filesystems have the {key} {value}: a system cannot tell them apart",
                 resolution=f"give each a {key} of its own, or leave it out",
             )
 
@@ -176,8 +176,8 @@ def _check_volume_types(disk: Disk, group: str, physical_volumes: int) -> None:
         if volume.type == "thin":
             raise PlanError(
                 f"{key}.type",
-                "thin volumes are not made: what lies in one has no fixed place on the disk, so no boot "
-                "loader reads it, and it cannot be populated and compared there",
+                "imagebuild does not make thin volumes: their content has no fixed place on the disk, so boot loaders "
+                "cannot read it, and imagebuild cannot write and compare it there",
                 resolution="use linear or striped; a raw image is sparse as it is",
             )
         if volume.type == "striped" and physical_volumes < 2:

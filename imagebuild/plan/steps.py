@@ -102,6 +102,20 @@ class WriteFile(Step):
     mode: int = 0o644
 
 
+class WriteSecret(Step):
+    """As WriteFile, of a text that others are not to read. `secret`: the name under which the executor is handed it.
+
+    `sha256` and `size_bytes` are the text's, so that another text is another plan.
+    """
+
+    kind: Literal["write-secret"] = "write-secret"
+    path: str
+    secret: str
+    sha256: str
+    size_bytes: int
+    mode: int
+
+
 class CopyFile(Step):
     """Copy a file that stands beside the recipe; owner is root."""
 
@@ -184,7 +198,16 @@ class SetPassword(Step):
 TreeEdit = Remove | RemoveTraces | MakeDirectory | UnpackPackage | IndexModules | RunScript | GenerateInitrd
 # Can as well be done in the finished filesystems: finishing.py decides.
 FinishingEdit = (
-    WriteFile | CopyFile | MakeLink | CopyInTree | RepackKernel | AddUser | JoinGroups | AuthorizeKeys | SetPassword
+    WriteFile
+    | WriteSecret
+    | CopyFile
+    | MakeLink
+    | CopyInTree
+    | RepackKernel
+    | AddUser
+    | JoinGroups
+    | AuthorizeKeys
+    | SetPassword
 )
 Edit = Annotated[TreeEdit | FinishingEdit, Field(discriminator="kind")]
 
@@ -200,7 +223,7 @@ def sources_of(edit: Edit) -> tuple[str, ...]:
             return ()  # pinned by its digest
         case (
             Remove() | RemoveTraces() | MakeDirectory() | IndexModules() | GenerateInitrd() | WriteFile() | MakeLink()
-            | CopyInTree() | RepackKernel() | AddUser() | JoinGroups() | SetPassword()
+            | WriteSecret() | CopyInTree() | RepackKernel() | AddUser() | JoinGroups() | SetPassword()
         ):  # fmt: skip
             return ()
         case _:

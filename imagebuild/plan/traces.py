@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 from imagebuild.formats.machine_traces import AUTHORIZED_KEYS, TRACES, Trace
 from imagebuild.plan.facts import TreeFacts
-from imagebuild.plan.steps import CopyFile, Edit, MakeLink, WriteFile
+from imagebuild.plan.steps import CopyFile, Edit, MakeLink, WriteFile, WriteSecret
 from imagebuild.plan.system_vocabulary import AuthorizeKeys, RemoveTraces
 from imagebuild.recipe.model import Recipe
 
@@ -48,7 +48,7 @@ def _edit(trace: Trace, spared: tuple[str, ...]) -> RemoveTraces:
 def _paths(edits: Sequence[Edit]) -> Iterator[str]:
     for edit in edits:
         match edit:
-            case WriteFile() | CopyFile() | MakeLink():
+            case WriteFile() | WriteSecret() | CopyFile() | MakeLink():
                 yield edit.path
             case AuthorizeKeys():
                 yield str(PurePosixPath(edit.home) / ".ssh/authorized_keys")

@@ -58,6 +58,24 @@ class Allowed:
         return " or ".join(dict.fromkeys(filter(None, map(_kind, self._alternatives))))
 
 
+def homes_of(key: str) -> list[str]:
+    """Where in a recipe the key is allowed, the outermost places only: `system`, `rootfs.debian`; "" is the top."""
+    level: list[tuple[str, Schema]] = [("", _schema())]
+    seen: list[Schema] = []
+    while level:
+        if homes := [name for name, schema in level if key in schema.get("properties", {})]:
+            return homes
+        seen += [schema for _, schema in level]
+        level = [
+            (f"{name}.{word}".lstrip("."), inner)
+            for name, schema in level
+            for word, value in schema.get("properties", {}).items()
+            for inner in _flat(value)
+            if inner not in seen
+        ]
+    return []
+
+
 def _flat(schema: Schema) -> Iterator[Schema]:
     """The schema's alternatives, references followed; an outer example belongs to each."""
     if "$ref" in schema:

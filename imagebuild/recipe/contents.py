@@ -35,13 +35,11 @@ def check_script(content: bytes) -> None:
     if first.startswith(b"\x7fELF"):
         return
     if not first.startswith(b"#!"):
-        raise ValueError("a script begins with #! and the program that runs it, such as #!/bin/sh")
+        raise ValueError("a script starts with #! and the program that runs it, such as #!/bin/sh")
     if first.endswith(b"\r"):
-        raise ValueError(
-            "its lines end as on Windows, and there is no program of that name: save it with Unix line ends"
-        )
+        raise ValueError("it has Windows line ends, so its program's name is wrong: save it with Unix line ends")
     if not first[2:].strip().startswith(b"/"):
-        raise ValueError("behind #! stands a program with its whole path, such as #!/bin/sh")
+        raise ValueError("after #! comes a program with its full path, such as #!/bin/sh")
 
 
 def check_user_data(content: bytes) -> None:
@@ -50,11 +48,9 @@ def check_user_data(content: bytes) -> None:
     if first.startswith("#!"):
         return
     if first != _CLOUD_CONFIG:
-        raise ValueError(
-            f"its first line is neither {_CLOUD_CONFIG} nor #! with a program: cloud-init would pass over it"
-        )
+        raise ValueError(f"its first line is neither {_CLOUD_CONFIG} nor #! with a program: cloud-init would ignore it")
     if not isinstance(_yaml(content), dict):
-        raise ValueError(f"behind {_CLOUD_CONFIG} a YAML mapping is needed")
+        raise ValueError(f"a YAML mapping must follow {_CLOUD_CONFIG}")
 
 
 def written_key_problem(value: str) -> str | None:

@@ -17,7 +17,7 @@ LABEL_LENGTHS = {"ext2": 16, "ext3": 16, "ext4": 16, "xfs": 12, "btrfs": 255, "r
 
 def _mountpoint(value: str) -> str:
     if any(character.isspace() for character in value):
-        raise ValueError("a mountpoint holds no white space")
+        raise ValueError("a mountpoint must not contain white space")
     return absolute(value)
 
 
@@ -67,7 +67,7 @@ class FilesystemSpec(Model):
     mkfs: tuple[
         Annotated[str, text(r"^[A-Za-z0-9_.,=:^ -]+$", "an mkfs option holds letters, digits and _ . , = : ^ -")], ...
     ] = ()
-    """More options of the tool that makes it, such as ["-O", "^huge_file"]."""
+    """More options for mkfs, such as ["-O", "^huge_file"]."""
     subvolumes: dict[SubvolumeName, Mountpoint] = Field(default_factory=dict)
     """Btrfs only: subvolumes and where each is mounted, such as {"@": /, "@home": /home}; `mount` is left out then."""
 
@@ -116,7 +116,7 @@ class LogicalVolume(Model):
     filesystem: Filesystem
     mount: Mountpoint | None = None
     type: Literal["linear", "striped", "thin"] = "linear"
-    """striped: spread in small pieces over all physical volumes of the group, two at the least."""
+    """striped: spread in small pieces over all physical volumes of the group, at least two."""
     stripe_size: Annotated[Size, Field(ge=4096, le=4 * 2**20)] = Field(default=64 * 2**10, validate_default=True)
     """striped only: the size of one piece, a power of two."""
 
@@ -151,7 +151,7 @@ class Disk(Model):
     size: Size | None = None
     """The whole disk. Left out: computed from the content."""
     free: Percent = 20.0
-    """Room left in the root filesystem when `size` is left out, as a share of its content."""
+    """Free space in the root filesystem when `size` is left out, as a share of its content."""
     filesystem: Filesystem | None = None
     """hd0 only: the root filesystem."""
     table: Literal["mbr", "gpt"] | None = None

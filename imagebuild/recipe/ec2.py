@@ -23,7 +23,7 @@ AmiName = Annotated[
 Bucket = Annotated[
     str,
     text(
-        r"^[a-z0-9{}.-]{3,}(/.*)?$", "a bucket is BUCKET or BUCKET/FOLDER; {region} may stand in it",
+        r"^[a-z0-9{}.-]{3,}(/.*)?$", "a bucket is BUCKET or BUCKET/PREFIX; {region} is allowed in it",
         examples=["images-{region}/debian"],
     ),
 ]  # fmt: skip
@@ -33,10 +33,10 @@ Ephemeral = Annotated[str, text(r"^ephemeral\d{1,2}$", "an instance's own disk i
 
 
 class Ec2(Model):
-    """An AMI: where, from what, for whom."""
+    """The AMI to register."""
 
     regions: Annotated[tuple[Region, ...], Field(min_length=1)]
-    """The first is written to; the others get copies."""
+    """The snapshot is written to the first and copied to the others."""
     store: Literal["ebs", "instance-store"] = "ebs"
     """ebs: a snapshot. instance-store: a bundle in S3."""
     name: AmiName | None = None
@@ -53,7 +53,7 @@ class Ec2(Model):
     volume_type: Literal["standard", "gp2", "gp3", "io1", "io2", "st1", "sc1"] = "gp2"
     """ebs only: the root volume's type."""
     bucket: Bucket | None = None
-    """instance-store only: BUCKET or BUCKET/FOLDER; {region} is filled in."""
+    """instance-store only: BUCKET or BUCKET/PREFIX; {region} is filled in."""
     account: Account | None = None
     """instance-store only: the account that the bundle belongs to."""
     certificate: str | None = None
@@ -74,9 +74,9 @@ class Ec2(Model):
         if self.store == "instance-store" and (self.bucket is None or self.account is None):
             raise ValueError("store: instance-store needs bucket and account")
         if self.store == "ebs" and self.bucket is not None:
-            raise ValueError("bucket goes with store: instance-store")
+            raise ValueError("bucket needs store: instance-store")
         if self.virtualization == "hvm" and (self.pv_grub or self.loader):
-            raise ValueError("pv_grub and loader go with virtualization: paravirtual")
+            raise ValueError("pv_grub and loader need virtualization: paravirtual")
         if self.virtualization == "paravirtual" and self.ena:
-            raise ValueError("ena goes with virtualization: hvm")
+            raise ValueError("ena needs virtualization: hvm")
         return self

@@ -61,10 +61,10 @@ def resolve_files(root: Mapping, recipe: Path) -> tuple[Mapping, list[Problem]]:
                 )  # it may be a private one: what stands there is never shown
             return scalar
         folder = Path(scalar.place.file).parent
-        kind = "folder" if pattern in FOLDER_KEYS else "file"
+        kind = "directory" if pattern in FOLDER_KEYS else "file"
         if (reason := _missing(folder / scalar.value, kind)) or not scalar.value:
             message = (
-                f"found {shown(scalar.value)}; {reason}" if scalar.value else f"found ''; needed: the name of a {kind}"
+                f"found {shown(scalar.value)}; {reason}" if scalar.value else f"found ''; expected the name of a {kind}"
             )
             problems.append(scalar.place.problem(dotted(steps), message))
             return scalar
@@ -85,14 +85,14 @@ def _missing(path: Path, kind: str) -> str | None:
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
-        return f"there is no {kind} {path}: a path counts from the folder of the recipe it is written in"
+        return f"there is no {kind} {path}: paths are relative to the directory of the recipe that names them"
     except OSError as error:
         return f"{path} cannot be read: {error.strerror}"
-    if stat.S_ISDIR(mode) if kind == "folder" else stat.S_ISREG(mode):
+    if stat.S_ISDIR(mode) if kind == "directory" else stat.S_ISREG(mode):
         return None
     if kind == "file" and not stat.S_ISDIR(mode):
         return f"{path} is a device, a pipe or a socket: name a regular file"
-    return f"{path} is a folder: name a file" if kind == "file" else f"{path} is no folder: name a folder"
+    return f"{path} is a directory: name a file" if kind == "file" else f"{path} is not a directory: name a directory"
 
 
 def _from(base: Path, folder: Path, name: str) -> str:

@@ -82,17 +82,17 @@ class _Gatherer:
         if not isinstance(name, str) or not name:
             return f"found {shown(name)}; needed: the name of a file"
         if "${" in name:
-            return f"found {shown(name)}: variables are filled in after including, so a file's name holds none"
+            return f"found {shown(name)}: a file name cannot contain variables (files are included first)"
         try:
             target = (path.parent / name).resolve()
         except (OSError, RuntimeError, ValueError):  # links in a circle (RuntimeError until Python 3.12), a NUL
-            return f"found {shown(name)}: the name leads nowhere; symbolic links in a circle, perhaps"
+            return f"found {shown(name)}: the path cannot be resolved; perhaps symbolic links form a loop"
         resolved = [file.resolve() for file in above]
         if target in resolved:
             circle = [*above[resolved.index(target) :], path.parent / name]
-            return f"the files include each other in a circle: {' → '.join(file.name for file in circle)}"
+            return f"the files include each other in a loop: {' → '.join(file.name for file in circle)}"
         if len(self.files) >= MAX_FILES:
-            return f"more than {MAX_FILES} included files: that is no recipe"
+            return f"more than {MAX_FILES} included files: too many for a recipe"
         return None
 
     def _merge(self, base: Mapping, over: Mapping, key: str = "") -> Mapping:
@@ -109,7 +109,7 @@ class _Gatherer:
         if isinstance(over, Sequence) and over.appends:
             if isinstance(base, Sequence):
                 return Sequence(over.place, (*base.items, *over.items), base.appends)
-            message = f"!append goes behind a list, but {base.place} has {shown(plain(base))}"
+            message = f"!append extends a list, but {base.place} has {shown(plain(base))}"
             self.problems.append(over.place.problem(key, message))
             return base
         return over

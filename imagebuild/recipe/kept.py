@@ -20,7 +20,7 @@ from imagebuild.recipe.files import FILE_KEYS, FOLDER_KEYS
 from imagebuild.recipe.load import LoadedRecipe
 from imagebuild.recipe.tree import Mapping, Scalar, Steps, plain, transform
 
-_REDACTED = "(a secret, not kept)"
+_REDACTED = "(a secret, not stored)"
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -43,8 +43,8 @@ def kept_text(loaded: LoadedRecipe, folder: Path) -> str:
     redacted = _without(plain(root), secrets, "", variables)
     head = [
         f"# What was built here: {loaded.path.name}, with all that it includes and its variables filled in.",
-        "# Files are named as this folder sees them. To build it again and compare: imagebuild reproduce .",
-        *(f"# A password's hash is not kept: set {name} in the environment." for name in variables),
+        "# Paths are relative to this directory. To build it again and compare: imagebuild reproduce .",
+        *(f"# Password hashes are not stored: set {name} in the environment." for name in variables),
     ]
     return "\n".join([*head, *_lines(redacted)]) + "\n"
 

@@ -13,8 +13,10 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from imagebuild.errors import Problem, RecipeError
+from imagebuild.recipe.named_file import read_whole
 
 SUFFIX = ".lock"
+_MOST_BYTES = 64 * 2**20  # all of a release's packages would be 15 MB
 
 
 class _Data(BaseModel):
@@ -82,11 +84,11 @@ def read_lock(recipe: Path) -> tuple[PackageLock, Path]:
     """The recipe's lock and its file. Raises RecipeError when it is missing or no lock."""
     path = lock_path(recipe)
     try:
-        return PackageLock.model_validate_json(path.read_bytes()), path
+        return PackageLock.model_validate_json(read_whole(path, _MOST_BYTES)), path
     except FileNotFoundError:
-        message = f"{recipe} has no lock; make it with: imagebuild lock {recipe}"
+        message = f"{recipe} has no lock file; make one: imagebuild lock {recipe}"
     except OSError as error:
         message = f"the lock cannot be read: {error.strerror}"
     except ValidationError:
-        message = f"this is no lock of this imagebuild's; make it anew with: imagebuild lock {recipe}"
+        message = f"not a lock file of this version of imagebuild; make it again: imagebuild lock {recipe}"
     raise RecipeError([Problem(str(path), 0, 0, "", message)])

@@ -16,7 +16,7 @@ def title(value: str) -> str:
     """A menu entry's title. Raises ValueError."""
     problem = _problem(value, "title", LONGEST_TITLE_BYTES)
     if value[0] in " =":
-        problem = f"the menu drops what a title begins with, found {value[0]!r}: begin it with something else"
+        problem = f"the menu drops {value[0]!r} at the start of a title: start it with another character"
     if problem:
         raise ValueError(problem)
     return value
@@ -34,7 +34,7 @@ def _problem(value: str, what: str, most_bytes: int) -> str:
     if size > most_bytes:
         return f"{size} bytes: at most {most_bytes} bytes of a {what} reach the kernel or the menu"
     if value.rstrip(" ").endswith("\\"):
-        return f"a {what} that ends in a backslash takes the menu's next line into itself: leave the backslash out"
+        return f"a {what} that ends with a backslash continues on the menu's next line: remove the backslash"
     if any(char in value for char in "\t\r\0"):
-        return f"a {what} holds no tab, carriage return or zero byte: the menu is read without them"
+        return f"a {what} must not contain a tab, carriage return or zero byte: the loader drops them"
     return ""

@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from imagebuild.errors import Problem
-from imagebuild.recipe.allowed import KEY_ITSELF, Allowed
+from imagebuild.recipe.allowed import KEY_ITSELF, Allowed, homes_of
 from imagebuild.recipe.nearest import did_you_mean
 from imagebuild.recipe.tree import Entry, Mapping, Node, Place, Scalar, child, dotted, plain, shortened, shown
 
@@ -82,7 +82,7 @@ def _problem(kind: str, loc: tuple[int | str, ...], context: MappingABC[str, Any
     if kind == "extra_forbidden":
         known = Allowed.at(loc[:-1]).keys()
         name = str(loc[-1])
-        message = f"unknown key {shortened(name)!r}; allowed: {', '.join(known)}{did_you_mean(name, known)}"
+        message = f"unknown key {shortened(name)!r}; allowed: {', '.join(known)}{_meant(name, known)}"
         return spot.entry.place.problem(dotted(spot.steps), message)
     if loc and loc[-1] == KEY_ITSELF:
         name = str(spot.steps[-1])
@@ -90,6 +90,14 @@ def _problem(kind: str, loc: tuple[int | str, ...], context: MappingABC[str, Any
             dotted(spot.steps), f"found the key {shown(name)}; {_limit(kind, context, text, allowed)}"
         )
     return spot.place.problem(dotted(spot.steps), _about_value(kind, spot, allowed, context, text))
+
+
+def _meant(name: str, known: list[str]) -> str:
+    """A key of another level, else a misspelt one of this."""
+    homes = homes_of(name)
+    if 1 <= len(homes) <= 2:
+        return f"; {name} belongs {' or '.join(f'under {home}' if home else 'at the top level' for home in homes)}"
+    return did_you_mean(name, known)
 
 
 def _about_value(kind: str, spot: _Spot, allowed: Allowed, context: MappingABC[str, Any], text: str) -> str:

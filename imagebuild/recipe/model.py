@@ -36,13 +36,13 @@ __all__ = ["Architecture", "Boot", "BootLoader", "CloudInit", "Debian", "Disk", 
 
 
 class File(_Model):
-    """One file put into the tree."""
+    """A file to write into the tree."""
 
     path: ImagePath
     source: str | None = None
     """A file beside the recipe."""
     content: str | None = None
-    """The text itself."""
+    """The file's text."""
     mode: Annotated[str, _text(r"^[0-7]{3,4}$", 'a mode is three or four octal digits in quotes, such as "0644"')] = (
         "0644"
     )
@@ -59,7 +59,7 @@ class Boot(_Model):
     """/boot/grub/menu.lst, as PV-GRUB (GRUB 0.97) reads it."""
 
     loader: BootLoader = "pv-grub"
-    """The loader that is to read the image: each reads other filesystems and features, and the image is made for it."""
+    """The boot loader of the image; imagebuild builds only what this loader can read."""
     timeout: Annotated[int, Field(ge=0, le=3600)] = 3
     """Seconds before the default entry starts."""
     default: Annotated[int, Field(ge=0)] = 0
@@ -117,7 +117,9 @@ class Kernel(_Model):
             found = f", found {' and '.join(given)}" if given else ""
             raise ValueError(f"exactly one of version, kernel, deb and rpm is needed{found}")
         if self.initrd is not None and self.kernel is None:
-            raise ValueError("initrd goes with kernel: kernels found by version have their own, a package's is made")
+            raise ValueError(
+                "initrd needs kernel: a kernel found by version has its own, and a package's is made in the tree"
+            )
         return self
 
 
@@ -125,7 +127,7 @@ class Machine(_Model):
     """One machine that boots the image."""
 
     timeout: Duration = timedelta(seconds=300)
-    """The limit, for a machine of ordinary speed; a slow one gets more."""
+    """Time limit on a machine of normal speed; longer on a slow one."""
     memory: Size = Field(default=512 * 2**20, validate_default=True)
     expect: Annotated[str, Field(min_length=1)] = "login:"
     """The text on the console that proves the boot."""
@@ -145,7 +147,7 @@ MachineOrFalse = Annotated[Machine | None, BeforeValidator(_machine, json_schema
 
 
 class Verify(_Model):
-    """How the finished image is proven."""
+    """How the finished image is verified."""
 
     qemu: MachineOrFalse = Machine()
     xen: MachineOrFalse = Machine()
@@ -156,8 +158,8 @@ class Verify(_Model):
 def _no_box(value: Any) -> Any:
     if isinstance(value, str) and value.lower() in ("box", "vagrant", "vagrant.box", "iso"):
         raise ValueError(
-            f"{value} is not possible: libvirt and VirtualBox start a disk by its own boot code, and an image for "
-            "PV-GRUB has none (its loader lies outside); allowed are raw, raw.zst, qcow2, vmdk, vhd"
+            f"{value} is not possible: libvirt and VirtualBox start a disk with its own boot code, and an image for "
+            "PV-GRUB has none (its loader is outside the image); allowed are raw, raw.zst, qcow2, vmdk, vhd"
         )
     return value
 
@@ -166,10 +168,10 @@ Output = Annotated[OutputFormat, BeforeValidator(_no_box)]
 
 
 class Recipe(_Model):
-    """What an image is to be."""
+    """The image."""
 
     name: Name
-    """Also the name of what is produced."""
+    """Name of the image and its files."""
     version: (
         Annotated[
             str,
@@ -187,10 +189,10 @@ class Recipe(_Model):
     system: System = System()
     files: tuple[File, ...] = ()
     scripts: tuple[ScriptOrName, ...] = ()
-    """Run inside the image's tree, in order; a file's name alone is short for {run: NAME}."""
+    """Scripts to run inside the image's tree, in order; a file name alone is short for {run: NAME}."""
     boot: Boot = Boot()
     verify: Verify = Verify()
     ec2: Ec2 | None = None
-    """How `imagebuild publish` brings the image to Amazon EC2."""
+    """How `imagebuild publish` publishes the image to Amazon EC2."""
     outputs: Annotated[tuple[Output, ...], Field(min_length=1)] = ("raw",)
-    """The shapes in which the image is written: raw (always, it is what is verified), raw.zst, qcow2, vmdk, vhd."""
+    """Output formats: raw (always, because raw is what is verified), raw.zst, qcow2, vmdk, vhd."""

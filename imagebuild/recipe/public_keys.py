@@ -19,7 +19,7 @@ _LINE = re.compile(
     rf"(?P<type>{'|'.join(map(re.escape, TYPES))})[ \t]+(?P<blob>[A-Za-z0-9+/]+=*)(?:[ \t]+(?P<comment>.*))?"
 )
 _PRIVATE = (b"PRIVATE KEY-----", b"PuTTY-User-Key-File", b"SSH PRIVATE KEY FILE")
-_MOST_BYTES = 2**20
+MOST_BYTES = 2**20
 
 
 def is_written_out(value: str) -> bool:
@@ -37,14 +37,14 @@ def public_keys(content: bytes) -> tuple[str, ...]:
         raise ValueError(
             "this is a PRIVATE key, which must never be in an image; name the public one, which ends in .pub"
         )
-    if len(content) > _MOST_BYTES:
-        raise ValueError("it is larger than 1 MiB: no file of public keys")
+    if len(content) > MOST_BYTES:
+        raise ValueError("it is larger than 1 MiB: not a file of public keys")
     if b"BEGIN SSH2 PUBLIC KEY" in content:
         raise ValueError("this is a public key in another form (RFC 4716); make it OpenSSH's: ssh-keygen -i -f FILE")
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError:
-        raise ValueError("this is no text, so no public key; it begins with ssh-ed25519, ssh-rsa …") from None
+        raise ValueError("not a text, so not a public key; a key begins with ssh-ed25519, ssh-rsa …") from None
     found = [
         _key(line.strip(), number)
         for number, line in enumerate(text.splitlines(), start=1)
@@ -58,9 +58,11 @@ def public_keys(content: bytes) -> tuple[str, ...]:
 def _key(line: str, number: int) -> str:
     match = _LINE.fullmatch(line)
     if match is None:
-        raise ValueError(f"line {number} is no public key of OpenSSH's; it begins with {', '.join(TYPES[:3])} …")
+        raise ValueError(f"line {number} is not an OpenSSH public key; a key begins with {', '.join(TYPES[:3])} …")
     if not _is_whole(match["type"], match["blob"]):
-        raise ValueError(f"the {match['type']} key in line {number} is damaged: copy it again, whole and in one line")
+        raise ValueError(
+            f"the {match['type']} key in line {number} is damaged: copy it again, complete and on one line"
+        )
     if any(ord(letter) < 32 and letter != "\t" for letter in line):
         raise ValueError(f"line {number} holds a control character")
     return line

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
+from imagebuild.recipe.reference_examples import EXAMPLES
 from imagebuild.recipe.schema import json_schema, model_schema
 
+_TIME_UNITS = ("h", "min", "s")
 _HEAD = """\
 # Recipe reference
 
-Made from the model (`imagebuild schema` prints it as JSON Schema, for editors). An unknown key is an error, and so is
-a wrong value: `imagebuild validate RECIPE` tells every mistake at once, with its line and column.
+Made from the model (`imagebuild schema` prints it as JSON Schema, for editors). Unknown keys and wrong
+values are errors: `imagebuild validate RECIPE` reports all of them at once, with line and column.
 
-Sizes are a number of bytes, or a number with a unit: `256MiB`, `2GiB`, `500MB`. Relative paths count from the recipe's
-folder. `${name}` is a variable's value, of `variables` or of `--set name=value`.
+Sizes are a number of bytes, or a number with a unit: `256MiB`, `2GiB`, `500MB`. Paths are relative to the recipe's
+directory. `${name}` is a variable's value, of `variables` or of `--set name=value`.
 """
 
 
@@ -66,6 +69,8 @@ def _section(name: str, part: dict[str, Any], parts: dict[str, Any]) -> str:
         if examples := value.get("examples"):
             about = f"{about} Such as {_code(examples[0])}.".strip()
         lines.append(f"| `{key}` | {_takes(value, parts)} | {default} | {_text(about)} |")
+    if example := EXAMPLES.get(name):
+        lines += ["", "```yaml", example.rstrip(), "```"]
     return "\n".join([*lines, ""])
 
 
@@ -76,6 +81,8 @@ def _takes(value: dict[str, Any], parts: dict[str, Any]) -> str:
     if "$ref" in value:
         return _takes(parts[value["$ref"].rpartition("/")[2]], parts)
     for key in ("anyOf", "oneOf", "allOf"):
+        if _is_size(value):
+            return _size_words(value[key])
         if key in value:
             words = dict.fromkeys(_takes(item, parts) for item in value[key] if item.get("type") != "null")
             return " or ".join(words)
@@ -107,9 +114,30 @@ def _scalar(value: dict[str, Any]) -> str:
 
 
 def _default(value: dict[str, Any]) -> str:
-    if "default" not in value or value["default"] in (None, [], {}) or isinstance(value["default"], dict):
+    """As a user writes it: `5min`, `20%`, `512MiB`; the model holds seconds, a number and bytes."""
+    default = value.get("default")
+    if default in (None, [], {}, "") or isinstance(default, dict):
         return ""
-    return _code(value["default"])
+    if isinstance(default, str) and (time := re.fullmatch(r"PT(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?", default)):
+        return _code(
+            "".join(f"{number}{unit}" for number, unit in zip(time.groups(), _TIME_UNITS, strict=True) if number)
+        )
+    if isinstance(default, float) and "%" in value.get("pattern", ""):
+        return _code(f"{default:g}%")
+    if _is_size(value) and isinstance(default, int):
+        return _code(f"{default // 2**20}MiB" if default % 2**20 == 0 else f"{default // 2**10}KiB")
+    return _code(default)
+
+
+def _is_size(value: dict[str, Any]) -> bool:
+    """A text with a unit, or a number of bytes."""
+    return any("MiB" in str(example) for example in value.get("examples", ()))
+
+
+def _size_words(alternatives: list[dict[str, Any]]) -> str:
+    """A size; a partition may also take a share of the rest, or all of it."""
+    more = [_takes(item, {}) for item in alternatives if "const" in item or "%" in item.get("pattern", "")]
+    return " or ".join(["size such as `256MiB`", *dict.fromkeys(more)])
 
 
 def _code(value: Any) -> str:

@@ -34,7 +34,7 @@ class Debian(Model):
 
 
 class Tar(Model):
-    """A tree that somebody made, as a tar archive."""
+    """A finished tree, as a tar archive."""
 
     path: FileName
     """The archive: .tar, or compressed with gzip, bzip2, xz, lzma or zstd."""
@@ -65,8 +65,8 @@ class OciLayout(Model):
     """The tree of a container image, from an OCI image layout."""
 
     path: FileName
-    """The layout's folder, with index.json and blobs/."""
-    tag: Annotated[str, text(r"^\S+$", "a tag holds no white space", examples=["latest"])] | None = None
+    """The layout's directory, with index.json and blobs/."""
+    tag: Annotated[str, text(r"^\S+$", "a tag must not contain white space", examples=["latest"])] | None = None
     """Which image, when the layout holds several."""
 
 
@@ -80,7 +80,7 @@ class Rootfs(Model):
     debian: Debian | None = None
     tar: Annotated[Tar, BeforeValidator(_path, json_schema_input_type=str | Tar)] | None = None
     directory: FileName | None = None
-    """A folder that holds the tree. Root builds it with its owners; of an ordinary user, own files become root's."""
+    """Directory of the tree. Root keeps the owners; an ordinary user's own files become root's."""
     image: Annotated[DiskImage, BeforeValidator(_path, json_schema_input_type=str | DiskImage)] | None = None
     oci: Annotated[OciLayout, BeforeValidator(_path, json_schema_input_type=str | OciLayout)] | None = None
 

@@ -11,7 +11,7 @@ _VARIABLE = r"\$\{"
 _INCLUDE = {
     "type": "array",
     "items": {"type": "string"},
-    "description": "Recipes to merge first: mappings deeply, lists replaced (or put behind with !append).",
+    "description": "Recipes to merge first: mappings are merged deeply, lists are replaced (or extended with !append).",
     "examples": [["base.yaml"]],
 }
 _VARIABLES = {

@@ -113,7 +113,7 @@ def _new_disk(answers: Answers) -> list[str]:
 
 def from_image(found: FoundImage) -> str:
     """The recipe of an image like one that exists, with that one's tree."""
-    rootfs = ["rootfs: # the tree inside this image; its own /boot/grub, fstab and network names are written anew",
+    rootfs = ["rootfs: # the tree inside this image; its own /boot/grub, fstab and network names are written again",
               f"  image: {_text(found.image)}"]  # fmt: skip
     layout: Layout = "hd00" if found.table else "hd0"
     disk = ["disk:", f"  layout: {layout} # {_LAYOUT_WORDS[layout]}", f"  size: {found.size} # as it was"]
@@ -126,9 +126,7 @@ def from_image(found: FoundImage) -> str:
         for group, volumes in found.groups:
             disk += [f"    {_text(group)}:", *(f"      - {_part(volume)}" for volume in volumes)]
     boot = ["boot: # as its menu.lst said"]
-    boot += (
-        [f"  timeout: {found.timeout}"] if found.timeout is not None else ["  timeout: 3 # its menu waited for ever"]
-    )
+    boot += [f"  timeout: {found.timeout}"] if found.timeout is not None else ["  timeout: 3 # its menu waited forever"]
     boot += [f"  default: {found.default}"] if found.default else []
     if found.command_line:
         boot.append(f"  command_line: {_text(found.command_line)} # root=… is added")
@@ -139,7 +137,7 @@ def from_image(found: FoundImage) -> str:
 def _recipe(name: str, *parts: list[str]) -> str:
     head = ["# yaml-language-server: $schema=recipe.schema.json",
             "# Written by `imagebuild init`; the schema comes from `imagebuild schema > recipe.schema.json`.", "",
-            "# Also the name of what is produced. Filesystem UUIDs come from it.", f"name: {_text(name)}",
+            "# Name of the image and its files. Filesystem UUIDs come from it.", f"name: {_text(name)}",
             "architecture: x86_64"]  # fmt: skip
     check = ["verify: # each boot must show this text on the console", '  qemu: { expect: "login:" }',
              '  xen: { expect: "login:" }']  # fmt: skip

@@ -34,7 +34,7 @@ AccountName = Annotated[
 
 
 class Password(Model):
-    """A password: a hash, or where to find one when building."""
+    """A password: its hash, or where the build finds the hash."""
 
     hash: SecretStr | None = None
     """A crypt(5) hash, such as `mkpasswd` prints."""
@@ -51,18 +51,18 @@ class Password(Model):
         if sum(value is not None for value in (self.hash, self.env, self.file)) != 1:
             raise ValueError("exactly one of hash, env and file is needed")
         if self.hash is not None and not _CRYPT.match(self.hash.get_secret_value()):
-            raise ValueError("not a crypt(5) hash ($y$…, $6$…, $5$…): a plain password does not belong into a recipe")
+            raise ValueError("not a crypt(5) hash ($y$…, $6$…, $5$…): never put a plain password into a recipe")
         return self
 
 
 class User(Model):
-    """One user: made, or, where the tree has it already (as root), given keys, groups and a password."""
+    """A user to create. A user that the tree already has (such as root) gets keys, groups and a password."""
 
     name: AccountName
     ssh_keys: tuple[FileName, ...] = ()
-    """Public keys for ~/.ssh/authorized_keys: files beside the recipe (what ends in .pub), or the keys themselves."""
+    """Public keys for ~/.ssh/authorized_keys: files (.pub) beside the recipe, or the keys themselves."""
     groups: tuple[AccountName, ...] = ()
-    """Groups of the tree that the user belongs to, beside the one of its own name."""
+    """Groups of the tree that the user joins, besides its own."""
     password: Password | None = None
     """Left out: no login with a password (keys still work)."""
     uid: Annotated[int, Field(ge=1, le=65533)] | None = None
@@ -76,7 +76,7 @@ class User(Model):
     ) = None
     """The user's full name, for people."""
     system: bool = False
-    """A service's user: a low number, no home unless one is named, no shell."""
+    """A service's user: low uid, no shell, no home unless given."""
 
     @property
     def made_with(self) -> tuple[str, ...]:
@@ -92,7 +92,7 @@ class User(Model):
         if self.system and self.home is None and self.ssh_keys:
             raise ValueError("a system user has no home for ssh_keys: give it one with home")
         if len(set(self.groups)) != len(self.groups):
-            raise ValueError("a group stands there twice")
+            raise ValueError("a group is listed twice")
         return self
 
 
@@ -118,7 +118,7 @@ class CloudInit(Model):
         Annotated[str, text(r"^[A-Z][A-Za-z0-9]*$", "a datasource of cloud-init has a name such as NoCloud or Ec2")],
         ...,
     ] = ()
-    """Where cloud-init is to look, in this order, such as [NoCloud, None]. Left out: as the package says."""
+    """Where cloud-init looks, in this order, such as [NoCloud, None]. Left out: as the package says."""
 
     @model_validator(mode="after")
     def _some_seed(self) -> CloudInit:
@@ -128,7 +128,7 @@ class CloudInit(Model):
 
 
 class System(Model):
-    """What most images need, written into the tree."""
+    """Settings that most images need, written into the tree."""
 
     hostname: (
         Annotated[
@@ -140,7 +140,7 @@ class System(Model):
     root_password: Password | None = None
     """Left out: root cannot log in with a password, as the tree's own /etc/shadow says."""
     users: tuple[User, ...] = ()
-    """Who can log in; a user named root gets keys for root."""
+    """Users who can log in; the user root gets keys for root."""
     timezone: (
         Annotated[
             str,
@@ -153,15 +153,15 @@ class System(Model):
     """The root filesystem fills a larger disk at the first boot (ext2, ext3, ext4, XFS, Btrfs; systemd)."""
     cloud_init: CloudInit | None = None
     keep: tuple[TraceName, ...] = ()
-    """What each machine makes for itself and is taken out of the tree last, unless its name stands here."""
+    """Machine-specific files to leave in the tree; imagebuild removes all others of these at the end."""
     remove: tuple[Literal["authorized-keys"], ...] = ()
-    """What is taken out only when its name stands here: the keys in root's and other users' authorized_keys."""
+    """Files to remove: authorized-keys are the keys in root's and other users' authorized_keys."""
 
     @model_validator(mode="after")
     def _one_word(self) -> System:
         names = [user.name for user in self.users]
         if twice := [name for name in names if names.count(name) > 1]:
-            raise ValueError(f"users: {twice[0]} stands there twice")
+            raise ValueError(f"users: {twice[0]} is listed twice")
         if self.root_password and any(user.name == "root" and user.password for user in self.users):
             raise ValueError("root has two passwords: root_password, and the one in users")
         return self
@@ -171,7 +171,7 @@ Argument = Annotated[str, text(r"^[^\x00-\x1f]*$", "an argument is one line, wit
 
 
 class Script(Model):
-    """A program that is run inside the image's tree while it is built, as root, and that must end with 0.
+    """A program to run as root inside the image's tree during the build; it must exit with 0.
 
     Scripts run in order, when files, users and everything else of `system` are there, before initrds are made and
     before the filesystems are. Each has processes, mounts and a host name of its own, /proc, a few devices, an empty
@@ -184,11 +184,11 @@ class Script(Model):
     environment: dict[
         Annotated[str, text(r"^[A-Za-z_][A-Za-z0-9_]*$", "a variable has a name such as PROFILE")], Argument
     ] = Field(default_factory=dict)
-    """More variables for it. No place for secrets: the plan shows them."""
+    """Additional environment variables. Not for secrets: the plan shows them."""
     network: bool = False
-    """Let it reach the network, by this machine's own name servers and proxies."""
+    """Give it network access, with this machine's name servers and proxies."""
     timeout: Duration = timedelta(minutes=10)
-    """It is ended when it takes longer."""
+    """Stop it after this time."""
 
 
 def _short(value: Any) -> Any:

@@ -108,7 +108,7 @@ class _Filler:
                 message = f"no variable of this name is used{did_you_mean(name, known)}{_listed(known)}"
                 self.problems.append(Problem(file, 0, 0, f"--set {name}", message))
             elif found := UNUSABLE.search(value):
-                message = f"found the character U+{ord(found[0]):04X}: no text may hold it"
+                message = f"found the character U+{ord(found[0]):04X}: a text must not contain it"
                 self.problems.append(Problem(file, 0, 0, f"--set {name}", message))
 
     def _text(self, text: str, above: tuple[str, ...]) -> str:
@@ -126,7 +126,9 @@ class _Filler:
     def _take(self, characters: int) -> None:
         self._room -= characters
         if self._room < 0:
-            raise _Problem(f"more than {MAX_CHARACTERS // 2**20} MiB with all variables filled in: that is no recipe")
+            raise _Problem(
+                f"more than {MAX_CHARACTERS // 2**20} MiB with all variables filled in: too large for a recipe"
+            )
 
     def _reference(self, match: re.Match[str], above: tuple[str, ...]) -> str:
         name = match["name"]
@@ -142,7 +144,7 @@ class _Filler:
             raise _Problem  # told before
         if name in above:
             self._failed.add(name)
-            raise _Problem(f"the variable is made of itself: {' → '.join((*above[above.index(name) :], name))}")
+            raise _Problem(f"the variable refers to itself: {' → '.join((*above[above.index(name) :], name))}")
         if name not in self._declared:
             known = {*self._declared, *self._settings}
             raise _Problem(

@@ -51,7 +51,7 @@ _NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _HINTS = (
     ("mapping values are not allowed", "; check the indentation, and quote a text that holds a colon and a space"),
     ("'\\t'", "; indent with spaces, not with tabs"),
-    ("cannot start any token", "; quote a text that begins so"),
+    ("cannot start any token", "; quote a text that starts with this character"),
     ("could not find expected ':'", "; a key ends with a colon and a space"),
     ("expected <block end>", "; check the indentation"),
     ("unknown escape character", "; in double quotes write \\\\ for \\"),
@@ -75,7 +75,7 @@ def read_yaml(path: Path) -> tuple[Mapping, list[Problem]]:
         raise RecipeError([*builder.problems, _syntax_problem(str(path), error, text)]) from None
     except (YAMLError, ValueError, OverflowError):  # ruamel on an escape such as "\UFFFFFFFF", and on its own reader
         place = builder.last
-        message = "not YAML: found something after this place that cannot be read"
+        message = "not YAML: the text after this position cannot be read"
         raise RecipeError([*builder.problems, place.problem("", message)]) from None
     return root, builder.problems
 
@@ -85,7 +85,7 @@ def _text_of(path: Path) -> str:
     try:
         content = read_named(path, MAX_FILE_BYTES)
     except FileNotFoundError:
-        raise _whole(file, "no such file: name a recipe that exists") from None
+        raise _whole(file, "there is no such file") from None
     except NotAFileError as error:
         advice = "name a recipe file in it" if path.is_dir() else "name a recipe file"
         raise _whole(file, f"{error.strerror}: {advice}") from None
@@ -103,9 +103,7 @@ def _text_of(path: Path) -> str:
         message = f"not UTF-8: found the byte 0x{content[error.start]:02x} at offset {error.start}; save it as UTF-8"
         raise RecipeError([place.problem("", message)]) from None
     if found := _UNPRINTABLE.search(text):
-        message = (
-            f"found the control character U+{ord(found[0]):04X}: take it out, or write it as \\x.. in double quotes"
-        )
+        message = f"found the control character U+{ord(found[0]):04X}: remove it, or write it as \\x.. in double quotes"
         raise RecipeError([_place_at(file, text[: found.start()]).problem("", message)])
     return text
 
@@ -124,7 +122,7 @@ def _syntax_problem(file: str, error: MarkedYAMLError, text: str) -> Problem:
     if error.context:
         message += f" ({error.context}"
         if error.context_mark and mark and error.context_mark.line != mark.line:
-            message += f" that begins at line {error.context_mark.line + 1}"
+            message += f" that starts at line {error.context_mark.line + 1}"
         message += ")"
     message += next((hint for words, hint in _HINTS if error.problem and words in error.problem), "")
     if mark and text[max(mark.index - 1, 0) : mark.index + 1] == "${":
@@ -154,7 +152,7 @@ class _Builder:
                     pass
                 case DocumentStartEvent():
                     if root is not None:
-                        self._stop(event, [], "a second document begins here: a recipe is one document, without ---")
+                        self._stop(event, [], "a second document starts here: a recipe is one document, without ---")
                 case _:
                     root = self._node(event, [])
         if root is None or (isinstance(root, Scalar) and root.value is None):
@@ -184,7 +182,9 @@ class _Builder:
         if isinstance(event, AliasEvent):
             return self._alias(event, steps)
         if len(steps) > MAX_DEPTH:
-            self._stop(event, steps[:3], f"nested more than {MAX_DEPTH} levels deep: no key of a recipe is that deep")
+            self._stop(
+                event, steps[:3], f"nested more than {MAX_DEPTH} levels deep: recipes are not nested that deeply"
+            )
         before = self._count
         self._add(1, event, steps)
         self._check_tag(event, steps)
@@ -205,13 +205,15 @@ class _Builder:
     def _add(self, nodes: int, event: Any, steps: list[str | int]) -> None:
         self._count += nodes
         if self._count > MAX_NODES:
-            self._stop(event, steps[:3], f"more than {MAX_NODES} values, aliases written out: that is no recipe")
+            self._stop(
+                event, steps[:3], f"more than {MAX_NODES} values, counting every use of an alias: too many for a recipe"
+            )
 
     def _alias(self, event: Any, steps: list[str | int]) -> Node:
         anchored = self._anchors.get(event.anchor)
         if anchored is None:
             if event.anchor in self._anchors:
-                self._stop(event, steps, f"the alias *{event.anchor} stands inside its own anchor: it would never end")
+                self._stop(event, steps, f"the alias *{event.anchor} is inside its own anchor: it never ends")
             self._stop(event, steps, f"the alias *{event.anchor} has no anchor &{event.anchor} before it")
         node, weight = anchored
         self._add(weight, event, steps)
@@ -235,8 +237,8 @@ class _Builder:
             node = self._node(self._next(), [*steps, key])
             if key in entries:
                 first = entries[key].place
-                message = f"this key stands here again, the first is at line {first.line}, column {first.column}"
-                self._problem(following, [*steps, key], message + ": keep one of the two")
+                message = f"duplicate key; the first is at line {first.line}, column {first.column}"
+                self._problem(following, [*steps, key], message + ": remove one of them")
             else:
                 entries[key] = Entry(self._place(following), node)
         return Mapping(self._place(event), entries)
@@ -247,8 +249,8 @@ class _Builder:
             self._stop(event, steps, f"found {what} as a key: a key is a text")
         if event.value == "<<" and event.implicit[0]:
             self._stop(
-                event, steps, "merge keys (<<) are not part of YAML 1.2: write the keys out, or put them into a file "
-                "of their own and name it under include",
+                event, steps, "merge keys (<<) are not part of YAML 1.2: write the keys out, or put them into a "
+                "separate file and list it under include",
             )  # fmt: skip
         key = self._scalar(event, steps)
         if not isinstance(key.value, str):
@@ -261,7 +263,7 @@ class _Builder:
     def _scalar(self, event: Any, steps: list[str | int]) -> Scalar:
         place, text = self._place(event), str(event.value)
         if found := UNUSABLE.search(text):
-            self._problem(event, steps, f"found the character U+{ord(found[0]):04X}: no text may hold it")
+            self._problem(event, steps, f"found the character U+{ord(found[0]):04X}: a text must not contain it")
             text = UNUSABLE.sub("", text)
         unquoted = bool(event.implicit[0]) and event.tag is None
         if unquoted and _NOT_FINITE.fullmatch(text):

@@ -67,10 +67,10 @@ def _filesystem(volume: BootVolume, work: _Work) -> None:
     elif remade is not None and volume.refused:
         words = [word.format(uuid=volume.uuid) for word in remade.make]
         step = Remake((*words, *_label(volume)), remade.mount_options)
-        work.do(step, f"{volume.place} made anew as {remade.title}, all files copied")
+        work.do(step, f"{volume.place} made again as {remade.title}, all files copied")
     elif any(name not in _DROPPED_IN_PLACE for name in volume.refused):
         names = ", ".join(volume.refused)
-        work.do(Remake(_ext(volume)), f"{volume.place} made anew without {names}, all files copied")
+        work.do(Remake(_ext(volume)), f"{volume.place} made again without {names}, all files copied")
     elif dropped := [name for name in _DROPPED_IN_PLACE if name in unwanted]:
         work.do(DropFeatures(tuple(dropped)), f"{volume.place} without {', '.join(dropped)}: its files stay in place")
 
@@ -92,7 +92,7 @@ def _menu(volume: BootVolume, work: _Work) -> None:
         return
     if text is None:
         path, text = volume.other_menus[0]
-        change = f"{volume.menu_path}: written anew from {path}, a regular file in place of what could not be read"
+        change = f"{volume.menu_path}: written again from {path}, a regular file in place of what could not be read"
     else:
         change = ""
     can_save = volume.has_saved_default

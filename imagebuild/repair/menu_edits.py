@@ -69,10 +69,10 @@ def _edited(
         elif word == "kernel":
             line = _kernel_line(line, steady_names if number in initrds else {}, changes)
         elif word in ("pause", "lock"):
-            changes.append(f"`{line.strip()}` is gone: the loader waited there for somebody")
+            changes.append(f"`{line.strip()}` removed: the loader waited there for a key")
             continue
         elif word == "savedefault" and not can_save:
-            changes.append("`savedefault` is gone: it has no file to write to, and ends in Error 15")
+            changes.append("removed `savedefault`: it has no file to write to, and fails with Error 15")
             continue
         kept.append(line)
     return Edited("\n".join(kept), tuple(dict.fromkeys(changes)))
@@ -83,7 +83,7 @@ def _set_timeout(lines: list[str], text: str, changes: list[str]) -> None:
         return
     lines[:] = [line for line in lines if split_command(line)[0] != "timeout"]
     lines.insert(0, f"timeout {_TIMEOUT_SECONDS}")
-    changes.append(f"timeout {_TIMEOUT_SECONDS}: without one, PV-GRUB waits at the menu for ever")
+    changes.append(f"timeout {_TIMEOUT_SECONDS}: without one, PV-GRUB waits at the menu forever")
 
 
 def _set_default(lines: list[str], text: str, changes: list[str]) -> None:
@@ -94,7 +94,7 @@ def _set_default(lines: list[str], text: str, changes: list[str]) -> None:
     for number, line in enumerate(lines):
         if split_command(line)[0] == "default":
             lines[number] = f"default {taken.entry}"
-    changes.append(f"default {taken.entry}, which PV-GRUB takes anyway: {taken.reason}")
+    changes.append(f"default {taken.entry}, which PV-GRUB uses anyway: {taken.reason}")
 
 
 def _set_roots(lines: list[str], place: str, changes: list[str]) -> None:

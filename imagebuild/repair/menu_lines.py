@@ -31,10 +31,10 @@ def mend_lines(lines: list[str], changes: list[str]) -> list[str]:
 def _with_plain_blanks(lines: list[str], changes: list[str]) -> list[str]:
     if lines and lines[0].startswith("\ufeff"):
         lines = [lines[0].removeprefix("\ufeff"), *lines[1:]]
-        changes.append("the byte order mark before the first word is gone: GRUB 0.97 takes it for a part of the word")
+        changes.append("removed the byte order mark before the first word: GRUB 0.97 reads it as part of the word")
     if any("\u00a0" in line for line in lines):
         lines = [line.replace("\u00a0", " ") for line in lines]
-        changes.append("no-break spaces are blanks now: for GRUB 0.97 only a space and a tab are")
+        changes.append("replaced no-break spaces by spaces: GRUB 0.97 accepts only space and tab as blanks")
     return lines
 
 
@@ -45,7 +45,7 @@ def _without_backslashes(lines: list[str], changes: list[str]) -> list[str]:
     for line in lines:
         if joins:
             if _is_command(line) or not done[-1].strip() or done[-1].lstrip().startswith("#") or _is_title(done[-1]):
-                changes.append(f"a backslash is gone before `{line.strip()}`: it took that line into its own")
+                changes.append(f"removed a backslash before `{line.strip()}`: it joined that line to the one before")
             else:
                 line = f"{done.pop().rstrip()} {line.lstrip()}"
                 changes.append("a line that a backslash continued is one line: only GRUB 0.97 joins such lines")
@@ -101,9 +101,9 @@ def _entry(lines: list[str], head: list[str], changes: list[str]) -> list[str]:
         if word in _HEAD_ONLY:
             if all(split_command(other)[0] != word for other in head):
                 head.insert(0, line.strip())
-            changes.append(f"`{line.strip()}` stands above the entries: in one it is Error 27")
+            changes.append(f"`{line.strip()}` moved above the entries: inside an entry it is Error 27")
         elif word in _ONLY_PRINT:
-            changes.append(f"`{line.strip()}` is gone: it starts nothing, and an error of it ends the entry")
+            changes.append(f"`{line.strip()}` removed: it starts nothing, and its error would end the entry")
         else:
             kept.append(line)
     return _in_order(kept, changes)

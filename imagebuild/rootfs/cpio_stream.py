@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from typing import IO
 
 from imagebuild.errors import BuildError
+from imagebuild.formats.foreign import ForeignError, number
 from imagebuild.formats.text import escaped
 from imagebuild.rootfs.archive import MOST_CONTENT_BYTES, MOST_MEMBERS, clean_name
 
@@ -92,8 +93,9 @@ class CpioMembers:
         if header[:6] not in _MAGIC:
             raise self._damaged(f"no cpio header, but {header[:6]!r}")
         try:
-            fields = [int(header[start : start + 8], 16) for start in range(6, _HEADER_BYTES, 8)]
-        except ValueError as error:
+            text = header.decode("latin-1")
+            fields = [number(text[start : start + 8], base=16) for start in range(6, _HEADER_BYTES, 8)]
+        except ForeignError as error:
             raise self._damaged(str(error)) from error
         inode, mode, uid, gid, links, mtime, size, major, minor, rdev_major, rdev_minor, name_bytes, _check = fields
         if not 0 < name_bytes <= _MOST_NAME_BYTES:
@@ -131,6 +133,6 @@ def _exactly(stream: IO[bytes], size: int) -> bytes:
     while len(data) < size:
         piece = stream.read(size - len(data))
         if not piece:
-            raise BuildError("a package's payload ends early", resolution="get the package again")
+            raise BuildError("a package's payload ends early", resolution="download the package again")
         data = data + piece if data else piece
     return data

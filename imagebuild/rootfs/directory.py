@@ -25,10 +25,12 @@ from imagebuild.formats.text import escaped
 from imagebuild.host import command, lifeline, namespace
 from imagebuild.host.digest import file_sha256
 from imagebuild.host.scratch import scratch_folder
+from imagebuild.host.sparse import data_extents, read_extent
 
 # What a running system mounts there belongs to that system, not to the tree.
 _KERNELS_OWN = ("proc", "sys", "dev", "run")
 _MOST_BYTES_AT_ONCE = 2**20
+_LARGE_HOLES_BYTES = 2**30
 _CHANGED = 1  # tar's exit code when a file changed while it was read
 
 
@@ -72,7 +74,7 @@ def pack_directory(directory: Path, archive: Path, progress: Progress) -> None:
         raise BuildError(
             f"rootfs.directory: {directory} changed while it was read",
             details=finished.tail(),
-            resolution="build again when nothing writes into it",
+            resolution="build again while nothing writes to it",
         )
     if finished.exit_code != 0:
         raise BuildError(f"rootfs.directory: packing {directory} failed", details=finished.tail())
@@ -87,7 +89,7 @@ def _digest(root: Path) -> str:
         except OSError as error:
             raise BuildError(
                 f"rootfs.directory: {escaped(str(path))} cannot be read: {error.strerror}",
-                resolution="permit reading it, or build as its owner or as root",
+                resolution="make it readable, or build as its owner or as root",
             ) from error
     return digest.hexdigest()
 
@@ -97,7 +99,7 @@ def _entry(root: Path, path: Path, links: dict[tuple[int, int], str]) -> list[ob
     name = str(path.relative_to(root))
     content = ""
     if stat.S_ISREG(status.st_mode):
-        content = file_sha256(path)
+        content = _content_digest(path, status)
     elif stat.S_ISLNK(status.st_mode):
         content = str(path.readlink())
     same_as = links.setdefault((status.st_dev, status.st_ino), name) if status.st_nlink > 1 else name
@@ -106,6 +108,19 @@ def _entry(root: Path, path: Path, links: dict[tuple[int, int], str]) -> list[ob
         name, status.st_mode, status.st_uid, status.st_gid, status.st_size if content else 0, status.st_mtime_ns,
         status.st_rdev, content, same_as, sorted(xattrs.items()),
     ]  # fmt: skip
+
+
+def _content_digest(path: Path, status: os.stat_result) -> str:
+    """The file's sha256; of one with large holes that of its data and their places: to read them would take hours."""
+    if status.st_size - status.st_blocks * 512 < _LARGE_HOLES_BYTES:
+        return file_sha256(path)
+    digest = hashlib.sha256(b"sparse")
+    with path.open("rb") as file:
+        for extent in data_extents(file.fileno()):
+            digest.update(f"{extent.start} {extent.length} ".encode())
+            for piece in read_extent(file.fileno(), extent, _MOST_BYTES_AT_ONCE):
+                digest.update(piece)
+    return f"sparse {status.st_size} {digest.hexdigest()}"
 
 
 def _xattr_names(path: Path) -> list[str]:
@@ -128,7 +143,7 @@ def _walk(root: Path) -> Iterator[Path]:
         except OSError as error:
             raise BuildError(
                 f"rootfs.directory: {escaped(str(directory))} cannot be read: {error.strerror}",
-                resolution="permit reading it, or build as its owner or as root",
+                resolution="make it readable, or build as its owner or as root",
             ) from error
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):

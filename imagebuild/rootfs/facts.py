@@ -13,6 +13,7 @@ from typing import Literal
 from urllib.parse import quote_from_bytes
 
 from imagebuild.families.table import RELEASE_FILES, TOOLS, family_name
+from imagebuild.formats.foreign import number_or_none
 from imagebuild.formats.text import escaped
 from imagebuild.plan.facts import Account, Attribute, DeviceNode, Group, Noted, TreeFacts, Usage
 from imagebuild.plan.tidy import WATCHED
@@ -21,7 +22,7 @@ from imagebuild.rootfs import archive
 from imagebuild.rootfs.archive import Members
 from imagebuild.rootfs.kernels import KernelsFound
 from imagebuild.rootfs.packages import DPKG_STATUS
-from imagebuild.rootfs.rpm_database import OLDER, SQLITE
+from imagebuild.rootfs.rpm_database import OLDER, SQLITE, RpmPackages, rpm_packages
 from imagebuild.rootfs.tree_names import TreeNames
 
 _XATTR = "SCHILY.xattr."
@@ -31,7 +32,7 @@ _MOST_HOSTS = 2**20
 _BLOCK = 4096
 _DEPTH = 3
 _MOST_TEXT_BYTES = 64 * 2**20
-_MOST_DATABASE_BYTES = 1024 * 2**20
+_MOST_ID = 2**32 - 1  # uid_t and gid_t
 
 
 @dataclass(slots=True)
@@ -46,7 +47,7 @@ class _Found:
     group: str = ""
     hosts: str | None = None
     dpkg_status: str = ""
-    rpm_database: bytes | None = None
+    rpm_packages: RpmPackages | None = None
     older_rpm_database: str = ""
     user_xattrs: bool = False
     newest: int = 0
@@ -60,13 +61,13 @@ class _Found:
 
 @dataclass(frozen=True, slots=True)
 class PackageRecords:
-    """What a tree's package managers have written down: dpkg's status file, rpm's database.
+    """What a tree's package managers have written down: dpkg's status file, what is in rpm's database.
 
     `older_rpm_database`: the path of a database in a form that is not read.
     """
 
     dpkg_status: str
-    rpm_database: bytes | None
+    rpm_packages: RpmPackages | None
     older_rpm_database: str
 
 
@@ -92,7 +93,7 @@ def read_tree(path: Path, digest: str) -> tuple[TreeFacts, PackageRecords]:
             found.kernels.look_at(name, member, members)
             if member.isreg():
                 _look_into(found, name, member, members)
-    records = PackageRecords(found.dpkg_status, found.rpm_database, found.older_rpm_database)
+    records = PackageRecords(found.dpkg_status, found.rpm_packages, found.older_rpm_database)
     return _facts(found, digest), records
 
 
@@ -156,7 +157,7 @@ def _look_into(found: _Found, name: str, member: tarfile.TarInfo, members: Membe
     elif name == DPKG_STATUS:
         found.dpkg_status = _text(members, member)
     elif name in SQLITE:
-        found.rpm_database = members.content(member, _MOST_DATABASE_BYTES)
+        found.rpm_packages = rpm_packages(members.open(member), member.size)
     elif name in OLDER:
         found.older_rpm_database = f"/{name}"
 
@@ -191,12 +192,15 @@ def _facts(found: _Found, digest: str) -> TreeFacts:
 def _accounts(passwd: str) -> Iterator[Account]:
     """passwd(5), without lines that are none, such as NIS's."""
     for fields in (line.split(":") for line in passwd.splitlines()):
-        if len(fields) == 7 and fields[2].isdecimal() and fields[3].isdecimal():
-            yield Account(name=fields[0], uid=int(fields[2]), gid=int(fields[3]), home=fields[5])
+        if len(fields) != 7:
+            continue
+        uid, gid = (number_or_none(field, most=_MOST_ID) for field in fields[2:4])
+        if uid is not None and gid is not None:
+            yield Account(name=fields[0], uid=uid, gid=gid, home=fields[5])
 
 
 def _groups(group: str) -> Iterator[Group]:
     """group(5)."""
     for fields in (line.split(":") for line in group.splitlines()):
-        if len(fields) == 4 and fields[2].isdecimal():
-            yield Group(name=fields[0], gid=int(fields[2]))
+        if len(fields) == 4 and (gid := number_or_none(fields[2], most=_MOST_ID)) is not None:
+            yield Group(name=fields[0], gid=gid)

@@ -6,7 +6,6 @@ of it onto a second disk, which is a file of the cache: many times faster than t
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,15 +14,20 @@ from typing import Any
 from imagebuild.errors import BuildError, HostError
 from imagebuild.events import Progress
 from imagebuild.filesystems.table import KNOWN, known
+from imagebuild.formats.foreign import ForeignError, json_value, whole
+from imagebuild.formats.text import escaped, excerpt
 from imagebuild.host import command
 from imagebuild.host.guest import FILESYSTEMS, Drive, Guest, appliance
 from imagebuild.host.mountable import remedy
 from imagebuild.host.sparse import data_extents
+from imagebuild.image.raw_view import format_of
+from imagebuild.limits import IMAGE
 from imagebuild.plan.steps import TakeImage
 from imagebuild.rootfs.guest_fstab import GuestDisk, Mount, mounts_of, swap_files
 from imagebuild.vocabulary import Accelerator
 
 _FORMATS = ("raw", "qcow2", "vmdk")
+_LOOK_TIMEOUT_SECONDS = 120
 _CONVERT = "convert it into one file first: qemu-img convert -O qcow2 OLD NEW"
 _NO_TREE = ("swap", "unknown", "crypto_LUKS", "LVM2_member", "linux_raid_member")
 _RELEASES = ("/etc/fstab", "/etc/os-release", "/usr/lib/os-release", "/etc/redhat-release", "/etc/debian_version",
@@ -48,19 +52,36 @@ class ImageFile:
 def examine(path: Path) -> ImageFile:
     """What kind of image the file is. Raises BuildError for one that needs other files, or another format."""
     command.require("qemu-img", "qemu-utils")
-    finished = command.attempt(["qemu-img", "info", "--force-share", "--output=json", str(path)])
-    if finished.exit_code != 0:
-        raise BuildError(f"rootfs.image: {path.name} is not a readable image", details=finished.tail())
-    info = json.loads(finished.output)
-    found = str(info["format"])
-    if found not in _FORMATS:
+    found = _format(path)
+    argv = ["qemu-img", "info", "--force-share", "--output=json", "-f", found, str(path)]
+    finished = command.attempt(argv, timeout_seconds=_LOOK_TIMEOUT_SECONDS)
+    try:
+        info = json_value(finished.output) if finished.exit_code == 0 else {}
+        size_bytes = whole(info["virtual-size"], most=IMAGE.most)
+    except (ForeignError, KeyError, TypeError) as error:
         raise BuildError(
-            f"rootfs.image: {path.name} is in the format {found}; {', '.join(_FORMATS)} are read", resolution=_CONVERT
-        )
+            f"rootfs.image: {escaped(path.name)} is not a readable image", details=finished.tail() or str(error)
+        ) from None
     if others := _other_files(info, path):
         # A file that an image names could be any file of this machine, and the cache's key would not know its content.
-        raise BuildError(f"rootfs.image: {path.name} is only a part: it needs {', '.join(others)}", resolution=_CONVERT)
-    return ImageFile(path, found, int(info["virtual-size"]))
+        names = excerpt(", ".join(others))
+        raise BuildError(f"rootfs.image: {escaped(path.name)} is only a part: it needs {names}", resolution=_CONVERT)
+    return ImageFile(path, found, size_bytes)
+
+
+def _format(path: Path) -> str:
+    """qemu-img's name for the format; looked at here first, because qemu-img opens whatever an image names."""
+    try:
+        found = format_of(path)
+    except OSError as error:
+        raise BuildError(f"rootfs.image: {escaped(str(path))} cannot be read: {error.strerror}") from error
+    if found.refused:
+        raise BuildError(f"rootfs.image: {escaped(path.name)} is {found.refused}", resolution=_CONVERT)
+    if found.driver not in _FORMATS:
+        raise BuildError(
+            f"rootfs.image: {escaped(path.name)} is {found.shown}; {', '.join(_FORMATS)} are read", resolution=_CONVERT
+        )
+    return found.driver
 
 
 def _other_files(info: dict[str, Any], path: Path) -> list[str]:
@@ -170,7 +191,7 @@ def _mount_others(guest: Guest, disk: GuestDisk, mounts: tuple[Mount, ...], prog
             if mount.is_of_the_system():
                 raise BuildError(
                     f"rootfs.image: {mount.path} of the image's fstab is {mount.device}, which is not in the image",
-                    resolution="give an image that holds the whole system",
+                    resolution="use an image that contains the whole system",
                 )
             progress.note(f"{mount.path} is left out: {mount.device} of the image's fstab is not in the image")
             continue

@@ -13,12 +13,14 @@ from pathlib import Path, PurePosixPath
 
 from imagebuild.errors import BuildError
 from imagebuild.formats.kernel_file import unwrap
+from imagebuild.formats.text import escaped
 from imagebuild.host.cache import Cache
 from imagebuild.host.cache_kinds import Kind
 from imagebuild.host.digest import file_sha256
 from imagebuild.plan.facts import KernelInTree, OwnKernel, TreeFacts, Usage
 from imagebuild.recipe.load import LoadedRecipe
 from imagebuild.recipe.model import Kernel
+from imagebuild.recipe.named_file import open_named, read_whole
 from imagebuild.rootfs.archive import clean_name
 from imagebuild.rootfs.kernels import KernelsFound, initrd_facts
 from imagebuild.rootfs.package_file import opened
@@ -29,13 +31,17 @@ _DEPTH = 3
 _MOST_BYTES = 512 * 2**20
 
 
+def own_kernels(loaded: LoadedRecipe, cache: Cache) -> tuple[OwnKernel, ...]:
+    """The kernels that the recipe brings along. Raises BuildError for a file that cannot be read, or is no package."""
+    return tuple(_own(wanted, loaded.folder, cache) for wanted in loaded.recipe.boot.kernels if wanted.files)
+
+
 def with_own_kernels(facts: TreeFacts, loaded: LoadedRecipe, cache: Cache) -> TreeFacts:
     """The tree's facts, and those of the kernels that the recipe brings along.
 
     Raises BuildError for a file that cannot be read, or is no package.
     """
-    own = tuple(_own(wanted, loaded.folder, cache) for wanted in loaded.recipe.boot.kernels if wanted.files)
-    return facts.model_copy(update={"own_kernels": own})
+    return facts.model_copy(update={"own_kernels": own_kernels(loaded, cache)})
 
 
 def _own(wanted: Kernel, directory: Path, cache: Cache) -> OwnKernel:
@@ -79,7 +85,7 @@ def _packages(paths: list[Path]) -> tuple[tuple[KernelInTree, ...], tuple[Usage,
     content: dict[str, int] = defaultdict(int)
     inodes: dict[str, int] = defaultdict(int)
     for path in paths:
-        with path.open("rb") as file, opened(file, path.name) as members:
+        with open_named(path) as file, opened(file, path.name) as members:
             for member in members:
                 name = clean_name(member.name)
                 found.look_at(name, member, members)
@@ -100,9 +106,13 @@ def _blocks(size: int) -> int:
 
 
 def _content(path: Path) -> bytes:
-    if path.stat().st_size > _MOST_BYTES:
-        raise BuildError(f"boot.kernels: {path.name} is larger than {_MOST_BYTES} bytes: no kernel or initrd is")
-    return path.read_bytes()
+    try:
+        return read_whole(path, _MOST_BYTES)
+    except OSError as error:
+        raise BuildError(
+            f"boot.kernels: {escaped(path.name)} cannot be read: {error.strerror}",
+            resolution="name a kernel or an initrd",
+        ) from error
 
 
 def _sha256(path: Path) -> str:

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from imagebuild.formats.bzimage import KernelFacts
+from imagebuild.formats.foreign import number_or_none
 from imagebuild.formats.initrd import InitrdError, holds_lvm, holds_module, read_initrd
 from imagebuild.formats.kernel_config import built_in, is_xen_pv
 from imagebuild.formats.kernel_file import unwrap
+from imagebuild.limits import BOOT_FILE
 from imagebuild.plan.facts import InitrdInTree, KernelInTree
 from imagebuild.rootfs.package_file import PackageMembers as Members
 from imagebuild.vocabulary import ROOT_TYPES
@@ -30,8 +32,6 @@ _BUILTIN = re.compile(r"(?:usr/)?lib/modules/(?P<version>[^/]+)/modules\.builtin
 _MODULE = re.compile(r"(?:usr/)?lib/modules/(?P<version>[^/]+)/.*/(?P<name>[^/]+)\.ko(?:\.(?:gz|xz|zst))?")
 # dpkg's list of each package's files (dpkg-query(1), --listfiles); a co-installable one has its architecture behind.
 _PACKAGE_FILES = re.compile(r"var/lib/dpkg/info/(?P<package>linux-[^/:]+)(?::[^/]+)?\.list")
-_MOST_KERNEL_BYTES = 256 * 2**20
-_MOST_INITRD_BYTES = 512 * 2**20
 _MOST_TEXT_BYTES = 64 * 2**20
 
 
@@ -68,7 +68,7 @@ class KernelsFound:
             return
         elif match := _INITRD.fullmatch(name):
             version = match["debian"] or match["dracut"] or match["suse"]
-            self._initrds[version] = initrd_facts(f"/{name}", members.content(member, _MOST_INITRD_BYTES))
+            self._initrds[version] = initrd_facts(f"/{name}", members.content(member, BOOT_FILE.most))
         elif match := _MODULE.fullmatch(name):
             known = self._modules.setdefault(match["version"], set())
             if (module := _ASKED.get(_plain(match["name"]))) is not None:
@@ -88,7 +88,7 @@ class KernelsFound:
         if member.islnk():
             found = self._files.get(member.linkname.removeprefix("./").lstrip("/"))
         elif member.isreg():
-            facts = unwrap(members.content(member, _MOST_KERNEL_BYTES))
+            facts = unwrap(members.content(member, BOOT_FILE.most))
             found = _Kernel(f"/{name}", member.size, facts) if facts else None
         else:
             return
@@ -159,8 +159,8 @@ def version_key(version: str) -> list[tuple[int, int, str]]:
     parts = re.findall(r"\d+|~|-rc|[^\d~]+", version)
     key = []
     for part in parts:
-        if part.isdigit():
-            key.append((2, int(part), ""))
+        if (number := number_or_none(part)) is not None:
+            key.append((2, number, ""))
         else:
             key.append((0, 0, "") if part in ("~", "-rc") else (1 if part.startswith((".", "-")) else 3, 0, part))
     return [*key, (1, 0, "")]

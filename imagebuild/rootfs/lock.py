@@ -44,7 +44,9 @@ def with_lock(loaded: LoadedRecipe, lock_of: Path | None = None) -> LoadedRecipe
     """
     lock, path = read_lock(lock_of or loaded.path)
     if lock.source != source_digest(tree_source(loaded.recipe)) or lock.architecture != loaded.recipe.architecture:
-        message = f"it was made for another rootfs than {loaded.path} has; make it again: imagebuild lock {loaded.path}"
+        message = (
+            f"it belongs to another rootfs than that of {loaded.path}; make it again: imagebuild lock {loaded.path}"
+        )
         raise RecipeError([Problem(str(path), 0, 0, "", message)])
     return replace(loaded, lock=lock, files=(*loaded.files, path))
 

@@ -6,7 +6,7 @@ Source: the OCI image specification 1.1 (image-layout.md, image-index.md, manife
 from __future__ import annotations
 
 import hashlib
-import json
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,10 @@ from typing import Any
 
 from imagebuild.errors import BuildError
 from imagebuild.events import Progress
+from imagebuild.formats.foreign import ForeignError, json_value, shortened
+from imagebuild.formats.text import escaped, excerpt
 from imagebuild.plan.steps import TakeOci
+from imagebuild.recipe.named_file import open_named, read_whole
 from imagebuild.rootfs.oci_layers import merge_layers
 
 _ARCHITECTURES = {"x86_64": "amd64", "i386": "386"}  # as Go, and so OCI, calls them
@@ -25,6 +28,7 @@ _LAYER = re.compile(
     r"|docker\.image\.rootfs\.diff\.tar|docker\.image\.rootfs\.foreign\.diff\.tar)([+.](gzip|zstd))?"
 )
 _DIGEST = re.compile(r"(?P<algorithm>sha256|sha512):(?P<digits>[0-9a-f]{64}|[0-9a-f]{128})")
+_COPY_AGAIN = "copy the complete layout again (skopeo copy, or podman save --format oci-dir)"
 _MOST_JSON_BYTES = 4 * 2**20
 _MOST_INDEXES = 100
 _MOST_LAYERS = 1000
@@ -50,21 +54,21 @@ def find_image(step: TakeOci, layout: Path) -> OciImage:
     wanted = f"for {_ARCHITECTURES[step.architecture]}" + (f" with the tag {step.tag}" if step.tag else "")
     if not candidates:
         raise BuildError(
-            f"rootfs.oci: {layout.name} holds no image {wanted}", resolution=f"it holds: {_listed(layout)}"
+            f"rootfs.oci: {layout.name} contains no image {wanted}", resolution=f"it contains: {_listed(layout)}"
         )
     digests = {str(candidate.get("digest")) for candidate in candidates}
     if len(digests) > 1:
         raise BuildError(
             f"rootfs.oci: {layout.name} holds {len(digests)} images {wanted}",
-            resolution=f"name one by its tag: oci: {{path: …, tag: …}}; it holds: {_listed(layout)}",
+            resolution=f"name one by its tag: oci: {{path: …, tag: …}}; it contains: {_listed(layout)}",
         )
     manifest = _json(_blob(layout, candidates[0]), "the manifest")
     _check_platform(layout, manifest, step)
-    layers = [_layer(layout, descriptor) for descriptor in manifest.get("layers", ())]
-    if not layers or len(layers) > _MOST_LAYERS:
-        raise BuildError(
-            f"rootfs.oci: the image has {len(layers)} layers", resolution=f"1 to {_MOST_LAYERS} are supported"
-        )
+    listed = manifest.get("layers")
+    if not isinstance(listed, list) or not 0 < len(listed) <= _MOST_LAYERS:
+        number = f"{len(listed)} layers" if isinstance(listed, list) else "no list of layers"
+        raise BuildError(f"rootfs.oci: the image has {number}", resolution=f"1 to {_MOST_LAYERS} are supported")
+    layers = [_layer(layout, descriptor) for descriptor in listed]
     return OciImage(tuple(layers), digests.pop())
 
 
@@ -82,7 +86,7 @@ def _manifests(layout: Path, index: dict[str, Any], step: TakeOci) -> list[dict[
     while waiting:
         descriptor, inside = waiting.pop(0)
         # A tag stands in index.json itself; an index under it is one image for several architectures.
-        if not inside and step.tag is not None and descriptor.get("annotations", {}).get(_REF_NAME) != step.tag:
+        if not inside and step.tag is not None and _annotated(descriptor) != step.tag:
             continue
         if descriptor.get("mediaType") in _INDEXES:
             seen += 1
@@ -117,7 +121,7 @@ def _check_platform(layout: Path, manifest: dict[str, Any], step: TakeOci) -> No
     found = config.get("architecture", _ARCHITECTURES[step.architecture])
     if found != _ARCHITECTURES[step.architecture]:
         raise BuildError(
-            f"rootfs.oci: the image is for {found}, the recipe for {step.architecture}",
+            f"rootfs.oci: the image is for {excerpt(str(found), 40)}, the recipe for {step.architecture}",
             resolution=f"set architecture, or name another image; the layout holds: {_listed(layout)}",
         )
 
@@ -126,7 +130,7 @@ def _layer(layout: Path, descriptor: Any) -> Path:
     media_type = descriptor.get("mediaType") if isinstance(descriptor, dict) else None
     if not _LAYER.fullmatch(str(media_type)):
         raise BuildError(
-            f"rootfs.oci: a layer has the media type {media_type}",
+            f"rootfs.oci: a layer has the media type {excerpt(str(media_type), 80)}",
             resolution="layers are tar archives, plain or compressed with gzip or zstd; decrypt others first",
         )
     return _blob(layout, descriptor)
@@ -137,49 +141,59 @@ def _blob(layout: Path, descriptor: dict[str, Any]) -> Path:
     digest, size = str(descriptor.get("digest")), descriptor.get("size")
     match = _DIGEST.fullmatch(digest)
     if match is None:
-        raise BuildError(f"rootfs.oci: {digest!r} is not a known digest (sha256, sha512)")
+        raise BuildError(f"rootfs.oci: {shortened(digest)} is not a known digest (sha256, sha512)")
     path = layout / "blobs" / match["algorithm"] / match["digits"]
     try:
-        found_size = path.stat().st_size
-        with path.open("rb") as file:
+        with open_named(path) as file:
+            found_size = os.fstat(file.fileno()).st_size
             found = hashlib.file_digest(file, match["algorithm"]).hexdigest()
     except OSError as error:
         raise BuildError(
             f"rootfs.oci: blob {digest} cannot be read: {error.strerror}",
-            resolution="copy the whole layout again (skopeo copy, or podman save --format oci-dir)",
+            resolution=_COPY_AGAIN,
         ) from error
     if found != match["digits"] or found_size != size:
         raise BuildError(
             f"rootfs.oci: blob {digest} is damaged",
             details=f"it has {found_size} bytes of {size}, and the digest {found}",
-            resolution="copy the whole layout again (skopeo copy, or podman save --format oci-dir)",
+            resolution=_COPY_AGAIN,
         )
     return path
 
 
 def _json(path: Path, what: str) -> dict[str, Any]:
     try:
-        with path.open("rb") as file:
-            data = file.read(_MOST_JSON_BYTES + 1)
-        value = json.loads(data) if len(data) <= _MOST_JSON_BYTES else None
+        value = json_value(read_whole(path, _MOST_JSON_BYTES))
     except OSError as error:
         raise BuildError(
-            f"rootfs.oci: {path} cannot be read: {error.strerror}",
+            f"rootfs.oci: {escaped(str(path))} cannot be read: {error.strerror}",
             resolution="name the directory of an OCI image layout, with oci-layout, index.json and blobs/",
         ) from error
-    except (ValueError, RecursionError) as error:
-        raise BuildError(f"rootfs.oci: {what} is not JSON: {error}") from error
+    except ForeignError as error:
+        raise BuildError(f"rootfs.oci: {what} is {error}", resolution=_COPY_AGAIN) from error
+    return _object(value, what)
+
+
+def _object(value: Any, what: str) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise BuildError(f"rootfs.oci: {what} is not a JSON object of at most {_MOST_JSON_BYTES} bytes")
+        raise BuildError(f"rootfs.oci: {what} is not a JSON object", resolution=_COPY_AGAIN)
     return value
+
+
+def _annotated(descriptor: dict[str, Any]) -> str | None:
+    """The tag that stands in a descriptor of index.json; None: none."""
+    annotations = descriptor.get("annotations")
+    tag = annotations.get(_REF_NAME) if isinstance(annotations, dict) else None
+    return tag if isinstance(tag, str) else None
 
 
 def _listed(layout: Path) -> str:
     """What the layout holds, for messages."""
     found = []
     for descriptor in _descriptors(_json(layout / "index.json", "index.json")):
-        tag = descriptor.get("annotations", {}).get(_REF_NAME, "no tag")
-        platform = descriptor.get("platform") or {}
-        kind = "several architectures" if descriptor.get("mediaType") in _INDEXES else platform.get("architecture")
-        found.append(f"{tag} ({kind})" if kind else str(tag))
+        tag = escaped(_annotated(descriptor) or "no tag")
+        platform = descriptor.get("platform")
+        architecture = platform.get("architecture") if isinstance(platform, dict) else None
+        kind = "several architectures" if descriptor.get("mediaType") in _INDEXES else architecture
+        found.append(f"{tag} ({excerpt(str(kind), 40)})" if kind else tag)
     return ", ".join(found) or "nothing"

@@ -209,7 +209,7 @@ def _parts(name: str) -> list[str]:
     parts = clean_name(name).split("/") if clean_name(name) else []
     if ".." in parts:
         raise BuildError(
-            f"rootfs.oci: {escaped(name)} of a layer leads out of the tree by ..",
+            f"rootfs.oci: {escaped(name)} of a layer points outside the tree with ..",
             resolution="a layer like that was not made by a container tool: do not use this image",
         )
     return parts

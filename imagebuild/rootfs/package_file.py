@@ -6,6 +6,7 @@ Sources: deb(5) and ar's format (ar(5)); formats/rpm.py for rpm's.
 from __future__ import annotations
 
 import contextlib
+import gzip
 import io
 import lzma
 import tarfile
@@ -16,6 +17,7 @@ from typing import IO, BinaryIO, Protocol, cast
 import zstandard
 
 from imagebuild.errors import BuildError
+from imagebuild.formats.foreign import number_or_none
 from imagebuild.formats.rpm import RpmError, header_bytes_needed, read_rpm
 from imagebuild.rootfs import archive
 from imagebuild.rootfs.cpio_stream import CpioMembers
@@ -46,7 +48,7 @@ def opened(file: BinaryIO, name: str) -> Iterator[PackageMembers]:
     elif start[:4] == b"\xed\xab\xee\xdb":
         try:
             yield CpioMembers(archive.unpacked(_rpm_payload(file, name)), name)
-        except (zlib.error, lzma.LZMAError, zstandard.ZstdError, EOFError) as error:
+        except (zlib.error, lzma.LZMAError, zstandard.ZstdError, EOFError, gzip.BadGzipFile) as error:
             raise BuildError(f"{name}: its payload is damaged", details=str(error)) from error
     else:
         raise BuildError(f"{name} is neither a .deb nor an .rpm package")
@@ -57,9 +59,11 @@ def _deb_data(file: BinaryIO, name: str) -> BinaryIO:
     file.seek(len(_AR_MAGIC))
     for _number in range(_MOST_AR_MEMBERS):
         header = file.read(_AR_HEADER_BYTES)
-        if len(header) < _AR_HEADER_BYTES or header[58:60] != b"`\n" or not header[48:58].strip().isdigit():
+        if len(header) < _AR_HEADER_BYTES or header[58:60] != b"`\n":
             break
-        size = int(header[48:58])
+        size = number_or_none(header[48:58].decode("ascii", "replace").strip())
+        if size is None:
+            break
         if header[:16].startswith(b"data.tar"):
             return cast(BinaryIO, io.BufferedReader(_Part(file, file.tell(), size)))
         file.seek(size + size % 2, io.SEEK_CUR)

@@ -7,6 +7,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from imagebuild.formats.foreign import number_or_none
+
 DPKG_STATUS = "var/lib/dpkg/status"
 
 
@@ -54,7 +56,7 @@ def installed_packages(status: str, index: str = "") -> tuple[Package, ...]:
             continue
         key = (fields["package"], fields.get("version", ""), fields.get("architecture", ""))
         file = files.get(key, {})
-        size = int(file["size"]) if file.get("size", "").isdecimal() else None
+        size = number_or_none(file.get("size", ""))
         found.append(
             Package(name=key[0], version=key[1], architecture=key[2], sha256=file.get("sha256"), size_bytes=size)
         )

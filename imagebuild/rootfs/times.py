@@ -24,7 +24,7 @@ def wanted_epoch() -> int | None:
     if not value.isdecimal():
         raise BuildError(
             f"{VARIABLE} is {value!r}, which is not a number of seconds since 1970",
-            resolution='say: export SOURCE_DATE_EPOCH="$(date +%s)", or unset it',
+            resolution='use: export SOURCE_DATE_EPOCH="$(date +%s)", or unset it',
         )
     return int(value)
 

@@ -35,7 +35,6 @@ from imagebuild.rootfs.kernel_files import with_own_kernels
 from imagebuild.rootfs.lock import check_packages, explain_failure, pins
 from imagebuild.rootfs.package_set import read_package_set
 from imagebuild.rootfs.packages import Packages, installed_packages
-from imagebuild.rootfs.rpm_database import rpm_packages
 from imagebuild.rootfs.times import wanted_epoch
 
 KIND: Kind = "trees"
@@ -94,7 +93,7 @@ def resolve(
         raise BuildError(
             "the root tree's source is not the one that the lock names",
             details=f"its sha256 is {resolved.content_sha256}, locked is {lock.content_sha256}",
-            resolution="get the right one, or make the lock again: imagebuild lock RECIPE",
+            resolution="use the right one, or make the lock again: imagebuild lock RECIPE",
         )
     return resolved
 
@@ -252,10 +251,10 @@ def _load(entry: Path, resolved: ResolvedTree, source: TreeSource, recipe_direct
 def _packages(digest: str, family: str, records: PackageRecords, index: str) -> Packages:
     """What dpkg's and rpm's records list; a tree has one or the other."""
     found, note = installed_packages(records.dpkg_status, index), ""
-    if not found and records.rpm_database is not None:
-        found, note = rpm_packages(records.rpm_database)
+    if not found and records.rpm_packages is not None:
+        found, note = records.rpm_packages
     elif not found and records.older_rpm_database:
-        note = f"the rpm database {records.older_rpm_database} is of an older form, which is not read"
+        note = f"the rpm database {records.older_rpm_database} has an older format, which imagebuild does not read"
     return Packages(tree=digest, packages=found, note=note, family=family)
 
 
@@ -283,6 +282,6 @@ def _pinned_sha256(key: str, name: str, wanted: str | None, recipe_directory: Pa
         raise BuildError(
             f"{key}.sha256: {name} is not the file that the recipe names",
             details=f"its sha256 is {digest}, the recipe says {wanted}",
-            resolution="get the right file, or correct the digest",
+            resolution="use the right file, or correct the digest",
         )
     return digest

@@ -62,7 +62,7 @@ class TreeNames:
             hops += 1
             if target.startswith("/") or ".." in target.split("/") or hops > _MOST_HOPS:
                 link = escaped("/".join(done))
-                raise _refused(name, f"lies behind the symbolic link {link} -> {escaped(target)}")
+                raise _refused(name, f"is below the symbolic link {link} -> {escaped(target)}")
             done.pop()
             parts = [*_parts(target), *parts]
         return "/".join(done)
@@ -71,7 +71,7 @@ class TreeNames:
 def _parts(name: str) -> list[str]:
     parts = clean_name(name).split("/") if clean_name(name) else []
     if ".." in parts:
-        raise _refused(name, "leads out of the tree by ..")
+        raise _refused(name, "points outside the tree with ..")
     longest = max((len(part.encode("utf-8", "surrogateescape")) for part in parts), default=0)
     if longest > _MOST_NAME_BYTES or sum(map(len, parts)) + len(parts) > _MOST_PATH_BYTES:
         raise _refused(name[:64] + "…", "is longer than Linux allows (255 bytes for a name, 4095 for a path)")

@@ -138,7 +138,7 @@ def _unpack_packages(tree: Path, scratch: Path, progress: Progress) -> None:
             details=finished.tail(),
             resolution="check the network and /etc/apt/sources.list, then run: imagebuild doctor --prepare"
             if unreachable
-            else "read the words above; if they name no cause of this machine's, please report them",
+            else "read the messages above; if this machine is not the cause, please report them",
         )
     shutil.rmtree(scratch)
 
@@ -171,7 +171,7 @@ def _only(folder: Path, pattern: str) -> Path:
     found = sorted(folder.glob(pattern))
     if len(found) != 1:
         raise HostError(
-            f"the test host's tree holds {len(found)} files {pattern} in /{folder.name}, expected one",
+            f"the test host's tree has {len(found)} files {pattern} in /{folder.name}, expected one",
             resolution="the Debian packages have changed: please report this",
         )
     return found[0]

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from imagebuild.errors import Interrupted
+from imagebuild.formats.text import duration
 from imagebuild.report import Boot, BootEnd, Outcome
 from imagebuild.verify import signs
 from imagebuild.verify.console import Console, Ending
@@ -55,7 +56,9 @@ class Follower:
             self._hear()
         ending = self.console.ending
         if ending.blames == "image" and self.console.out_of_time and self.pace.factor >= _BUSY:
-            why = f"the guest waited in vain for a device, on a machine {self.pace.factor:.1f} times slower than usual"
+            why = (
+                f"the guest timed out waiting for a device, on a machine {self.pace.factor:.1f} times slower than usual"
+            )
             return replace(ending, blames="machine", detail=f"{why}; {ending.detail}")
         return ending
 
@@ -102,9 +105,9 @@ class Follower:
     def _check_limits(self, now: float) -> None:
         limit, silence = self.timeout_seconds * self.pace.factor, SILENCE_SECONDS * self.pace.factor
         if now > limit:
-            why = f"nothing decisive was heard within {limit:.0f} s"
+            why = f"the boot was not decided within {duration(limit)} (limit reached)"
         elif now - self._heard_at > silence:
-            why = f"nothing was heard for {silence:.0f} s"
+            why = f"no console output for {duration(silence)} (limit reached)"
         else:
             return
         self.console.close(BootEnd.TIMEOUT, None, why, now)

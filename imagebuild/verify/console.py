@@ -183,7 +183,7 @@ class Console:
         """The last milestone and the last words, for a message."""
         reached = f"last milestone: {self.phase}" if self.phase else "no milestone was reached"
         last = self._text.line.strip() or (self.recent[-1] if self.recent else "")
-        return f"{reached}; last words: {last[:160]!r}" if last else f"{reached}; nothing was heard"
+        return f"{reached}; last line: {last[:160]!r}" if last else f"{reached}; no console output"
 
     def _keep(self, data: bytes) -> None:
         room = self._log_limit_bytes - self._logged_bytes

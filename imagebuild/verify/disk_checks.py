@@ -11,10 +11,12 @@ from imagebuild.filesystems.table import known
 from imagebuild.formats.text import excerpt
 from imagebuild.host import command
 from imagebuild.image.places import Partition, Place, Table, copy_out
-from imagebuild.image.probe import Looked, look
+from imagebuild.image.probe import Looked
+from imagebuild.image.witness import ask
 from imagebuild.verify.view import Finding, View, failed, passed, skipped, warned
 
 _FSCK_TIMEOUT_SECONDS = 600
+_SFDISK_TIMEOUT_SECONDS = 60
 _EXTENDED = ("5", "f", "85")
 # The kernel uses as much swap as is there, or none, and the boot goes on; FAT's driver does not compare.
 _SIZE_NOT_CHECKED = ("swap", "vfat")
@@ -30,11 +32,13 @@ def partition_table(view: View) -> Iterator[Finding]:
             yield passed(f"none: {subject.places[0].type} begins with the disk (hd0)")
         return
     problems = list(_table_problems(subject.table, subject.size_bytes))
-    verified = look(["sfdisk", "--verify", subject.raw.name], folder=subject.raw.parent)
+    argv = ["sfdisk", "--verify", subject.raw.name]
+    seconds = _SFDISK_TIMEOUT_SECONDS
+    verified = ask(argv, name="sfdisk", answers=(0, 1), folder=subject.raw.parent, timeout_seconds=seconds)
     if verified.exit_code != 0:
         problems.append(f"sfdisk --verify: {verified.last_words()}")
     if subject.menu_at and not subject.menu_at.is_first:
-        problems.append(f"the boot partition must be the first, but the menu lies on {subject.menu_at.place}")
+        problems.append(f"the boot partition must be the first, but the menu is on {subject.menu_at.place}")
     shown = f"{subject.table.label} with {len(subject.table.partitions)} partitions (hd00)"
     if problems:
         yield failed(f"{shown}: {'; '.join(problems)}")
@@ -54,7 +58,7 @@ def _table_problems(table: Table, size_bytes: int) -> Iterator[str]:
         yield f"flags {found}: Linux believes no table with others than 00 and 80"
     for partition in table.partitions:
         if (partition.start_sector + partition.sectors) * 512 > size_bytes:
-            yield f"partition {partition.number} ends behind the disk's end"
+            yield f"partition {partition.number} ends after the end of the disk"
     solid = [item for item in table.partitions if item.type not in _EXTENDED]
     ordered = sorted(solid, key=lambda item: item.start_sector)
     for left, right in itertools.pairwise(ordered):
@@ -90,7 +94,7 @@ def _check_place(view: View, place: Place) -> Iterator[Finding]:
         volumes = [item.name for item in view.subject.places if item.volume]
         yield passed(f"{shown}: {', '.join(volumes)}") if volumes else failed(f"{shown}: no readable LVM metadata")
     elif not place.runs:
-        yield skipped(f"{shown}: it is striped over several places and cannot be taken out")
+        yield skipped(f"{shown}: it is striped over several places, and imagebuild cannot read it")
     else:
         yield _fsck(view, place, shown)
 
@@ -121,8 +125,8 @@ def _fsck(view: View, place: Place, shown: str) -> Finding:
     if command.find(checker.program) is None:
         return skipped(f"{shown}: {checker.program} is not installed (Debian package {checker.package})")
     looked = _checked(view, place, checker)
-    if looked.end != "itself":
-        return failed(f"{shown}: {checker.program} did not come to an end ({looked.end})")
+    if looked.end == "output":
+        return failed(f"{shown}: {checker.program} complains without an end: {looked.last_words()}")
     if looked.exit_code == 0 and unclean:
         return warned(f"{shown}: {unclean}, though {checker.program} finds nothing wrong")
     if looked.exit_code == 0:
@@ -134,15 +138,21 @@ def _fsck(view: View, place: Place, shown: str) -> Finding:
 
 def _checked(view: View, place: Place, checker: Checker) -> Looked:
     """In place, or on a copy: for checkers that know no offset, and for one that replays a log even when it only
-    checks."""
+    checks. Raises WitnessError."""
     raw = view.subject.raw
+    answers = (0, *checker.refusals)
     if checker.knows_offset and len(place.runs) == 1:
         source = f"{raw.name}?offset={place.runs[0].offset_bytes}"
-        return look([*checker.argv, source], folder=raw.parent, timeout_seconds=_FSCK_TIMEOUT_SECONDS)
+        return ask(
+            [*checker.argv, source], name=checker.program, answers=answers, folder=raw.parent,
+            timeout_seconds=_FSCK_TIMEOUT_SECONDS,
+        )  # fmt: skip
     copy = copy_out(view.subject.raw, place, view.subject.scratch / "checked.raw")
     try:
-        return look(
+        return ask(
             [*checker.argv, copy.name],
+            name=checker.program,
+            answers=answers,
             folder=copy.parent,
             timeout_seconds=_FSCK_TIMEOUT_SECONDS,
             most_file_bytes=place.size_bytes if checker.is_limited else None,

@@ -32,8 +32,8 @@ def entry_stops(subject: Subject, loader: BootLoader) -> str:
 
 
 def unknown_menu(subject: Subject) -> str:
-    """Why the menu cannot be judged from outside; empty where it can: no image is bad for it."""
+    """Why the menu depends on the machine; empty where it can: no image is bad for it."""
     trace = trace_of(subject, "grub-0.97")
     if trace is None or not is_unknown(trace):
         return ""
-    return f"the menu cannot be judged from outside: {why_unknown(trace)}"
+    return f"the menu's result depends on the machine: {why_unknown(trace)}"

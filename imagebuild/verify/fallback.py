@@ -95,7 +95,7 @@ def broken_overlay(raw: Path, case: Case, folder: Path) -> Path:
     command.require("qemu-io", _PACKAGE)
     overlay = folder / "broken-default.qcow2"
     words = ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", str(raw), str(overlay)]
-    command.run(words, doing="laying an overlay over the image")
+    command.run(words, doing="making an overlay over the image")
     writes = [word for at in case.broken_at for word in ("-c", f"write -P 0 {at} {_BROKEN_BYTES}")]
     command.run(["qemu-io", "-f", "qcow2", *writes, str(overlay)], doing="breaking the kernel in the overlay")
     return overlay
@@ -110,7 +110,7 @@ def judged(boot: Boot, case: Case, console: bytes) -> str:
     titles = [match[1].decode("utf-8", "replace") for match in _NAMED.finditer(console)]
     if case.fallback_title not in titles:
         said = ", ".join(map(excerpt, titles)) or "no entry at all"
-        raise VerifyError(f"the loader was to fall back to {excerpt(case.fallback_title)}, but it named {said}")
+        raise VerifyError(f"the loader should fall back to {excerpt(case.fallback_title)}, but it named {said}")
     return (
         f"with the kernel of entry {case.default} broken, entry {case.fallback} ({excerpt(case.fallback_title)}) "
         f"came up: {boot.detail}"

@@ -60,7 +60,7 @@ def _without_systemd(need: FstabNeed, *, waits: bool) -> FstabNeed:
     if line.is_swap or need.need == "none" or line.has("nofail") or line.is_network:
         return need
     if line.has("nobootwait", "optional") or not (line.check_pass or waits):
-        return replace(need, need="wanted", why="this init goes on without it")
+        return replace(need, need="wanted", why="this init continues without it")
     return replace(need, need="required", why="this init checks it first")
 
 
@@ -91,7 +91,7 @@ def _problem(view: View, root: Place, need: FstabNeed, found: tuple[FstabNeed, .
     shown = f"{excerpt(line.source)} for {excerpt(line.mountpoint if not line.is_swap else 'swap')}"
     place = view.resolve(name)
     if isinstance(place, NotThere):
-        return place.why == "absent", f"{shown} is nowhere in the image: {place.words}"
+        return place.why == "absent", f"{shown} is not in the image: {place.words}"
     if simple_path(line.mountpoint) == "/" and not line.is_swap:
         return _root_problem(place, root, shown, is_shifting=name.kind == "disk")
     if line.type not in ("auto", "") and not _may_be_mounted(place, line.type):
@@ -124,7 +124,7 @@ def _file_problem(view: View, root: Place, line: FstabLine, found: tuple[FstabNe
     if reader is None or name in reader.names(folder or "/"):
         return False, ""
     place = "swap" if line.is_swap else line.mountpoint
-    return True, f"{excerpt(path)} for {excerpt(place)} is nowhere in the image: there is no such file"
+    return True, f"{excerpt(path)} for {excerpt(place)} is not in the image: there is no such file"
 
 
 def systemd_version(reader: Reader | None) -> int | None:

@@ -27,6 +27,7 @@ from imagebuild.formats.text import excerpt
 from imagebuild.image.places import Place, copy_out
 from imagebuild.image.probe import look
 from imagebuild.image.subject import Subject
+from imagebuild.image.witness import WitnessError, trouble_of
 from imagebuild.testhost.tools import GRUB_SHELL
 
 # It reads 10 to 20 MB a second; a hundredth of that is a machine under heavy load.
@@ -66,7 +67,8 @@ class GrubShell:
         of extents again for every single one: a minute for a kernel (the loader reads whole blocks). It gets a few
         seconds.
 
-        Offsets count in the file, or in its unpacked content where this shell had to unpack it.
+        Offsets count in the file, or in its unpacked content where this shell had to unpack it. Raises WitnessError
+        where the shell could not be heard.
         """
         if self._program is None:
             content = unpacked(content)
@@ -93,18 +95,23 @@ class GrubShell:
         if any(char in path for char in " \t\n\r\0"):
             return f"GRUB 0.97 ends a path at white space: {excerpt(path)}"
         device, image, root = self._device(place)
+        seconds = _SLOW_SECONDS if slow else _LEAST_SECONDS + most_bytes / _SLOWEST_BYTES_PER_SECOND
         looked = look(
             self._words(),
             stdin=commands(device, image, root, path),
             folder=self._subject.raw.parent,
-            timeout_seconds=_SLOW_SECONDS if slow else _LEAST_SECONDS + most_bytes / _SLOWEST_BYTES_PER_SECOND,
+            timeout_seconds=seconds,
             most_output_bytes=most_bytes + _FRAME_BYTES,
         )
-        if looked.end == "time":
+        if looked.end == "time" and slow:
             return read_beginning(looked.output, path) or b""
+        if looked.end == "output":
+            return f"it prints more than the file has: {looked.last_words(200)}"
         result = read_transcript(looked.output, path) if looked.end == "itself" else None
         if result is None:
-            return f"GRUB 0.97's shell broke off ({looked.end}, {looked.exit_code}): {looked.last_words(200)}"
+            said = looked.last_words(200) or "nothing"
+            trouble = f"it did not end within {seconds:.0f} s" if looked.end == "time" else trouble_of(looked, (0, 1))
+            raise WitnessError(f"GRUB 0.97's shell could not be heard: {trouble or f'it broke off and said {said}'}")
         return result
 
     def _words(self) -> list[str]:

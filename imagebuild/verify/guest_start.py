@@ -18,7 +18,7 @@ from imagebuild.bootloaders.table import LOADERS
 from imagebuild.formats.kernel_file import unwrap
 from imagebuild.formats.repack import RepackError, with_gzip_payload
 from imagebuild.host.cache import Cache
-from imagebuild.image.boot_files import NoEntry, default_entry_files, has_kernel_alone
+from imagebuild.image.boot_files import EntryFiles, NoEntry, default_entry_files, has_kernel_alone
 from imagebuild.image.subject import Subject
 from imagebuild.report import Loader
 from imagebuild.testhost import TestHost
@@ -44,15 +44,15 @@ def loader_for(
     is_gpt = subject.table is not None and subject.table.label == "gpt"
     no_judge = ""
     if not LOADERS[meant_for].is_grub_097:
-        no_judge = f"the image is meant for {meant_for}, and PV-GRUB's word says nothing about that"
+        no_judge = f"the image is meant for {meant_for}, and PV-GRUB's result proves nothing about it"
     elif is_gpt and asked is None:
-        no_judge = f"Amazon's PV-GRUB reads GPT, the public one does not ({OPTION} FILE takes it all the same)"
+        no_judge = f"Amazon's PV-GRUB reads GPT, the public one does not ({OPTION} FILE uses it anyway)"
     chosen = choose_loader(
         host, subject.layout, menu_path=subject.menu_path if known else None, asked=asked, cache=cache,
         genuine=not no_judge,
     )  # fmt: skip
     if no_judge and (found := find_pv_grub(asked, cache)):
-        chosen = replace(chosen, note=f"{chosen.facts.version} takes the place of {found[0]}: {no_judge}")
+        chosen = replace(chosen, note=f"{chosen.facts.version} replaces {found[0]}: {no_judge}")
     return _able(chosen, subject) if LOADERS[meant_for].is_grub_097 else chosen
 
 
@@ -68,7 +68,7 @@ def _able(loader: GuestLoader, subject: Subject) -> GuestLoader:
     if PV_GRUB.can_unpack(facts.compression) and not GRUB2.can_unpack(facts.compression):
         why = f"cannot unpack {facts.compression}"
     elif bare is not None:
-        why = f"would start entry {bare} without its initrd, where GRUB 0.97 goes on to entry {files.number}"
+        why = f"would start entry {bare} without its initrd, where GRUB 0.97 continues with entry {files.number}"
     else:
         return loader
     kernel = subject.scratch / "direct-kernel"
@@ -96,3 +96,14 @@ def _bare_kernel_before(subject: Subject, number: int) -> int | None:
         if subject.menu and has_kernel_alone(subject, subject.menu.entries[tried]):
             return tried
     return None
+
+
+def why_not_under_xen(files: EntryFiles | NoEntry) -> str:
+    """Why the default entry's kernel cannot be judged by a boot under our Xen, whatever it is worth; empty: it can.
+
+    Debian builds Xen without 32-bit PV guests (CONFIG_PV32): each of them would end as if its kernel were none.
+    """
+    facts = unwrap(files.kernel) if isinstance(files, EntryFiles) else None
+    if facts is None or facts.architecture != "i386":
+        return ""
+    return "its kernel is a 32-bit one, and the Xen of the test host runs no 32-bit PV guests: it was not booted there"

@@ -69,7 +69,7 @@ def _initrds_init(view: View, reached: ReachedEntry) -> Finding | None:
     if wanted in facts.names or "linuxrc" in facts.names:
         return None
     device = view.root_of(reached).device
-    shown = f"{reached.shown}: its initrd holds no /{excerpt(wanted)}, so the kernel looks for the root alone"
+    shown = f"{reached.shown}: its initrd has no /{excerpt(wanted)}, so the kernel looks for the root alone"
     return failed(f"{shown}, and cannot find it") if device and device.wants_initrd else warned(shown)
 
 
@@ -88,7 +88,7 @@ def _judge(view: View, reached: ReachedEntry, root: Place, tree: RootTree) -> Fi
     if sound:
         return passed(f"{root.name}: {_words(tree, sound[0])}")
     if not tree.has_programs():
-        return warned(f"{root.name}: it holds no program at all: no operating system that could be judged")
+        return warned(f"{root.name}: it contains no program at all, so there is no operating system to check")
     there = [f"{path}: {problem}" for path, problem in problems.items() if problem != "does not exist"]
     lacking = "; ".join(there) or f"none of {', '.join(_INITS)} exists"
     shell = "" if _problem(view, reached, tree, _LAST_RESORT) else " (the boot ends in /bin/sh, not in a system)"

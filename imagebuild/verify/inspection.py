@@ -19,7 +19,7 @@ from imagebuild.events import Progress
 from imagebuild.formats.initrd import InitrdError
 from imagebuild.formats.kernel_file import unwrap
 from imagebuild.formats.superblocks import Superblock
-from imagebuild.image.boot_files import MOST_INITRD_BYTES, MOST_KERNEL_BYTES, FileAt, NoEntry, locate
+from imagebuild.image.boot_files import FileAt, NoEntry, locate
 from imagebuild.image.places import Place, Table
 from imagebuild.image.raw_view import format_of
 from imagebuild.image.readers import ReadError
@@ -161,7 +161,7 @@ def inspect_subject(subject: Subject, progress: Progress, loader: BootLoader = D
         loader=loader,
         choices=tuple(loader_choice(subject, name, choice(menu, name)) for name in LOADERS) if menu else (),
         differences=tuple(differences(menu)) if menu else (),
-        findings=tuple(run_checks(view, progress)),
+        findings=run_checks(view, progress).checks,
     )
 
 
@@ -219,13 +219,13 @@ def _entry(view: View, number: int, entry: MenuEntry) -> Entry:
     )
 
 
-def _read(view: View, entry: MenuEntry, written: str, most_bytes: int) -> tuple[BootFile, bytes]:
+def _read(view: View, entry: MenuEntry, written: str) -> tuple[BootFile, bytes]:
     at = locate(view.subject, entry, written)
     if isinstance(at, NoEntry):
         return BootFile(written=written, problem=at.reason), b""
     known = BootFile(written=written, place=at.place.name, path=at.path)
     try:
-        content = view.content(FileAt(at.place, at.path), most_bytes)
+        content = view.content(FileAt(at.place, at.path))
     except ReadError as error:
         return known.model_copy(update={"problem": str(error)}), b""
     return known.model_copy(update={"size_bytes": len(content), "problem": "" if content else "it is empty"}), content
@@ -233,7 +233,7 @@ def _read(view: View, entry: MenuEntry, written: str, most_bytes: int) -> tuple[
 
 def _kernel_file(view: View, entry: MenuEntry) -> BootFile:
     assert entry.kernel is not None
-    file, content = _read(view, entry, entry.kernel, MOST_KERNEL_BYTES)
+    file, content = _read(view, entry, entry.kernel)
     if not content:
         return file
     facts = unwrap(content)
@@ -252,7 +252,7 @@ def _kernel_file(view: View, entry: MenuEntry) -> BootFile:
 
 def _initrd_file(view: View, entry: MenuEntry) -> BootFile:
     assert entry.initrd is not None
-    file, content = _read(view, entry, entry.initrd, MOST_INITRD_BYTES)
+    file, content = _read(view, entry, entry.initrd)
     if not content:
         return file
     facts = initrd_facts(content)

@@ -24,6 +24,7 @@ from imagebuild.events import Progress, stage
 from imagebuild.host.cache import Cache, Entry, damage
 from imagebuild.host.cache_kinds import Kind
 from imagebuild.host.known_digest import known_sha256
+from imagebuild.image.witness import no_verdict
 from imagebuild.report import Boot, Check, ImageFacts, Verdict
 from imagebuild.testhost import definition
 from imagebuild.verify import runner
@@ -33,8 +34,8 @@ from imagebuild.vocabulary import GENUINE
 
 KIND: Kind = "verdicts"
 _FILE = "verdict.json"
-# What else judges beside this package: it reads menus, kernels, initrds and superblocks.
-_JUDGES = ("verify", "formats")
+# What judges: it reads filesystems, menus, kernels, initrds and superblocks.
+_JUDGES = ("verify", "image", "bootloaders", "filesystems", "formats")
 
 
 class _Kept(BaseModel):
@@ -50,7 +51,13 @@ class _Kept(BaseModel):
 
 
 def verify_image(request: Request, *, cache: Cache, progress: Progress) -> Verification:
-    """As runner.verify_image, from what is kept where that is the answer (`kept_at` says so). Raises the same."""
+    """As runner.verify_image, from what is kept where that is the answer (`kept_at` says so). Raises the same, and
+    VerifyError where this machine has no space or memory left."""
+    with no_verdict(request.image):
+        return _verified(request, cache, progress)
+
+
+def _verified(request: Request, cache: Cache, progress: Progress) -> Verification:
     try:
         sha256 = known_sha256(request.image, cache)
     except OSError:
@@ -138,7 +145,7 @@ def _settings(settings: BootSettings) -> list[float | int | str]:
 
 @functools.cache
 def _own_digest() -> str:
-    """A digest of the judge's own code: a check that was added or mended judges anew, whatever the version says."""
+    """A digest of the checks' own code: a check that was added or mended judges anew, whatever the version says."""
     digest = hashlib.sha256()
     package = Path(imagebuild.__file__).parent
     for path in sorted(path for name in _JUDGES for path in (package / name).rglob("*.py")):

@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from imagebuild.bootloaders.table import LOADERS
 from imagebuild.filesystems.table import FILESYSTEMS
 from imagebuild.formats.bzimage import KernelFacts
+from imagebuild.formats.foreign import number_or_none
 from imagebuild.formats.initrd import InitrdError, InitrdFacts, behind_gzip, holds_lvm, holds_module
+from imagebuild.formats.kernel_config import is_xen_pv
 from imagebuild.formats.text import excerpt
 from imagebuild.image.boot_files import FileAt
 from imagebuild.verify.view import (
@@ -26,7 +28,6 @@ from imagebuild.verify.view import (
 _OLDEST_PROTOCOL = (2, 8)  # the first with a payload field, which the domain builder needs
 _NO_32_BIT_PV = (5, 9)  # arch/x86/xen/Kconfig: XEN_PV depends on X86_64
 _XSAVE_KERNELS = ((2, 6, 32), (2, 6, 38))  # user guide: "boot with the XSAVE instruction"
-_OWN_XEN_PV_OPTION = (4, 12)  # CONFIG_XEN_PV was split off CONFIG_XEN
 # The disk driver's names: upstream, and that of the old Xen kernels (2.6.18 and SUSE's).
 _DISK_DRIVERS = {"xen-blkfront": "CONFIG_XEN_BLKDEV_FRONTEND", "xenblk": "CONFIG_XEN_BLKDEV_FRONTEND"}
 _MODULES_FOLDER = re.compile(r"(?:^|/)lib/modules/([^/]+)/.*\.ko")
@@ -35,7 +36,8 @@ _MODULES_FOLDER = re.compile(r"(?:^|/)lib/modules/([^/]+)/.*\.ko")
 def release_numbers(release: str) -> tuple[int, ...]:
     """`6.1.0-56-amd64` as (6, 1, 0)."""
     match = re.match(r"\d+(?:\.\d+)*", release)
-    return tuple(int(part) for part in match[0].split(".")) if match else ()
+    numbers = (number_or_none(part) for part in match[0].split(".")) if match else ()
+    return tuple(number for number in numbers if number is not None)
 
 
 def kernel(view: View) -> Iterator[Finding]:
@@ -61,13 +63,9 @@ def _judge(view: View, file: BootFile, facts: KernelFacts) -> Finding:
     shown = f"{name}, protocol {protocol}, {facts.compression}"
     if problems := list(_kernel_problems(view, file.at, facts)):
         return failed(f"{shown}: {'; '.join(problems)}")
-    numbers = release_numbers(facts.release)
-    cautions = []
-    if _XSAVE_KERNELS[0] <= numbers[:3] <= _XSAVE_KERNELS[1]:
-        cautions.append("Linux 2.6.32 to 2.6.38 needs the XSAVE patch of the EC2 user guide")
-    if facts.architecture == "i386":
-        cautions.append("it needs the i386 PV-GRUB; a 64-bit PV-GRUB answers Error 9")
-    return warned(f"{shown}: {'; '.join(cautions)}") if cautions else passed(shown)
+    if _XSAVE_KERNELS[0] <= release_numbers(facts.release)[:3] <= _XSAVE_KERNELS[1]:
+        return warned(f"{shown}: Linux 2.6.32 to 2.6.38 needs the XSAVE patch of the EC2 user guide")
+    return passed(f"{shown}: it needs the i386 PV-GRUB" if facts.architecture == "i386" else shown)
 
 
 def _kernel_problems(view: View, at: FileAt, facts: KernelFacts) -> Iterator[str]:
@@ -82,13 +80,8 @@ def _kernel_problems(view: View, at: FileAt, facts: KernelFacts) -> Iterator[str
     if facts.architecture == "i386" and numbers >= _NO_32_BIT_PV:
         yield "Linux 5.9 and later cannot be a 32-bit Xen PV guest"
     config = view.config_of(at)
-    if config is not None and not _supports_xen(config, numbers):
-        yield "its configuration lacks CONFIG_XEN_PV=y"
-
-
-def _supports_xen(config: str, numbers: tuple[int, ...]) -> bool:
-    option = "CONFIG_XEN_PV" if numbers >= _OWN_XEN_PV_OPTION else "CONFIG_XEN"
-    return _option(config, option) == "y"
+    if config is not None and not is_xen_pv(config):
+        yield "its configuration has neither CONFIG_XEN_PV=y nor, as before Linux 4.12, CONFIG_XEN=y alone"
 
 
 def _option(config: str | None, name: str) -> str:
@@ -118,7 +111,7 @@ def initrd(view: View) -> Iterator[Finding]:
         if lacks:
             yield failed(f"{shown}: it lacks {', '.join(lacks)}")
         elif LOADERS[view.loader].is_grub_097 and (behind := behind_gzip(content)):
-            yield failed(f"{shown}: {behind} bytes follow its gzip data, so GRUB 0.97 takes its length wrongly")
+            yield failed(f"{shown}: {behind} bytes follow its gzip data, so GRUB 0.97 reads a wrong length")
         elif unsure:
             yield warned(f"{shown}: no module for {', '.join(unsure)}; the kernel must have it built in")
         else:
@@ -128,7 +121,7 @@ def initrd(view: View) -> Iterator[Finding]:
 def _without_initrd(view: View, reached: ReachedEntry) -> Finding:
     device = view.root_of(reached).device
     if not view.is_linux(reached):
-        return passed(f"{reached.shown}: no initrd, and the kernel is not Linux: it wants none")
+        return passed(f"{reached.shown}: no initrd, and the kernel is not Linux and needs none")
     if device is not None and device.wants_initrd:
         return failed(f"{reached.shown}: no initrd, and the kernel alone cannot find root={excerpt(device.written)}")
     return warned(f"{reached.shown}: no initrd: every driver must be built into the kernel")
@@ -176,7 +169,7 @@ def kernel_initrd(view: View) -> Iterator[Finding]:
         releases = sorted({match[1] for name in facts.names if (match := _MODULES_FOLDER.search(name))})
         shown = ", ".join(excerpt(release, 60) for release in releases[:3])
         if not releases:
-            yield skipped(f"{reached.shown}: the initrd holds no modules")
+            yield skipped(f"{reached.shown}: the initrd contains no modules")
         elif kernel_facts.release in releases:
             yield passed(f"{reached.shown}: both are {excerpt(kernel_facts.release, 60)}")
         else:

@@ -8,7 +8,7 @@ from imagebuild.bootloaders.menus.trace import End
 from imagebuild.bootloaders.pv_grub import PV_GRUB
 from imagebuild.bootloaders.table import LOADERS
 from imagebuild.filesystems.ext_blocks import unreadable
-from imagebuild.image.boot_files import MOST_INITRD_BYTES, MOST_KERNEL_BYTES, FileAt, NoEntry
+from imagebuild.image.boot_files import FileAt, NoEntry
 from imagebuild.image.readers import ReadError
 from imagebuild.verify.grub_shell import GrubShell
 from imagebuild.verify.view import Finding, ReachedEntry, View, failed, passed, skipped
@@ -27,7 +27,7 @@ def boot_files(view: View) -> Iterator[Finding]:
             yield failed(f"{reached.shown}: {'; '.join(problems)}{_goes_on(view, reached)}")
         else:
             sizes = [
-                f"{at.path} ({len(view.content(at, MOST_INITRD_BYTES))} bytes)"
+                f"{at.path} ({len(view.content(at))} bytes)"
                 for at in (reached.kernel, reached.initrd)
                 if isinstance(at, FileAt)
             ]
@@ -41,16 +41,16 @@ def _goes_on(view: View, reached: ReachedEntry) -> str:
         return ""
     if not any(run.end is End.FAILS and trace.entries[run.entry].ordinal == reached.number for run in trace.runs):
         return ""
-    return f"; the loader goes on to the fallback entry {trace.started.entry} ({trace.started.title})"
+    return f"; the loader continues with the fallback entry {trace.started.entry} ({trace.started.title})"
 
 
 def _missing(view: View, reached: ReachedEntry) -> Iterator[str]:
-    for at, most_bytes in ((reached.kernel, MOST_KERNEL_BYTES), (reached.initrd, MOST_INITRD_BYTES)):
+    for at in (reached.kernel, reached.initrd):
         if isinstance(at, NoEntry):
             yield at.reason
         elif at is not None:
             try:
-                if not view.content(at, most_bytes):
+                if not view.content(at):
                     yield f"{at.place.name}: {at.path} is empty"
             except ReadError as error:
                 number = {"missing": "Error 15: File not found: ", "not a file": "Error 2: Bad file type: "}
@@ -68,7 +68,7 @@ def _read_by_loader(view: View) -> list[tuple[FileAt, str]]:
 def loader_reads(view: View) -> Iterator[Finding]:
     """GRUB 0.97's own shell reads menu, kernels and initrds to the last byte as an independent reader sees them."""
     if not LOADERS[view.loader].is_grub_097:
-        yield skipped(f"the loader asked for is {view.loader}, which is not GRUB 0.97")
+        yield skipped(f"the requested loader is {view.loader}, not GRUB 0.97")
         return
     files = _read_by_loader(view)
     if not files:
@@ -82,7 +82,7 @@ def _compared(view: View, shell: GrubShell, at: FileAt, role: str) -> Finding:
     reader = view.subject.reader(at.place)
     shown = f"{role} {at.place.name}{at.path}"
     try:
-        content = view.content(at, MOST_INITRD_BYTES)
+        content = view.content(at)
     except ReadError as error:
         return skipped(f"{shown}: {error}")
     assert reader is not None
@@ -94,17 +94,17 @@ def _compared(view: View, shell: GrubShell, at: FileAt, role: str) -> Finding:
     if reading.problem:
         causes = _unreadable_blocks(view, at)
         cause = f" ({'; '.join(causes)})" if causes else ""
-        return failed(f"{shown}: GRUB 0.97 reads it wrongly: {reading.problem}{cause}")
+        return failed(f"{shown}: GRUB 0.97 reads it incorrectly: {reading.problem}{cause}")
     if reading.unfinished:
         part = f"{reading.size_bytes} of {len(content)} bytes"
-        return skipped(f"{shown}: its time was up when GRUB 0.97's shell had read {part}, all of them right")
+        return skipped(f"{shown}: GRUB 0.97's shell reached its time limit after it had read {part}, all of them right")
     return passed(f"{shown}: GRUB 0.97 and {reader.witness} read the same {reading.size_bytes} bytes")
 
 
 def holes(view: View) -> Iterator[Finding]:
     """No file that the loader reads has a hole or an unwritten stretch in its extents."""
     if not LOADERS[view.loader].is_grub_097:
-        yield skipped(f"the loader asked for is {view.loader}, which reads holes rightly")
+        yield skipped(f"the requested loader is {view.loader}, which reads holes correctly")
         return
     files = _read_by_loader(view)
     if not files:
@@ -116,9 +116,9 @@ def holes(view: View) -> Iterator[Finding]:
         if inode is None:
             yield skipped(f"{shown}: no extent map of {at.place.type} is read here")
         elif found := _unreadable_blocks(view, at):
-            yield failed(f"{shown}: {'; '.join(found)}: GRUB 0.97 answers Error 16 or takes the block behind it")
+            yield failed(f"{shown}: {'; '.join(found)}: GRUB 0.97 reports Error 16 or reads the block after it")
         elif inode.inline:
-            yield failed(f"{shown}: it lies inside its inode (inline_data), where GRUB 0.97 does not look")
+            yield failed(f"{shown}: it is inside its inode (inline_data), where GRUB 0.97 does not look")
         else:
             kind = "extents without holes" if inode.blocks.extents else "a block map"
             yield passed(f"{shown}: {kind}")
@@ -145,7 +145,7 @@ def misread_by_loader(view: View) -> Iterator[FileAt]:
                 yield at
         elif at.place.type in PV_GRUB.reads:
             try:
-                content = view.content(at, MOST_INITRD_BYTES)
+                content = view.content(at)
             except ReadError:
                 continue
             if shell.compare(at.place, at.path, content).problem:

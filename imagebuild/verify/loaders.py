@@ -19,6 +19,7 @@ from imagebuild.formats.compression import compression_of
 from imagebuild.host.cache import Cache
 from imagebuild.host.cache_kinds import Kind
 from imagebuild.host.digest import file_sha256
+from imagebuild.recipe.named_file import read_whole
 from imagebuild.report import Loader
 from imagebuild.testhost import TestHost
 from imagebuild.vocabulary import GENUINE, Layout
@@ -35,6 +36,7 @@ _FIRMWARE_FOLDERS = (
 DEFAULT_MENU = "/boot/grub/menu.lst"
 # A PV-GRUB unpacks to some 2 MB; what claims more is not looked at.
 _MOST_UNPACKED_BYTES = 64 * 2**20
+_ELF_I386 = re.compile(rb"\x7fELF\x01\x01.{12}\x03\x00", re.DOTALL)
 _ELF_X86_64 = re.compile(rb"\x7fELF\x02\x01.{12}\x3e\x00", re.DOTALL)
 
 
@@ -86,6 +88,11 @@ def find_pv_grub(asked: Path | None, cache: Cache) -> tuple[Path, Loader] | None
     for path, source in named:
         if facts := pv_grub_facts(path):
             return path, facts
+        if pv_grub_facts(path, _ELF_I386):
+            raise HostError(
+                f"{path} ({source}) is a PV-GRUB for i386, and the test host's Xen runs x86_64 guests only",
+                resolution=f"name a {FILE_NAME}, or leave it out to use the stand-in",
+            )
         raise HostError(
             f"{path} ({source}) is no PV-GRUB for x86_64",
             resolution=f"name a {FILE_NAME} as Xen builds it (stubdom/grub), or leave it out to use the stand-in",
@@ -104,14 +111,14 @@ def _places(cache: Cache) -> list[Path]:
     return kept + [folder / FILE_NAME for folder in firmware]
 
 
-def pv_grub_facts(path: Path) -> Loader | None:
-    """What the report says of a genuine PV-GRUB; None when the file is none. Never raises on bad bytes."""
+def pv_grub_facts(path: Path, machine: re.Pattern[bytes] = _ELF_X86_64) -> Loader | None:
+    """What the report says of a genuine PV-GRUB for that machine; None when the file is none. Never raises."""
     try:
-        packed = path.read_bytes()
+        packed = read_whole(path, _MOST_UNPACKED_BYTES)
     except OSError:
         return None
     program = _unpacked(packed)
-    if program is None or not _ELF_X86_64.match(program) or b"GNU GRUB" not in program:
+    if program is None or not machine.match(program) or b"GNU GRUB" not in program:
         return None
     if b"Mini-OS" not in program and b"Xen Minimal OS" not in program:
         return None

@@ -24,7 +24,7 @@ def menu(view: View) -> Iterator[Finding]:
     subject = view.subject
     at = subject.menu_at
     if at is None or subject.menu is None:
-        yield failed(f"no menu.lst where PV-GRUB looks: {subject.menu_problem} (the loader ends at its prompt)")
+        yield failed(f"no menu.lst where PV-GRUB looks: {subject.menu_problem} (the loader stops at its prompt)")
         return
     shown = f"{at.place}{at.path}, {len(subject.menu_bytes)} bytes"
     entries = [entry for entry in subject.menu.entries if is_counted(entry)]
@@ -32,9 +32,9 @@ def menu(view: View) -> Iterator[Finding]:
         offset = subject.menu_bytes.index(b"\0")
         yield failed(f"{shown}: not a text, there is a zero byte at {offset}")
     elif not entries:
-        yield failed(f"{shown}: it has no entry (the loader ends at its prompt)")
+        yield failed(f"{shown}: it has no entry (the loader stops at its prompt)")
     elif at.since:
-        yield warned(f"{shown}: found here by PV-GRUB {at.since} and later only; 1.03 wants /boot/grub/menu.lst")
+        yield warned(f"{shown}: found here by PV-GRUB {at.since} and later; 1.03 needs /boot/grub/menu.lst")
     else:
         yield passed(f"{shown}, {len(entries)} entries")
 
@@ -45,7 +45,7 @@ def menu_timeout(view: View) -> Iterator[Finding]:
     if menu is None:
         yield skipped("there is no menu")
     elif menu.timeout is None:
-        yield failed("no timeout: PV-GRUB waits at the menu for ever, and an instance has no keyboard")
+        yield failed("no timeout: PV-GRUB waits at the menu forever, and an instance has no keyboard")
     elif menu.timeout > _LONG_TIMEOUT_SECONDS:
         yield warned(f"timeout {menu.timeout}: each boot waits {menu.timeout} seconds")
     else:
@@ -59,7 +59,7 @@ def menu_default(view: View) -> Iterator[Finding]:
         yield skipped("there is no menu with an entry")
         return
     if is_unknown(trace):
-        yield skipped(f"cannot be judged from outside: {why_unknown(trace)}")
+        yield skipped(f"its result depends on the machine: {why_unknown(trace)}")
         return
     default = trace.runs[0]
     shown = f"entry {view.taken.entry} ({excerpt(default.title)})"
@@ -67,7 +67,7 @@ def menu_default(view: View) -> Iterator[Finding]:
         words = f"{shown} does not start by itself: {_why(view, trace.runs[-1])}"
         yield failed(words) if LOADERS[view.loader].is_grub_097 else warned(f"{words}; {view.loader} may start it")
     elif default.end is not End.STARTS and trace.started is not None:
-        yield warned(f"{shown} does not start: {_why(view, default)}; the loader goes on to {_named(view, trace)}")
+        yield warned(f"{shown} does not start: {_why(view, default)}; the loader continues with {_named(view, trace)}")
     else:
         cautions = _cautions(view, menu)
         yield warned("; ".join(cautions)) if cautions else passed(f"{view.taken.reason}: {shown}")
@@ -95,7 +95,7 @@ def _why(view: View, run: Run) -> str:
     if step is not None and step.command == "savedefault":
         # It writes into a file, and makes none (stage2/builtins.c, savedefault_func; seen on the genuine loader).
         path = saved_default_path(view.subject.menu_path)
-        return f"`savedefault` wants {path}, which is not there: {step.error}"
+        return f"`savedefault` needs {path}, which does not exist: {step.error}"
     return excerpt(run.reason)
 
 

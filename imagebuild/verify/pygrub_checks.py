@@ -11,8 +11,9 @@ from pathlib import Path
 from imagebuild.bootloaders.menu_choice import choice
 from imagebuild.bootloaders.table import OPAQUE, verdict_on
 from imagebuild.formats.text import excerpt
-from imagebuild.image.boot_files import MOST_INITRD_BYTES, EntryFiles, entry_files
-from imagebuild.image.probe import look
+from imagebuild.image.boot_files import EntryFiles, entry_files
+from imagebuild.image.witness import ask
+from imagebuild.limits import BOOT_FILE
 from imagebuild.verify.view import Finding, View, failed, passed, skipped, warned
 
 _TIMEOUT_SECONDS = 60
@@ -48,7 +49,7 @@ def pygrub(view: View) -> Iterator[Finding]:
     elif view.loader == "pygrub":
         yield failed(f"{shown}: {problem}")
     else:
-        yield warned(f"{shown}: {problem}; the loader asked for is {view.loader}")
+        yield warned(f"{shown}: {problem}; the requested loader is {view.loader}")
 
 
 def _run(view: View) -> Taken:
@@ -56,12 +57,15 @@ def _run(view: View) -> Taken:
         folder = Path(name)
         argv, environment = view.subject.tools.pygrub()
         options = ["-q", "--output-format=simple", f"--output-directory={folder.name}", view.subject.raw.name]
-        looked = look(
+        looked = ask(
             [*argv, *options],
+            name="pygrub",
+            answers=(0, 1),
             environment=environment,
             folder=view.subject.raw.parent,
             timeout_seconds=_TIMEOUT_SECONDS,
-            most_file_bytes=MOST_INITRD_BYTES,
+            most_file_bytes=BOOT_FILE.most,
+            writes_into=folder,
         )
         using = _USING.findall(looked.text)
         answers = dict(re.findall(r"^(kernel|ramdisk) (\S+)$", looked.text, re.M))
@@ -72,7 +76,7 @@ def _run(view: View) -> Taken:
                 contents[role] = found.read_bytes()
         problem = ""
         if looked.end != "itself":
-            problem = f"it did not come to an end ({looked.end})"
+            problem = f"it did not finish ({looked.end})"
         elif looked.exit_code != 0 or "kernel" not in contents:
             problem = f"it ended with {looked.exit_code}: {looked.last_words(200)}"
         return Taken(contents.get("kernel", b""), contents.get("ramdisk"), using[-1] if using else "", problem)

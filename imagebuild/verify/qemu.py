@@ -63,7 +63,7 @@ def why_not(task: QemuBoot) -> str | None:
     if found := _XEN_ONLY_ROOT.search(task.command_line):
         return f"root={found[1]} is a disk that only Xen has"
     if disk_driver(task.initrd) is None:
-        return "the initrd holds no driver for any disk that QEMU can attach (virtio, AHCI); only Xen's may be there"
+        return "the initrd has no driver for any disk that QEMU can attach (virtio, AHCI), perhaps only for Xen's"
     return None
 
 

@@ -25,7 +25,7 @@ def root_device(view: View) -> Iterator[Finding]:
         yield skipped("there is no entry")
     for reached in view.entries:
         if not view.is_linux(reached):
-            yield passed(f"{reached.shown}: the kernel is not Linux and wants no root=")
+            yield passed(f"{reached.shown}: the kernel is not Linux and needs no root=")
         else:
             yield _judge_root(view, reached)
 

@@ -33,7 +33,7 @@ from imagebuild.verify import fallback, xen
 from imagebuild.verify.boot import Pace, outcome_of
 from imagebuild.verify.console import Ending
 from imagebuild.verify.evidence import entry_stops, stops_grub_097, unknown_menu
-from imagebuild.verify.guest_start import loader_for
+from imagebuild.verify.guest_start import loader_for, why_not_under_xen
 from imagebuild.verify.qemu import QemuBoot, boot_under_qemu, why_not
 from imagebuild.verify.request import BootSettings, Request, Verification
 from imagebuild.verify.static import run_static
@@ -105,9 +105,9 @@ def _carry_out(run: _Run) -> str:
             wait_for([again])
     if before != again.result():
         raise VerifyError(
-            f"{image} has changed while it was verified",
+            f"{image} changed while it was verified",
             details=f"sha256 before: {before}\nsha256 after:  {again.result()}",
-            resolution="verify it again while nothing else writes it",
+            resolution="verify it again while nothing else writes to it",
         )
     return before
 
@@ -118,13 +118,15 @@ def _boot_jobs(run: _Run) -> list[Callable[[], None]]:
     What a boot needs from the image is read here: the subject's readers are one thread's.
     """
     jobs: list[Callable[[], None]] = []
-    if "xen" in run.request.machines:
+    if "xen" in run.request.machines and (reason := why_not_under_xen(default_entry_files(run.subject))):
+        _undecided(run, "xen", reason)
+    elif "xen" in run.request.machines:
         task = _xen_task(run)
         jobs.append(functools.partial(_boot_xen, run, task, _fallback_case(run, task)))
     if "qemu" in run.request.machines and (direct := _qemu_task(run)):
         jobs.append(functools.partial(_boot_qemu, run, direct))
     if len(jobs) > 1 and not _fit_side_by_side(run.request):
-        run.progress.log("one boot after the other: too few processors or too little memory for two at once")
+        run.progress.log("boots run one after the other: too few processors or too little memory for two")
 
         def all_of_them() -> None:
             for job in jobs:
@@ -141,11 +143,13 @@ def _fit_side_by_side(request: Request) -> bool:
 
 def _static(run: _Run) -> None:
     with stage(_Recorder(run.progress, run.stages), "static checks"):
-        checks = run_static(run.subject, run.progress, run.request.loader, strict=run.request.strict_fallback)
-        run.checks["static"] = checks
-        if LOADERS[run.request.loader].is_grub_097 and (reason := unknown_menu(run.subject)):
+        result = run_static(run.subject, run.progress, run.request.loader, strict=run.request.strict_fallback)
+        run.checks["static"] = list(result.checks)
+        if result.unheard:
+            run.undecided["static"] = "; ".join(dict.fromkeys(result.unheard))
+        elif LOADERS[run.request.loader].is_grub_097 and (reason := unknown_menu(run.subject)):
             run.undecided["static"] = reason
-    for check in checks:
+    for check in result.checks:
         if check.outcome in (Outcome.FAILED, Outcome.WARNED):
             run.progress.note(f"{check.outcome} static {check.name}: {check.detail}", check.outcome)
 
@@ -197,7 +201,7 @@ def _xen_task(run: _Run) -> xen.XenBoot:
 
 
 def _fallback_case(run: _Run, task: xen.XenBoot) -> fallback.Case | str | None:
-    """As fallback.case_of; None as well where no loader reads the menu, or the proof was not asked for."""
+    """As fallback.case_of; None as well where no loader reads the menu, or the proof was not in this run."""
     if not run.request.fallback or task.loader.is_kernel:
         return None
     return fallback.case_of(run.subject)
@@ -283,7 +287,7 @@ def _result(run: _Run, sha256: str) -> Verification:
         verdict = Verdict.UNVERIFIED
         reason = "; ".join(f"{machine}: {why}" for machine, why in run.undecided.items())
     elif verdict is Verdict.UNVERIFIED:
-        reason = "; ".join(f"{check.machine}: {check.detail}" for check in checks) or "no check was asked for"
+        reason = "; ".join(f"{check.machine}: {check.detail}" for check in checks) or "no check was requested"
     return Verification(
         image=ImageFacts(
             path=str(image),

@@ -101,7 +101,7 @@ _MACHINE_FAULTS = (
     _machine_fault("the Xen test host failed", r"^imagebuild: dom0 failed", _BEFORE_GUEST),
     _machine_fault("the Xen test host's kernel gave up", r"Kernel panic", _BEFORE_GUEST),
     _machine_fault(
-        "xl could not make the guest",
+        "xl could not create the guest",
         r"^imagebuild: guest ended|^imagebuild: dom0 failed",
         _BEFORE_LOADER,
         after_login=True,
@@ -124,9 +124,9 @@ _STAND_IN = (
     _fatal("the loader gave up", r"^imagebuild: loader gave up", _IN_LOADER),
     _fatal("the loader gave up", r"Failed to boot both default and fallback entries", _IN_LOADER),
 )
-# GRUB 0.97 waits for a key for ever; GRUB 2 only for ten seconds.
+# GRUB 0.97 waits for a key forever; GRUB 2 only for ten seconds.
 _PV_GRUB = (_fatal("the loader gave up", r"Press any key to continue", _IN_LOADER, prompt=True),)
-_MENU_WAITS = _fatal("menu.lst sets no timeout: the loader waits for ever", r"Press enter to boot", _IN_LOADER)
+_MENU_WAITS = _fatal("menu.lst sets no timeout: the loader waits forever", r"Press enter to boot", _IN_LOADER)
 
 
 def xen_fatals(

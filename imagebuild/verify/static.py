@@ -10,8 +10,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+from imagebuild.errors import VerifyError
 from imagebuild.events import Progress
 from imagebuild.image.subject import Subject
+from imagebuild.image.witness import machines_trouble
 from imagebuild.report import Check, Outcome
 from imagebuild.verify import (
     disk_checks,
@@ -25,7 +27,7 @@ from imagebuild.verify import (
     pygrub_checks,
     root_checks,
 )
-from imagebuild.verify.view import Finding, View
+from imagebuild.verify.view import Finding, View, skipped
 from imagebuild.vocabulary import DEFAULT_LOADER, BootLoader
 
 
@@ -70,9 +72,17 @@ CHECKS: tuple[StaticCheck, ...] = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class StaticResult:
+    """`unheard`: of each check that a witness could not be heard for, its name and why. Then nothing is verified."""
+
+    checks: tuple[Check, ...]
+    unheard: tuple[str, ...] = ()
+
+
 def run_static(
     subject: Subject, progress: Progress, loader: BootLoader = DEFAULT_LOADER, *, strict: bool = False
-) -> list[Check]:
+) -> StaticResult:
     """Run every check; `loader` is the one that the image is meant for: what its rules refuse is a failure.
 
     `strict`: a fallback that cannot start is a failure, too.
@@ -95,12 +105,13 @@ def findings(check: StaticCheck, view: View, *, strict: bool = False) -> Iterato
             yield finding
 
 
-def run_checks(view: View, progress: Progress, *, strict: bool = False) -> list[Check]:
+def run_checks(view: View, progress: Progress, *, strict: bool = False) -> StaticResult:
     """`run_static` for a subject that somebody else looks at, too: what is dear is then read once."""
     checks: list[Check] = []
+    unheard: list[str] = []
     for check in CHECKS:
         begin = time.monotonic()
-        for finding in findings(check, view, strict=strict):
+        for finding in _heard(check, view, unheard, strict=strict):
             seconds = round(time.monotonic() - begin, 3)
             checks.append(
                 Check(
@@ -109,4 +120,18 @@ def run_checks(view: View, progress: Progress, *, strict: bool = False) -> list[
             )
             progress.log(f"static: {check.name}: {finding.outcome}: {finding.detail} ({seconds} s)")
             begin = time.monotonic()
-    return checks
+    return StaticResult(tuple(checks), tuple(unheard))
+
+
+def _heard(check: StaticCheck, view: View, unheard: list[str], *, strict: bool) -> Iterator[Finding]:
+    """As `findings`; where this machine fails its witness, the last finding says that nothing was verified."""
+    try:
+        yield from findings(check, view, strict=strict)
+        return
+    except VerifyError as error:
+        trouble = error.brief
+    except OSError as error:
+        if not (trouble := machines_trouble(error)):
+            raise
+    unheard.append(f"{check.name}: {trouble}")
+    yield skipped(f"could not verify: {trouble}")

@@ -9,13 +9,14 @@ from typing import Literal
 from imagebuild.bootloaders.menu import MenuEntry
 from imagebuild.bootloaders.menu_choice import Choice, choice
 from imagebuild.bootloaders.menus.trace import Trace
+from imagebuild.errors import VerifyError
 from imagebuild.formats.bzimage import KernelFacts
 from imagebuild.formats.device_name import DeviceName
-from imagebuild.formats.initrd import InitrdError, InitrdFacts, read_initrd
+from imagebuild.formats.initrd import InitrdError, InitrdFacts, InitrdLimitError, read_initrd
 from imagebuild.formats.kernel_file import unwrap
 from imagebuild.formats.root_argument import InitrdsRoot, RootArgument, root_argument, root_of_initrd
 from imagebuild.formats.text import excerpt
-from imagebuild.image.boot_files import MOST_INITRD_BYTES, MOST_KERNEL_BYTES, FileAt, NoEntry, locate
+from imagebuild.image.boot_files import FileAt, NoEntry, locate
 from imagebuild.image.device_names import NO_FILESYSTEM, NotThere, resolve
 from imagebuild.image.menu_runs import is_unknown, started_entry, trace_of
 from imagebuild.image.places import Place
@@ -85,13 +86,27 @@ class ReachedEntry:
         return f"{self.role} entry {self.number} ({excerpt(self.entry.title, 80)})"
 
 
-@functools.lru_cache(maxsize=4)
+_known_initrds: dict[tuple[int, int], InitrdFacts | InitrdError] = {}
+_MOST_KNOWN_INITRDS = 4
+
+
 def initrd_facts(content: bytes) -> InitrdFacts | InitrdError:
-    """Unpacking takes a second: once for each content."""
-    try:
-        return read_initrd(content)
-    except InitrdError as error:
-        return error
+    """What is in an initrd, or what is wrong with it. Unpacking takes a second: once for each content.
+
+    Raises VerifyError where it holds more than is read (limits.py).
+    """
+    key = (len(content), hash(content))
+    if key not in _known_initrds:
+        while len(_known_initrds) >= _MOST_KNOWN_INITRDS:
+            del _known_initrds[next(iter(_known_initrds))]
+        try:
+            _known_initrds[key] = read_initrd(content)
+        except InitrdError as error:
+            _known_initrds[key] = error
+    found = _known_initrds[key]
+    if isinstance(found, InitrdLimitError):
+        raise VerifyError(f"an initrd of the image cannot be judged: {found}")
+    return found
 
 
 class View:
@@ -102,7 +117,6 @@ class View:
         self.subject = subject
         self.loader = loader
         self._main = main
-        self._contents: dict[tuple[str, str], bytes | ReadError] = main._contents if main else {}
 
     @functools.cached_property
     def trace(self) -> Trace | None:
@@ -185,30 +199,21 @@ class View:
         """These files, and in the view beside also those of the entry that starts."""
         return (*(self._main.files if self._main else ()), *self.own_files)
 
-    def content(self, at: FileAt, most_bytes: int) -> bytes:
-        """A file's content by the independent reader. Raises ReadError."""
-        key = (at.place.name, at.path)
-        if key not in self._contents:
-            try:
-                self._contents[key] = self.subject.read(at.place, at.path, most_bytes)
-            except ReadError as error:
-                self._contents[key] = error
-        found = self._contents[key]
-        if isinstance(found, ReadError):
-            raise found
-        return found
+    def content(self, at: FileAt) -> bytes:
+        """A boot file's content by the independent reader. Raises ReadError, VerifyError."""
+        return self.subject.boot_file(at.place, at.path)
 
     def content_of(self, file: BootFile) -> bytes | None:
         """The content, or None where `boot-files` says why it cannot be had."""
         try:
-            return self.content(file.at, MOST_KERNEL_BYTES if file.role == "kernel" else MOST_INITRD_BYTES)
+            return self.content(file.at)
         except ReadError:
             return None
 
     @functools.cache  # noqa: B019 (a view lives as long as one verification)
     def kernel_of(self, at: FileAt) -> KernelFacts | None:
         try:
-            return unwrap(self.content(at, MOST_KERNEL_BYTES))
+            return unwrap(self.content(at))
         except ReadError:
             return None
 
@@ -220,8 +225,8 @@ class View:
             return None
         folder = at.path.rpartition("/")[0]
         try:
-            beside = FileAt(at.place, f"{folder}/config-{facts.release}")
-            return self.content(beside, _MOST_CONFIG_BYTES).decode("utf-8", "replace")
+            beside = f"{folder}/config-{facts.release}"
+            return self.subject.read(at.place, beside, _MOST_CONFIG_BYTES).decode("utf-8", "replace")
         except ReadError:
             return None
 
@@ -237,7 +242,7 @@ class View:
     def initrd_of(self, at: FileAt) -> InitrdFacts | None:
         """What is in an initrd; None where it cannot be read (`boot-files` and `initrd` say why)."""
         try:
-            facts = initrd_facts(self.content(at, MOST_INITRD_BYTES))
+            facts = initrd_facts(self.content(at))
         except ReadError:
             return None
         return None if isinstance(facts, InitrdError) else facts

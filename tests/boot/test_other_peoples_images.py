@@ -65,7 +65,7 @@ def test_the_second_fallback_comes_up(test_host: TestHost, user_cache: Cache, tm
     assert len(warned) == 2
     assert "vmlinuz-of-last-year" in warned[0]
     assert "/srv/kernels/missing" in warned[1]
-    assert all("the loader goes on to the" in detail for detail in warned)
+    assert all("the loader continues with the" in detail for detail in warned)
     # GRUB 2 would start entry 1 without its initrd; the genuine loader goes on (tried), so Xen gets entry 2's files.
     loader = found.boots[0].loader
     assert loader.kind == "pv-grub" or "would start entry 1 without its initrd" in loader.version

@@ -65,8 +65,8 @@ def test_a_filesystem_that_must_be_made_anew_keeps_its_files(
     tool("debugfs", "-w", "-R", "set_inode_field etc/hostname uid 1234", str(source))
     code, said = repaired(source, tmp_path, capsys)
     assert code == 0, said
-    assert "made anew without inline_data" in said
-    assert "written anew from /boot/grub/grub.conf" in said
+    assert "made again without inline_data" in said
+    assert "written again from /boot/grub/grub.conf" in said
     new = str(tmp_path / "new.raw")
     status = tool("debugfs", "-R", "stat etc/hostname", new)
     assert "User:  1234" in status

@@ -130,7 +130,7 @@ _REFUSED = (
                 {"layout": "hd00", "size": "2GiB", "partitions": [_BOOT, {"size": "rest", "volume_group": "vg0"}],
                  "volume_groups": {"vg0": [{"name": "root", "size": "rest", "mount": "/", "filesystem": "ext4",
                                             "type": "thin"}]}},
-                refused="thin volumes are not made"),
+                refused="imagebuild does not make thin volumes"),
 )  # fmt: skip
 
 COMBINATIONS: tuple[Combination, ...] = (

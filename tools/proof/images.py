@@ -104,7 +104,7 @@ IMAGES: tuple[ProofImage, ...] = (
                hd0(files=with_roles(menu=menu(head="default 2\ntimeout 1\n", more=BROKEN)))),
     ProofImage("menu-fallback", "the default's kernel is missing, the fallback boots",
                hd0(files=with_roles(menu=menu(head=FALLBACK)))),
-    ProofImage("menu-links", "menu.lst's folder and the kernel are relative links", hd0(files=behind_links)),
+    ProofImage("menu-links", "menu.lst's directory and the kernel are relative links", hd0(files=behind_links)),
     ProofImage("menu-words", "`default=0`, hiddenmenu, color, splashimage, comments",
                hd0(files=with_roles(menu=menu(head=WORDS)))),
     ProofImage("menu-words-in-entry", "`quiet`, `uppermem` and a word that nobody knows in the entry",

@@ -19,7 +19,7 @@ _MOST_WORDS = 90
 _HEAD = """\
 # Proof by disagreement
 
-Each image below was judged three times: by the static checks, by a boot with the stand-in (GRUB 2 reading menu.lst),
+Each image below was verified three times: by the static checks, by a boot with the stand-in (GRUB 2 reading menu.lst),
 and by a boot with the genuine PV-GRUB. The verdict of imagebuild without a genuine loader, from static checks and
 stand-in together, must be that of the genuine one. `make proof` writes this page; the recorded verdicts are in
 `tools/proof/verdicts.json`, and `tests/boot/test_recorded_verdicts.py` fails when ours differ from them.
@@ -29,7 +29,7 @@ stand-in together, must be that of the genuine one. `make proof` writes this pag
 _MADE = """
 ## Images made by imagebuild
 
-Built from one Debian 12 tree, judged by the static checks, and booted to the login prompt by the genuine loader named
+Built from one Debian 12 tree, checked statically, and booted to the login prompt by the genuine loader named
 above. `make proof` builds and boots them, and so does `tests/boot/test_made.py` where there is a genuine loader.
 
 | image | disk | verdict | seen | seconds | date |
@@ -62,7 +62,7 @@ cannot |
 guest reads them, and finds the block behind the hole; Debian's build of the shell answers Error 16 there |
 | ext4 with inline_data, where directories lie inside their inodes | failed | searches the directory for ever, \
 silently | failed; in the image above only menu.lst is such a file, and the loader ends at its prompt |
-| GPT | passed with a caution | ends at its prompt | as before: the public loader cannot judge GPT |
+| GPT | passed with a caution | ends at its prompt | as before: the public loader says nothing about GPT |
 
 ## Menus and fstabs, held against the programs that read them
 

@@ -3,6 +3,7 @@
 populate.py        the process that unpacks the tree, edits it, and populates the filesystems
 finish/            the process that writes a recipe's few files into populated filesystems
 tree_edits.py      the edits, after chroot(2)
+directories.py     directories of the tree, made where they are needed
 accounts.py        users and groups
 traces.py          what each machine makes for itself, taken out
 package_unpack.py  a .deb or .rpm unpacked into the tree

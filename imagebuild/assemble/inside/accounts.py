@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import assert_never
 
+from imagebuild.assemble.inside.directories import make_directory
 from imagebuild.errors import BuildError
 from imagebuild.plan.steps import SetPassword
 from imagebuild.plan.system_vocabulary import AddUser, AuthorizeKeys, JoinGroups
@@ -64,7 +65,7 @@ def _join_groups(step: JoinGroups) -> None:
     """Raises BuildError for a group that the tree does not have."""
     for group in step.groups:
         if not _change_line(_GROUP, group, lambda fields: _with_member(fields, step.user)):
-            raise BuildError(f"{step.user} cannot join the group {group}: {_GROUP} of the tree has no such line")
+            raise BuildError(f"{step.user} cannot join the group {group}: {_GROUP} of the tree has no line for it")
         if _GSHADOW.is_file():
             _change_line(_GSHADOW, group, lambda fields: _with_member(fields, step.user))
 
@@ -145,7 +146,7 @@ def _with_member(fields: list[str], user: str) -> list[str]:
 
 
 def _make_home(home: Path, uid: int, gid: int) -> None:
-    home.parent.mkdir(parents=True, exist_ok=True)
+    make_directory(home.parent)
     if SKELETON.is_dir():
         shutil.copytree(SKELETON, home, symlinks=True)
     else:

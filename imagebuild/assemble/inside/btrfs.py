@@ -31,7 +31,7 @@ def make_btrfs(step: MakeBtrfs, directory: Path, image: Path, scratch: Path, def
             raise BuildError(
                 f"{step.mountpoint} does not fit into its btrfs: {taken // 2**20} MiB are taken, "
                 f"it has {step.size_bytes // 2**20} MiB",
-                resolution="give it more room, or leave sizes out to have them computed",
+                resolution="make it larger, or leave sizes out to have them computed",
             )
         with path.open("r+b") as file:
             file.truncate(step.size_bytes)

@@ -44,9 +44,9 @@ def _attend(argv: list[str], script: Sequence[str], *, doing: str, epoch: int) -
     if complaints:
         full = any("Could not allocate" in line for line in complaints)
         raise BuildError(
-            f"{doing} failed" + (": there is no room for them" if full else ""),
+            f"{doing} failed" + (": there is not enough space" if full else ""),
             details="\n".join(complaints[:_COMPLAINTS_SHOWN]),
-            resolution="give it more room, or leave sizes out" if full else "",
+            resolution="make it larger, or leave sizes out" if full else "",
         )
 
 

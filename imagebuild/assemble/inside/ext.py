@@ -64,9 +64,9 @@ def _options(step: MakeExt, extended: str) -> list[str]:
 
 def _raise(step: MakeExt, output: str) -> None:
     if _NO_SPACE in output or "Could not allocate block" in output:
-        what, cure = "there is no space left", "free some space, or choose other places: -o, and IMAGEBUILD_CACHE"
+        what, cure = "there is no space left", "free some space, or use other directories: -o and IMAGEBUILD_CACHE"
         if "allocate" in output:
-            what, cure = f"{step.mountpoint} does not fit into its {step.type}", "give it more room, or leave sizes out"
+            what, cure = f"{step.mountpoint} does not fit into its {step.type}", "make it larger, or leave sizes out"
         raise BuildError(f"making {step.type} for {step.mountpoint} failed: {what}", details=output, resolution=cure)
     raise BuildError(f"making {step.type} for {step.mountpoint} failed", details=output)
 

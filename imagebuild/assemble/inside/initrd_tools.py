@@ -38,7 +38,7 @@ def generate_initrd(tree: Path, step: GenerateInitrd) -> None:
             doing=f"generating {step.path}", environment=quick_initrd.environment(), log=print,
         )  # fmt: skip
     if not (tree / step.path.lstrip("/")).is_file():
-        raise BuildError(f"generating {step.path} failed: {step.tool} succeeded, but made no such file")
+        raise BuildError(f"generating {step.path} failed: {step.tool} succeeded, but did not write the file")
 
 
 def run_depmod(tree: Path, kernel_version: str) -> None:
@@ -63,10 +63,10 @@ def _text(tree: Path, path: str) -> str:
 
 def mount_for_tools(tree: Path) -> None:
     """/proc and a few devices, in our private mount namespace only. Device nodes cannot be made there, so bind them."""
+    for name in ("proc", "dev", "run", "tmp"):
+        real_directory(tree, name)  # before anything is looked for in one: a link would lead to the machine's own
     if (tree / "proc/self").exists():
         return
-    for name in ("proc", "dev", "run", "tmp"):
-        real_directory(tree, name)
     command.run(["mount", "-t", "proc", "proc", str(tree / "proc")], doing="mounting /proc in the tree")
     command.run(["mount", "-t", "tmpfs", "-o", "mode=755", "dev", str(tree / "dev")], doing="mounting /dev in the tree")
     for device in DEVICES:
@@ -77,7 +77,7 @@ def mount_for_tools(tree: Path) -> None:
 
 def unmount_tools(tree: Path) -> None:
     """Undo `mount_for_tools`, so that the tree's own files populate the filesystems."""
-    if (tree / "proc/self").exists():
+    if not (tree / "proc").is_symlink() and (tree / "proc/self").exists():
         command.run(["umount", str(tree / "proc")], doing="unmounting /proc of the tree")
         for device in DEVICES:
             command.run(["umount", str(tree / "dev" / device)], doing=f"unmounting /dev/{device} of the tree")

@@ -12,6 +12,7 @@ import tarfile
 from pathlib import Path
 from typing import BinaryIO
 
+from imagebuild.assemble.inside.directories import make_directory
 from imagebuild.errors import BuildError
 from imagebuild.formats.text import escaped
 from imagebuild.rootfs.archive import clean_name
@@ -30,7 +31,7 @@ def _place(members: PackageMembers, member: tarfile.TarInfo, name: str) -> tuple
     """Make one member; returns a directory with the time that it is to have in the end."""
     relative = clean_name(member.name)
     if ".." in relative.split("/") or (member.islnk() and ".." in member.linkname.split("/")):
-        raise BuildError(f"{name}: {escaped(member.name)} leads out of the tree by ..")
+        raise BuildError(f"{name}: {escaped(member.name)} points outside the tree with ..")
     path = Path("/") / relative
     if member.isdir():
         if path.is_dir():
@@ -38,7 +39,7 @@ def _place(members: PackageMembers, member: tarfile.TarInfo, name: str) -> tuple
         path.mkdir(parents=True)
         _own(path, member)
         return path, member.mtime
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_directory(path.parent)
     path.unlink(missing_ok=True)
     if member.issym():
         path.symlink_to(member.linkname)

@@ -33,7 +33,7 @@ def _place(where: Runs, position: int) -> tuple[int, int]:
         if position < run.size_bytes:
             return run.offset_bytes + position, run.size_bytes - position
         position -= run.size_bytes
-    raise AssertionError("behind the end of the filesystem")
+    raise AssertionError("beyond the end of the filesystem")
 
 
 @contextlib.contextmanager
@@ -72,7 +72,7 @@ def _filling_the_image() -> Iterator[None]:
         yield
     except OSError as error:
         raise BuildError(
-            f"bringing a filesystem into the image failed: {error.strerror}",
+            f"copying a filesystem into the image failed: {error.strerror}",
             resolution="free some space there, or build elsewhere (-o)",
         ) from error
 

@@ -85,7 +85,7 @@ def check_owners(
             raise BuildError(
                 f"the tree has a file of owner or group {highest_id}, and an ordinary user's namespace here ends at "
                 f"{known - 1}",
-                resolution="build as root, or let an administrator give this user a larger range in /etc/subuid and "
+                resolution="build as root, or ask an administrator to give this user a larger range in /etc/subuid and "
                 "/etc/subgid",
             )
 
@@ -113,7 +113,7 @@ def split(tree: Path, area: Path, filesystems: tuple[PopulateStep, ...]) -> dict
             source = source / part
             if source.is_symlink() or not source.is_dir():
                 raise BuildError(
-                    f"{step.mountpoint} is to be a mountpoint, but {source.relative_to(tree)} is not a directory in "
+                    f"{step.mountpoint} must be a mountpoint, but {source.relative_to(tree)} is not a directory in "
                     "the tree"
                 )
         status, above = source.stat(), source.parent.stat()

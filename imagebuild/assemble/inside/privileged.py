@@ -93,7 +93,7 @@ def check_deferred(step: PopulateStep, deferred: Deferred) -> None:
             f"{step.mountpoint}: a device node or an attribute for root only cannot be made by an ordinary user in a "
             "filesystem that is not ext",
             details="\n".join(lost[:10]),
-            resolution="build as root, use one of the ext family there, or take it out of the tree",
+            resolution="build as root, use an ext filesystem there, or remove it from the tree",
         )
 
 

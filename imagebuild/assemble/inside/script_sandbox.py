@@ -68,7 +68,7 @@ def main() -> int:
         with _no_services(), _name_servers(servers):
             return _run([str(script), *sandbox.arguments], _environment(sandbox), libc)
     except (OSError, BuildError) as error:
-        print(f"the tree cannot be made ready for a script: {error}", flush=True)
+        print(f"preparing the tree for a script failed: {error}", flush=True)
         return NOT_FURNISHED
 
 

@@ -41,7 +41,7 @@ def run_script(tree: Path, step: RunScript, recipe_directory: Path, epoch: int) 
     else:
         code = ended.exit_code
         how = f"was ended by signal {code - 128}" if code > 128 else f"ended with exit code {code}"
-        resolution = "its whole output is in the build log"
+        resolution = "the build log has all of its output"
         if not step.network:
             resolution += "; it had no network: if it needs some, say network: true"
     raise BuildError(f"scripts: {step.source} {how}", details=ended.tail(), resolution=resolution)

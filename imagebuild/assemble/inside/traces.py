@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from imagebuild.assemble.inside.directories import make_directory
 from imagebuild.formats.machine_traces import UNINITIALIZED, expand
 from imagebuild.plan.system_vocabulary import RemoveTraces
 
@@ -28,7 +29,7 @@ def remove_traces(edit: RemoveTraces) -> None:
     if has_removed and edit.then_path is not None and any(Path(beside).exists() for beside in edit.then_beside):
         target = Path(edit.then_path)
         if not target.exists():
-            target.parent.mkdir(parents=True, exist_ok=True)
+            make_directory(target.parent)
             target.write_text(edit.then_content)
             target.chmod(0o644)
 

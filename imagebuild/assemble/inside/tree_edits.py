@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, assert_never
 
 from imagebuild.assemble.inside import accounts
+from imagebuild.assemble.inside.directories import make_directory
 from imagebuild.assemble.inside.initrd_tools import generate_initrd, run_depmod, tool_configuration
 from imagebuild.assemble.inside.package_unpack import unpack_package
 from imagebuild.assemble.inside.scripts import run_script
@@ -32,8 +33,11 @@ from imagebuild.plan.steps import (
     SetPassword,
     UnpackPackage,
     WriteFile,
+    WriteSecret,
 )
 from imagebuild.plan.system_vocabulary import AddUser, AuthorizeKeys, JoinGroups, RemoveTraces, RunScript
+from imagebuild.recipe.named_file import open_named, read_whole
+from imagebuild.recipe.public_keys import MOST_BYTES as _MOST_KEYS_BYTES
 
 
 def apply_edits(
@@ -54,11 +58,14 @@ def apply_edits(
             case RunScript():
                 run_script(tree, edit, recipe_directory, epoch)
             case AuthorizeKeys():
-                contents = [(recipe_directory / name).read_bytes() for name in edit.sources]
+                contents = [read_whole(recipe_directory / name, _MOST_KEYS_BYTES) for name in edit.sources]
                 _in_chroot(tree, edit, partial(accounts.authorize_keys, edit, contents))
             case CopyFile() | UnpackPackage():
-                with (recipe_directory / edit.source).open("rb") as file:  # opened while its path still means something
+                with open_named(recipe_directory / edit.source) as file:  # opened while its path still means something
                     _in_chroot(tree, edit, partial(_copy_in, edit, file))
+            case WriteSecret():
+                content = secrets[edit.secret].encode()
+                _in_chroot(tree, edit, partial(_write, Path(edit.path), content, edit.mode))
             case AddUser() | JoinGroups() | SetPassword():
                 _in_chroot(tree, edit, partial(accounts.apply, edit, secrets))
             case RemoveTraces():
@@ -124,11 +131,11 @@ def _change(edit: Remove | WriteFile | MakeLink | MakeDirectory | CopyInTree | R
             _write(Path(edit.path), edit.content.encode(), edit.mode)
         case MakeLink():
             path = Path(edit.path)
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_directory(path.parent)
             path.unlink(missing_ok=True)
             path.symlink_to(edit.target)
         case MakeDirectory():
-            Path(edit.path).mkdir(parents=True, exist_ok=True)
+            make_directory(Path(edit.path))
         case CopyInTree():
             _write(Path(edit.path), Path(edit.source).read_bytes(), 0o644)
         case RepackKernel():
@@ -145,7 +152,7 @@ def _remove(path: Path) -> None:
 
 
 def _write(path: Path, content: bytes, mode: int) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_directory(path.parent)
     path.unlink(missing_ok=True)  # a link is replaced, not followed
     path.write_bytes(content)
     path.chmod(mode)

@@ -29,7 +29,7 @@ def make_xfs(step: MakeXfs, directory: Path, image: Path, scratch: Path, deferre
         except XfsError as error:
             raise BuildError(
                 f"making xfs for {step.mountpoint} failed: {error}",
-                resolution="give it more room, or leave sizes out to have them computed",
+                resolution="make it larger, or leave sizes out to have them computed",
             ) from error
         except OSError as error:
             raise BuildError(f"making xfs for {step.mountpoint} failed: {error.strerror}") from error

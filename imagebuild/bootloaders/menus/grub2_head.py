@@ -22,7 +22,7 @@ from imagebuild.bootloaders.menus.trace import Entry, Line, Step
 
 @dataclass(slots=True)
 class Config:
-    """The variables that the head sets. `timeout` None: never set, the menu waits for ever."""
+    """The variables that the head sets. `timeout` None: never set, the menu waits forever."""
 
     default: str = ""
     timeout: int | None = None

@@ -68,7 +68,7 @@ def _run(config: Config, trace: Trace, files: Files, depth: int) -> Trace:
             break
         entry, fallback = _next_fallback(config, fallback)
     if config.timeout is None:
-        return _ended(trace, runs, End.WAITS_AT_MENU, "no timeout: GRUB 2 waits at the menu for ever")
+        return _ended(trace, runs, End.WAITS_AT_MENU, "no timeout: GRUB 2 waits at the menu forever")
     if runs[-1].end is End.FAILS:
         return _ended(trace, runs, End.WAITS_AT_MENU, f"{runs[-1].reason}; back to the menu")
     return _ended(trace, runs, runs[-1].end, runs[-1].reason)

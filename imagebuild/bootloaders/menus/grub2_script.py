@@ -23,7 +23,7 @@ from imagebuild.bootloaders.menus.grub2_words import (
 )
 from imagebuild.bootloaders.menus.trace import End, FileName, Line, Loaded, LoaderError, Run, Step, Trace
 
-_DEVICE = re.compile(r"hd(\d+)(?:,(?:msdos|gpt)?(\d+))?")
+_DEVICE = re.compile(r"hd([0-9]{1,9})(?:,(?:msdos|gpt)?([0-9]{1,9}))?")
 _LONGEST_COMMAND_LINE_BYTES = 1023
 _MOST_MENU_BYTES = 2**18
 _LINUX_OPTIONS = ("--type=linux", "--type=biglinux", "--no-mem-option")
@@ -88,7 +88,7 @@ class Script:
             self._steps.append(Step(line, word, "fails", error=LoaderError(0, str(wrong)), file=self._named))
             return None
         except _UnknownError as unknown:
-            self._steps.append(Step(line, word, f"cannot be judged: {unknown}", file=self._named))
+            self._steps.append(Step(line, word, f"cannot be predicted: {unknown}", file=self._named))
             return self._ended(End.UNKNOWN, f"{line.place}: `{word}`: {unknown}")
         self._steps.append(Step(line, word, "done", file=self._named))
         return ended

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from imagebuild.bootloaders.menus.trace import Line
+from imagebuild.formats.foreign import number_or_none
 
 _BLANKS = " \t\n\r\v\f"
 COMMANDS = frozenset((
@@ -64,13 +65,14 @@ def number_text(text: str) -> str:
 
 
 def unsigned(text: str) -> tuple[int, str] | None:
-    """grub_strtoul with base 0, and what follows; None for no number."""
+    """grub_strtoul with base 0, and what follows; None for no number, or one above 64 bits (GRUB_ERR_OUT_OF_RANGE)."""
     text = text.lstrip(_BLANKS)
     match = re.match("0x([0-9a-fA-F]+)|(?!0x)0([0-7]+)|(?!0x)([0-9]+)", text)
     if match is None:
         return None
     base = 16 if match[1] else 8 if match[2] else 10
-    return int(match[1] or match[2] or match[3], base), text[match.end() :]
+    value = number_or_none(match[1] or match[2] or match[3], base=base)
+    return (value, text[match.end() :]) if value is not None else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -256,7 +256,7 @@ def _run(config: _Config, index: int, disk: int, partition: Partition, files: Fi
             return Run(index, image.title, steps, End.UNKNOWN, f"whether {path} is there", loaded)
         if not isinstance(found, Found):
             missing = _missing(steps, role, path)
-            return Run(index, image.title, missing, End.FAILS, f"the {role} {path} is not there", loaded)
+            return Run(index, image.title, missing, End.FAILS, f"the {role} {path} does not exist", loaded)
     return Run(index, image.title, steps, End.STARTS, f"takes {image.kernel} out of the image", loaded)
 
 

@@ -4,7 +4,7 @@ Trace
   head      the lines above the first title that the loader ran, or passed over
   entries   the entries that it counts, in its order
   runs      the entries that it tries, in turn, each with its lines and what they did
-  end       STARTS a kernel, WAITS_AT_MENU, WAITS_FOR_KEY … or UNKNOWN: cannot be judged from outside
+  end       STARTS a kernel, WAITS_AT_MENU, WAITS_FOR_KEY … or UNKNOWN: depends on the machine
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class End(StrEnum):
     HALTS = "halts"
     REBOOTS = "reboots"
     HANGS = "hangs"
-    UNKNOWN = "cannot be judged"
+    UNKNOWN = "cannot be predicted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,7 @@ class Trace:
     """What `loader` does with one menu.
 
     `default`: the entry that is tried first, an index into `entries`. `fallbacks`: those after it, in order.
-    `timeout_seconds` None: the menu waits for ever; `runs` then says what Enter would start.
+    `timeout_seconds` None: the menu waits forever; `runs` then says what Enter would start.
     `hidden`: the menu is not shown while it counts down.
     """
 

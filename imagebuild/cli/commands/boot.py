@@ -7,22 +7,25 @@ from typing import Annotated
 import typer
 
 from imagebuild.cli.options import AnyImage, Debug, Memory, PvGrub, boot_settings
+from imagebuild.cli.output import say_text
 from imagebuild.errors import OK
 
 
 def boot(
     context: typer.Context,
     image: AnyImage,
-    xen: Annotated[bool, typer.Option("--xen", help="As a Xen PV guest, through PV-GRUB or the stand-in.")] = False,
-    keep: Annotated[bool, typer.Option("--keep", help="Write into the image; without it changes are lost.")] = False,
+    xen: Annotated[
+        bool, typer.Option("--xen", help="Boot as a Xen PV guest, through PV-GRUB or the stand-in.")
+    ] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Write changes to the image (default: discard them).")] = False,
     pv_grub: PvGrub = None,
     memory: Memory = None,
     debug: Debug = False,
 ) -> int:
-    """Boot an image and sit at its console. What the guest writes is thrown away at the end, unless with --keep.
+    """Boot an image and use its console. Changes are discarded at the end, unless you give --keep.
 
-    Without --xen, QEMU starts the kernel that the image's menu.lst names. Ctrl-A X ends the machine; so does the
-    guest's own poweroff. The exit code is 0 when the machine has ended, however.
+    Without --xen, QEMU starts the kernel that the image's menu.lst names. Ctrl-A X ends the machine, and so does
+    `poweroff` in the guest. The exit code is 0 however the machine ended.
 
     \b
     Examples:
@@ -47,8 +50,8 @@ def boot(
 
         def on_start() -> None:
             display.close()
-            end = "the guest writes into the image" if keep else "changes are thrown away"
-            print(f"{image}: booting; {end}; Ctrl-A X ends the machine", file=sys.stderr, flush=True)
+            end = "the guest writes into the image" if keep else "changes are discarded"
+            say_text(f"{image}: booting; {end}; Ctrl-A X ends the machine", stream=sys.stderr)
 
         boot_image(request, Cache(), Journal(display), on_start)
     return OK

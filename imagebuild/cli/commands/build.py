@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from imagebuild.cli.options import (
+    AsJson,
     Debug,
     Demand,
     Jobs,
     Locked,
     PvGrub,
+    Quiet,
     Recipes,
     Settings,
     SignKey,
+    Verbose,
     With,
     chosen_machines,
 )
@@ -30,39 +34,39 @@ if TYPE_CHECKING:
 def build(
     context: typer.Context,
     recipes: Recipes,
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Where DIR/NAME/ is made.")] = Path(
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Write the image to DIR/NAME/.")] = Path(
         "out"
     ),
     settings: Settings = None,
     locked: Locked = False,
     no_verify: Annotated[
-        bool, typer.Option("--no-verify", help="Do not verify; the report then says 'unverified'.")
+        bool, typer.Option("--no-verify", help="Do not verify; the verdict is then 'unverified'.")
     ] = False,
-    force: Annotated[
-        bool, typer.Option("--force", help="Build and verify even what is unchanged and still verified.")
-    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Build and verify even if nothing changed.")] = False,
     update: Annotated[
-        bool,
-        typer.Option("--update", help="Ask the archive for newer packages first; rebuild where there are any."),
+        bool, typer.Option("--update", help="First ask the archive for newer packages; rebuild if there are any.")
     ] = False,
     keep_going: Annotated[
-        bool, typer.Option("--keep-going", help="After a failure go on with the next recipe.")
+        bool, typer.Option("--keep-going", help="After a failure, continue with the next recipe.")
     ] = False,
     machines: With = None,
     pv_grub: PvGrub = None,
     demand: Demand = None,
     sign_key: SignKey = None,
     jobs: Jobs = 0,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    as_json: AsJson = False,
     debug: Debug = False,
 ) -> int:
-    """Build images and verify each: read back by other tools, then booted under QEMU and Xen to the login prompt.
+    """Build images and verify each: other tools read it back, then it boots under QEMU and Xen to its login prompt.
 
     DIR/NAME/ then holds NAME.raw (sparse) and the recipe's other outputs, SHA256SUMS, report.html (open it in a
     browser), report.json, junit.xml, packages.json, plan.json, SBOMs (SPDX, CycloneDX), provenance.json, build.log and
-    one console log per boot. NAME.raw appears only after a passed
-    verification: an image that failed is kept as NAME.raw.rejected, one that could not be verified as
-    NAME.raw.unverified. An older result stays until there is a new one. Nothing is begun unless all recipes are right.
-    Several recipes are built side by side; what they share (a tree, the test host) is made once.
+    one console log for each boot. NAME.raw appears only after verification passed: an image that failed is named
+    NAME.raw.rejected, one that could not be verified NAME.raw.unverified. The earlier result stays until a new one
+    replaces it. No build starts until every recipe is valid. Several recipes are built in parallel; what they share
+    (a tree, the test host) is made once.
 
     \b
     Examples:
@@ -71,9 +75,11 @@ def build(
       imagebuild build web.yaml --set release=bookworm --with static,qemu
     """
     if update and locked:
-        raise typer.BadParameter("--update does not go with --locked: use `imagebuild lock --update` for a newer lock")
+        raise typer.BadParameter(
+            "--update cannot be combined with --locked: use `imagebuild lock --update` for a newer lock"
+        )
     if no_verify and (machines is not None or demand is not None):
-        raise typer.BadParameter("--no-verify goes neither with --with nor with --require")
+        raise typer.BadParameter("--no-verify cannot be combined with --with or --require")
 
     from imagebuild.operations.jobs import BuildRequest
     from imagebuild.operations.recipes import parse_settings
@@ -94,13 +100,24 @@ def build(
         jobs=jobs,
         debug=debug,
     )
-    return carry_out(request, context.obj.toolbox())
+    return _carry_out(request, context.obj.toolbox(), _Shown(quiet, verbose, as_json))
 
 
-def carry_out(request: BuildRequest, toolbox: Toolbox) -> int:
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """How much is printed, and in which form."""
+
+    quiet: bool
+    verbose: bool
+    as_json: bool
+
+
+def _carry_out(request: BuildRequest, toolbox: Toolbox, shown: _Shown) -> int:
     """All recipes, or none: nothing begins unless all of them are right."""
     from imagebuild.cli import summary
+    from imagebuild.cli.commands.cache import trim_cache
     from imagebuild.cli.ending import report, worst
+    from imagebuild.cli.result_json import print_json
     from imagebuild.cli.terminal import say
     from imagebuild.operations.build import prepare
     from imagebuild.operations.side_by_side import at_once
@@ -109,26 +126,47 @@ def carry_out(request: BuildRequest, toolbox: Toolbox) -> int:
     if prepared.refused:
         return worst(report(error) for _, error in prepared.refused)
     jobs = prepared.jobs
-    count = at_once(len(jobs), request.jobs) if len(jobs) > 1 and request.jobs != 1 else 1
-    results = _side_by_side(jobs, request, toolbox, count) if count > 1 else list(_one_by_one(jobs, request, toolbox))
-    if len(jobs) > 1:
+    count = at_once(len(jobs), request.jobs) if len(jobs) > 1 and request.jobs != 1 and not shown.verbose else 1
+    if count > 1:
+        results = _side_by_side(jobs, request, toolbox, shown, count)
+    else:
+        results = list(_one_by_one(jobs, request, toolbox, shown))
+    if shown.as_json:
+        print_json([_facts(result, request) for result in results])
+    elif len(jobs) > 1 and not shown.quiet:
         say(summary.table(results))
+    trim_cache()
     return worst(result.code for result in results if result.code is not None)
 
 
-def _side_by_side(jobs: Sequence[Job], request: BuildRequest, toolbox: Toolbox, count: int) -> list[BuildResult]:
+def _facts(result: BuildResult, request: BuildRequest) -> dict[str, object]:
+    from imagebuild.cli.result_json import image_facts
+
+    if result.report is None or result.code is None:
+        why = result.failure.lines if result.failure else tuple(result.said.splitlines())
+        return {"name": result.name, "verdict": None, "exit_code": result.code, "error": list(why)}
+    folder = request.output / result.name
+    return {
+        **image_facts(result.report, folder, seconds=result.seconds, exit_code=result.code),
+        "unchanged": result.unchanged,
+    }
+
+
+def _side_by_side(
+    jobs: Sequence[Job], request: BuildRequest, toolbox: Toolbox, shown: _Shown, count: int
+) -> list[BuildResult]:
     from imagebuild.cli.board import choose_board
     from imagebuild.cli.ending import report
     from imagebuild.operations.side_by_side import build_side_by_side
 
-    with choose_board(request.output) as board:
+    with choose_board(request.output, quiet=shown.quiet, as_json=shown.as_json) as board:
         results, interrupted = build_side_by_side(jobs, request, board, program=toolbox.program, count=count)
     if interrupted:
         report(KeyboardInterrupt())
     return results
 
 
-def _one_by_one(jobs: Sequence[Job], request: BuildRequest, toolbox: Toolbox) -> Iterator[BuildResult]:
+def _one_by_one(jobs: Sequence[Job], request: BuildRequest, toolbox: Toolbox, shown: _Shown) -> Iterator[BuildResult]:
     from imagebuild.cli.terminal import say
     from imagebuild.errors import OK, Interrupted
     from imagebuild.operations.build import BuildResult
@@ -138,27 +176,27 @@ def _one_by_one(jobs: Sequence[Job], request: BuildRequest, toolbox: Toolbox) ->
         if ended:
             yield BuildResult(job.name, code=None)
             continue
-        if len(jobs) > 1:
+        if len(jobs) > 1 and not (shown.quiet or shown.as_json):
             say([[], [(f"{job.name} ({number} of {len(jobs)})", "bold")]])
-        result = _one(job, request, toolbox)
+        result = _one(job, request, toolbox, shown)
         ended = result.code == Interrupted.exit_code or (result.code != OK and not request.keep_going)
         yield result
 
 
-def _one(job: Job, request: BuildRequest, toolbox: Toolbox) -> BuildResult:
+def _one(job: Job, request: BuildRequest, toolbox: Toolbox, shown: _Shown) -> BuildResult:
     """One recipe, shown: its stages, then why it failed, then its result."""
     from imagebuild.cli import summary
     from imagebuild.cli.ending import report_failure
-    from imagebuild.cli.terminal import OnDemand, choose_display, say, showing
+    from imagebuild.cli.terminal import display_for, say, showing
     from imagebuild.operations.build import build_job
 
-    with showing(OnDemand(choose_display)) as display:
+    with showing(display_for(quiet=shown.quiet, verbose=shown.verbose, as_json=shown.as_json)) as display:
         result = build_job(job, request, toolbox, display)
     if result.failure:
         report_failure(result.failure, debug=request.debug)
-    if result.report:
-        shown = summary.unchanged if result.unchanged else summary.block
-        say(shown(result.report, request.output / job.name, result.seconds))
+    if result.report and not (shown.quiet or shown.as_json):
+        block = summary.unchanged if result.unchanged else summary.block
+        say(block(result.report, request.output / job.name, result.seconds))
         if result.packages:
             say(summary.packages(result.packages))
     return result

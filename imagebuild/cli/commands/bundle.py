@@ -9,13 +9,14 @@ import typer
 
 from imagebuild.cli.ec2_options import Arch, Cert, Ec2Cert, Kernel, Key, Mappings, Ramdisk, RawImage, User, needed
 from imagebuild.cli.options import Debug
+from imagebuild.cli.output import say_text
 from imagebuild.errors import OK
 
 
 def bundle(
     context: typer.Context,
     image: RawImage,
-    folder: Annotated[Path, typer.Option("-d", "--destination", metavar="DIR", help="Where the bundle goes.")],
+    folder: Annotated[Path, typer.Option("-d", "--destination", metavar="DIR", help="Write the bundle here.")],
     user: User = None,
     cert: Cert = None,
     key: Key = None,
@@ -31,11 +32,12 @@ def bundle(
 ) -> int:
     """Make an EC2 bundle of an image: encrypted parts of 10 MiB and a signed manifest.
 
-    One pass over the image; holes of a sparse image cost nothing. Credentials are not needed.
+    imagebuild reads the image once, and skips the holes of a sparse image. It needs no AWS credentials.
 
     \b
-    Example:
-      imagebuild bundle web.raw --user 123456789012 --cert cert.pem --key pk.pem --ec2cert cert-ec2.pem -d bundle
+    Examples:
+      imagebuild bundle web.raw -d bundle --user 123456789012 \\
+          --cert cert.pem --key pk.pem --ec2cert cert-ec2.pem
     """
 
     from imagebuild.cli.line_progress import LineProgress
@@ -56,5 +58,5 @@ def bundle(
         mappings=tuple(mappings or ()),
     )
     progress = LineProgress()
-    print(make_bundle(request, Cache(), progress, progress.meter("bundle")))
+    say_text(str(make_bundle(request, Cache(), progress, progress.meter("bundle"))))
     return OK

@@ -1,4 +1,4 @@
-"""`cache ls | prune | verify`: what is kept between builds, and what it costs."""
+"""`cache ls | prune | verify`: the cache, and what it costs."""
 
 from __future__ import annotations
 
@@ -7,58 +7,67 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from imagebuild.cli.options import AsJson, Debug
+from imagebuild.cli.output import say_json, say_text
+from imagebuild.cli.plain_help import PlainGroup, PlainVerb
 from imagebuild.errors import OK
 
 if TYPE_CHECKING:
     from imagebuild.host.cache import Entry
 
 cache = typer.Typer(
-    help="See, shrink and check what is kept between builds (IMAGEBUILD_CACHE, or ~/.cache/imagebuild).",
+    cls=PlainGroup,
+    help="See, shrink and check the cache (IMAGEBUILD_CACHE, or ~/.cache/imagebuild).",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
 
 
-@cache.command("ls", short_help="List what is kept.")
+@cache.command("ls", cls=PlainVerb, short_help="List the cache.")
 def list_entries(
     context: typer.Context,
+    each: Annotated[bool, typer.Option("--entries", help="List each entry, least recently used first.")] = False,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> int:
-    """List what is kept: when it was last wanted, its size, its kind and digest."""
+    """List the cache by kind: how many entries, their size, when one was last used; --entries lists each entry.
+
+    The whole cache keeps to a limit: 20GiB, or IMAGEBUILD_CACHE_LIMIT. A build above it removes the least recently used
+    entries at its end, and says so.
+    """
 
     import json
 
     from imagebuild.cli.terminal import say
     from imagebuild.formats.text import size
     from imagebuild.host.cache import Cache
-    from imagebuild.operations.cache import kinds_in_use
+    from imagebuild.operations.cache import kinds_in_use, limit_bytes
 
     store = Cache()
     entries = store.entries()
     if as_json:
-        print(json.dumps([_facts(entry) for entry in entries], indent=2))
+        say_json(json.dumps([_facts(entry) for entry in entries], indent=2))
         return OK
-    for entry in entries:
-        print(f"{_used(entry)}  {size(entry.size_bytes):>9}  {entry.kind:<12} {entry.digest[:16]}")
-    print()
-    for use in kinds_in_use(store, entries):
-        limit = f"; at most {use.about.limit}" if use.about.limit else ""
-        print(
-            f"{use.entries:>4}  {size(use.size_bytes):>9}  {use.name:<12} {use.about.what}; key: {use.about.key}{limit}"
+    if each:
+        for entry in entries:
+            say_text(f"{_used(entry.used)}  {size(entry.size_bytes):>9}  {entry.kind:<13} {entry.digest[:16]}")
+        say_text()
+    for use in sorted(kinds_in_use(store, entries), key=lambda use: -use.size_bytes):
+        limit = f" (at most {use.about.limit})" if use.about.limit else ""
+        say_text(
+            f"{use.entries:>4}  {size(use.size_bytes):>9}  {_used(use.used)}  {use.name:<13} {use.about.what}{limit}"
         )
     total = sum(entry.size_bytes for entry in entries)
-    say([[(f"{len(entries)} entries, {size(total)} in {store.root}", "bold")]])
+    say([[(f"{len(entries)} entries, {size(total)} of at most {size(limit_bytes())}, in {store.root}", "bold")]])
     return OK
 
 
-@cache.command(short_help="Remove what was not wanted for the longest time.")
+@cache.command(cls=PlainVerb, short_help="Remove the least recently used entries.")
 def prune(
     context: typer.Context,
-    max_size: Annotated[str, typer.Option("--max-size", metavar="SIZE", help="What may stay, such as 20GiB.")],
+    max_size: Annotated[str, typer.Option("--max-size", metavar="SIZE", help="Keep at most this much, such as 20GiB.")],
     debug: Debug = False,
 ) -> int:
-    """Remove what was not wanted for the longest time, until the rest fits. What a build uses now stays.
+    """Remove the least recently used entries until the rest fits. Entries that a build is using stay.
 
     \b
     Examples:
@@ -68,25 +77,25 @@ def prune(
 
     from imagebuild.formats.text import size
     from imagebuild.host.cache import Cache
-    from imagebuild.operations.cache import prune_cache
+    from imagebuild.operations.cache import parse_size, prune_cache
 
-    most = _parse_size(max_size)
+    most = parse_size("--max-size", max_size)
     pruned = prune_cache(Cache(), most)
     for entry in pruned.removed:
-        print(f"removed {entry.kind} {entry.digest[:16]}, {size(entry.size_bytes)}")
-    print(f"{len(pruned.removed)} removed; {len(pruned.left)} entries, {size(pruned.left_bytes)} are left")
+        say_text(f"removed {entry.kind} {entry.digest[:16]}, {size(entry.size_bytes)}")
+    say_text(f"{len(pruned.removed)} removed; {len(pruned.left)} entries left, {size(pruned.left_bytes)}")
     if pruned.left_bytes > most:
-        print("the rest is in use by other processes: run it again later")
+        say_text("other processes use the rest: run this again later")
     return OK
 
 
-@cache.command(short_help="Check what is kept, byte by byte.")
+@cache.command(cls=PlainVerb, short_help="Check the cache, byte by byte.")
 def verify(
     context: typer.Context,
-    remove: Annotated[bool, typer.Option("--remove", help="Remove what is damaged; it is made again.")] = False,
+    remove: Annotated[bool, typer.Option("--remove", help="Remove damaged entries; builds make them again.")] = False,
     debug: Debug = False,
 ) -> int:
-    """Read every byte of what is kept and compare it with the digests noted when it was made."""
+    """Read every byte of the cache and compare it with the digests recorded when it was written."""
 
     from imagebuild.errors import BuildError
     from imagebuild.host.cache import Cache
@@ -96,38 +105,44 @@ def verify(
     for checked in check_cache(Cache(), remove=remove):
         total += 1
         name = f"{checked.entry.kind} {checked.entry.digest[:16]}"
-        print(f"{'damaged' if checked.damage else 'ok':<8} {name}")
+        say_text(f"{'damaged' if checked.damage else 'ok':<8} {name}")
         for line in checked.damage:
-            print(f"         {line}")
+            say_text(f"         {line}")
         if checked.removed is not None:
-            print("         removed" if checked.removed else "         in use by another process: not removed")
+            say_text("         removed" if checked.removed else "         in use by another process: not removed")
         elif checked.damage:
             bad.append(name)
     if bad:
         raise BuildError(
             f"{len(bad)} of {total} cache entries are damaged",
             details="\n".join(bad),
-            resolution="run: imagebuild cache verify --remove; what is needed is made again",
+            resolution="run: imagebuild cache verify --remove (the next build makes what it needs again)",
         )
     return OK
 
 
-def _parse_size(text: str) -> int:
-    """`20GiB` in bytes. Raises RecipeError (exit code 2) for what is no size."""
-    from pydantic import ByteSize, TypeAdapter, ValidationError
+def trim_cache() -> None:
+    """At the end of a run that a user started: keep the cache within its limit, and say what was removed."""
+    import sys
 
-    from imagebuild.errors import UsageError
+    from imagebuild.cli.terminal import event_stream
+    from imagebuild.formats.text import size
+    from imagebuild.host.cache import Cache
+    from imagebuild.operations.cache import LIMIT_VARIABLE, keep_within_limit, limit_bytes
 
-    try:
-        return int(TypeAdapter(ByteSize).validate_python(text))
-    except ValidationError:
-        raise UsageError("--max-size", f"{text}: found no size: write 20GiB, 500MiB or 0") from None
+    if event_stream() is None and (pruned := keep_within_limit(Cache())):
+        freed = sum(entry.size_bytes for entry in pruned.removed)
+        say_text(
+            f"cache: removed the {len(pruned.removed)} least recently used entries, {size(freed)} "
+            f"(limit {size(limit_bytes())}; {LIMIT_VARIABLE})",
+            stream=sys.stderr,
+        )
 
 
-def _used(entry: Entry) -> str:
+def _used(moment: float) -> str:
     from datetime import UTC, datetime
 
-    return datetime.fromtimestamp(entry.used, tz=UTC).strftime("%Y-%m-%d %H:%M")
+    return datetime.fromtimestamp(moment, tz=UTC).strftime("%Y-%m-%d %H:%M") if moment else f"{'never':<16}"
 
 
 def _facts(entry: Entry) -> dict[str, object]:

@@ -8,28 +8,33 @@ from typing import Annotated
 import typer
 
 from imagebuild.cli.options import AsJson, Debug
+from imagebuild.cli.output import say_json
 from imagebuild.errors import DIFFERENT, OK
 
 
 def diff(
     context: typer.Context,
-    a: Annotated[Path, typer.Argument(metavar="A", help="An image, or an output folder.", show_default=False)],
-    b: Annotated[Path, typer.Argument(metavar="B", help="Another.", show_default=False)],
+    a: Annotated[Path, typer.Argument(metavar="A", help="An image or an output directory.", show_default=False)],
+    b: Annotated[
+        Path, typer.Argument(metavar="B", help="The image or output directory to compare it with.", show_default=False)
+    ],
     as_json: AsJson = False,
-    html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write a page for a browser.")] = None,
-    exit_code: Annotated[bool, typer.Option("--exit-code", help="End with 11 when they differ.")] = False,
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Write the differences as an HTML page.")
+    ] = None,
+    exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 11 if they differ.")] = False,
     debug: Debug = False,
 ) -> int:
-    """Tell what differs between two images or output folders: layout, menu, kernels, packages, and every file.
+    """Compare two images or output directories: layout, menu, kernels, packages, and every file.
 
-    Files are compared by type, content, mode, owner, extended attributes, link target; not by their times. ext
-    filesystems are read by debugfs (some 20 s for each image), all others in libguestfs' appliance (minutes).
-    Earlier nights' results are there when `nightly --keep N` kept them. The exit code is 0 whether they differ or not,
-    unless --exit-code is given.
+    Files are compared by type, content, mode, owner, extended attributes and link target, not by time. debugfs reads
+    ext filesystems (about 20 s for each image), libguestfs' appliance reads the others (minutes). NAME@-1 is an earlier
+    result of NAME, if `nightly --keep N` kept it. The exit code is 0 whether they differ or not, unless you give
+    --exit-code.
 
     \b
     Examples:
-      imagebuild diff out/web@-1 out/web      # the result before this one; @12: after night 12
+      imagebuild diff out/web@-1 out/web      # the result before this one; @12: after run 12
       imagebuild diff old.raw new.raw --html difference.html
       imagebuild diff old.raw new.raw --json | jq '.packages'
     """
@@ -43,7 +48,7 @@ def diff(
     with watching(sys.stderr, transient=True) as progress:
         difference = diff_images(DiffRequest(a=a, b=b, html=html), progress)
     if as_json:
-        print(difference.model_dump_json(indent=2))
+        say_json(difference.model_dump_json(indent=2))
     else:
         say(lines(difference))
     return OK if difference.same or not exit_code else DIFFERENT

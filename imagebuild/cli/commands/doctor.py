@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from imagebuild.cli.options import AsJson, Debug, PvGrub
+from imagebuild.cli.output import say_json, say_text
 from imagebuild.errors import OK, HostError
 
 if TYPE_CHECKING:
@@ -22,27 +23,27 @@ _STYLE: dict[State, str] = {"ok": "green", "limited": "yellow", "lacking": "bold
 def doctor(
     context: typer.Context,
     prepare: Annotated[
-        bool, typer.Option("--prepare", help="Build the Xen test host now (once; it is kept in the cache).")
+        bool, typer.Option("--prepare", help="Build the Xen test host now (once; it stays in the cache).")
     ] = False,
     packages: Annotated[
-        bool, typer.Option("--packages", help="Only print the line that installs what this distribution has.")
+        bool, typer.Option("--packages", help="Print only the command that installs the Debian packages.")
     ] = False,
-    install: Annotated[bool, typer.Option("--install", help="Run that line (as root, or with sudo).")] = False,
+    install: Annotated[bool, typer.Option("--install", help="Run that command (as root, or with sudo).")] = False,
     as_json: AsJson = False,
     pv_grub: PvGrub = None,
     debug: Debug = False,
 ) -> int:
-    """Say what this machine can do, and which Debian package to install for what it lacks.
+    """Check what this machine can do, and name the Debian package for anything that is missing.
 
-    Things are tried, not assumed: KVM runs a guest, the appliance is launched. Exit code 0: images can be built
-    and verified here; 4: something needed is lacking.
+    doctor runs each thing instead of assuming it: it starts a guest under KVM and launches the appliance. Exit code 0:
+    this machine can build and verify images; 4: something is missing.
 
     \b
     Examples:
       imagebuild doctor
       imagebuild doctor --prepare
-      imagebuild doctor --packages            # the line for apt; --install runs it
-      imagebuild doctor --json | jq '.capabilities[] | select(.state == "lacking")'
+      imagebuild doctor --packages            # the command for apt; --install runs it
+      imagebuild doctor --json | jq '.capabilities[] | {name, state}'
     """
 
     if packages or install:
@@ -65,8 +66,8 @@ def _packages(*, install: bool) -> int:
 
     line, note = packages_here()
     if note:
-        print(f"note: {note}", file=sys.stderr)
-    print(shlex.join(line), flush=True)
+        say_text(f"note: {note}", stream=sys.stderr)
+    say_text(shlex.join(line))
     if install:
         install_packages(line)
     return OK
@@ -89,30 +90,43 @@ def show(found: Sequence[Capability], *, as_json: bool) -> int:
 
     lacks = lacking(found)
     if as_json:
-        print(_json(found, ready=not lacks))
+        say_json(_json(found, ready=not lacks))
     else:
-        say(_table(found))
+        import shutil
+        import sys
+
+        say(_table(found, shutil.get_terminal_size().columns if sys.stdout.isatty() else 0))
         say([_conclusion(lacks)])
     return HostError.exit_code if lacks else OK
 
 
-def _table(found: Sequence[Capability]) -> list[list[Segment]]:
+def _table(found: Sequence[Capability], columns: int) -> list[list[Segment]]:
+    """A line for each, or several that break at words. `columns` 0: one, for a pipe."""
     width = max(len(item.name) for item in found)
+    begin = " " * (9 + width + 2)
     lines: list[list[Segment]] = []
     for item in found:
-        lines.append(
-            [(f"{item.state:<8} ", _STYLE[item.state]), (f"{item.name:<{width}}  ", "bold"), (item.evidence, "")]
-        )
+        first, *rest = _wrapped(item.evidence, columns - len(begin) if columns else 0)
+        lines.append([(f"{item.state:<8} ", _STYLE[item.state]), (f"{item.name:<{width}}  ", "bold"), (first, "")])
         if item.resolution and item.state != "ok":
-            lines.append([(" " * (9 + width + 2), ""), (f"what to do: {item.resolution}", "")])
+            rest += _wrapped(f"what to do: {item.resolution}", columns - len(begin) if columns else 0)
+        lines += [[(begin, ""), (line, "")] for line in rest]
     return lines
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    import textwrap
+
+    if width <= 0:
+        return [text]
+    return textwrap.wrap(text, max(width, 20), break_long_words=False, break_on_hyphens=False) or [""]
 
 
 def _conclusion(lacks: Sequence[Capability]) -> list[Segment]:
     if not lacks:
         return [("This machine can build and verify images.", "bold green")]
     names = ", ".join(item.name for item in lacks)
-    return [(f"This machine cannot build and verify images yet: it lacks {names}.", "bold red")]
+    return [(f"This machine cannot build and verify images yet. Missing: {names}.", "bold red")]
 
 
 def _json(found: Sequence[Capability], *, ready: bool) -> str:

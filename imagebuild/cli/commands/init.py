@@ -8,32 +8,41 @@ from typing import Annotated
 import typer
 
 from imagebuild.cli.options import Debug
+from imagebuild.cli.output import say_text
 from imagebuild.errors import OK
 from imagebuild.vocabulary import Layout, RootType
 
 
 def init(
     context: typer.Context,
-    path: Annotated[Path, typer.Argument(metavar="[FILE]", help="Where it goes; - prints it.")] = Path("my-image.yaml"),
+    path: Annotated[Path, typer.Argument(metavar="[FILE]", help="File to write; - prints the recipe.")] = Path(
+        "my-image.yaml"
+    ),
     source: Annotated[
-        Path | None, typer.Option("--from", metavar="IMAGE", help="A recipe for an image like this one.")
+        Path | None, typer.Option("--from", metavar="IMAGE", help="Write a recipe for an image like this one.")
     ] = None,
-    name: Annotated[str | None, typer.Option("--name", help="Name of the image (default: the file's).")] = None,
-    suite: Annotated[str | None, typer.Option("--suite", metavar="NAME", help="Debian release: bookworm …")] = None,
+    name: Annotated[str | None, typer.Option("--name", help="Name of the image (default: the file's name).")] = None,
+    suite: Annotated[
+        str | None, typer.Option("--suite", metavar="NAME", help="Debian release, such as bookworm.")
+    ] = None,
     layout: Annotated[Layout | None, typer.Option("--layout", help="hd0: one filesystem; hd00: partitions.")] = None,
-    lvm: Annotated[bool | None, typer.Option("--lvm/--no-lvm", help="The root on LVM (hd00 only).")] = None,
-    filesystem: Annotated[RootType | None, typer.Option("--filesystem", help="The root's.")] = None,
-    size: Annotated[str | None, typer.Option("--size", help="The disk's, such as 4GiB (default: computed).")] = None,
-    hostname: Annotated[str | None, typer.Option("--hostname", help="Default: debian.")] = None,
-    yes: Annotated[bool, typer.Option("-y", "--yes", help="Ask nothing, take the defaults.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    lvm: Annotated[
+        bool | None, typer.Option("--lvm/--no-lvm", help="Put the root filesystem on LVM (hd00 only).")
+    ] = None,
+    filesystem: Annotated[RootType | None, typer.Option("--filesystem", help="Type of the root filesystem.")] = None,
+    size: Annotated[
+        str | None, typer.Option("--size", help="Size of the disk, such as 4GiB (default: computed).")
+    ] = None,
+    hostname: Annotated[str | None, typer.Option("--hostname", help="Host name (default: debian).")] = None,
+    yes: Annotated[bool, typer.Option("-y", "--yes", help="Ask nothing; use the defaults.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
     debug: Debug = False,
 ) -> int:
     """Write a commented recipe: asks for layout, filesystem, LVM and release, each with a default.
 
-    Options answer questions in advance; without a terminal nothing is asked. With --from the recipe is taken from
-    an image: its partitions, filesystems, volumes and boot menu, and its tree as the source. What is written
-    validates, or the command says why not.
+    An option answers its question in advance; without a terminal, imagebuild asks nothing. With --from, the recipe
+    comes from an image: its partitions, filesystems, volumes and boot menu, and its tree as the source. If the recipe
+    needs edits before it can be built, imagebuild lists them.
 
     \b
     Examples:
@@ -59,12 +68,12 @@ def init(
     with watching(sys.stderr, transient=True) as progress:
         written = write_recipe(request, ask, Cache(), progress)
     if written.path is None:
-        print(written.text, end="")
+        say_text(written.text, end="")
         return OK
-    print(f"{path}: written")
+    say_text(f"{path}: written")
     if written.trouble is not None:
         raise written.trouble
-    print(f"next: imagebuild plan {path}, then imagebuild build {path}")
+    say_text(f"next: imagebuild plan {path}, then imagebuild build {path}")
     return OK
 
 
@@ -81,14 +90,14 @@ def _ask_on_terminal(question: str, default: str, choices: tuple[str, ...]) -> s
 
     shown = f" ({', '.join(choices)})" if choices else ""
     while True:
-        print(f"{question}{shown} [{default}]: ", end="", file=sys.stderr, flush=True)
+        say_text(f"{question}{shown} [{default}]: ", end="", stream=sys.stderr)
         line = sys.stdin.readline()
         if not line:
-            raise UsageError("init", "the input ended before the last answer; --yes asks nothing")
+            raise UsageError("init", "the input ended before the last answer; --yes uses the defaults")
         answer = line.strip() or default
         begun = [choice for choice in choices if choice.startswith(answer)]
         if not choices or answer in choices or choices == SUITES:  # a release may be any code name
             return answer
         if len(begun) == 1:
             return begun[0]
-        print(f"  {answer!r} is none of them", file=sys.stderr)
+        say_text(f"  {answer!r} is not a choice; enter {' or '.join(choices)}", stream=sys.stderr)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from imagebuild.cli.options import AnyImage, AsJson, Debug, ForLoader
+from imagebuild.cli.output import say_json
 from imagebuild.errors import OK
 from imagebuild.vocabulary import DEFAULT_LOADER
 
@@ -18,20 +19,20 @@ def inspect(
     loader: ForLoader = DEFAULT_LOADER,
     as_json: AsJson = False,
     svg: Annotated[
-        Path | None, typer.Option("--svg", metavar="FILE", help="Draw the disk, to scale, into an SVG file.")
+        Path | None, typer.Option("--svg", metavar="FILE", help="Draw the disk, to scale, as an SVG file.")
     ] = None,
     debug: Debug = False,
 ) -> int:
     """Show what is in an image: layout, partitions, filesystems with their features, logical volumes, the menu's
-    entries with kernels and initrds, what each boot loader would start, and what the static checks find.
+    entries with kernels and initrds, what each boot loader would start, and the results of the static checks.
 
-    Nothing is booted and the image is never written. Exit code 0: it was looked at, whatever was found
-    (`verify` is the judge).
+    Nothing is booted, and the image is never written. The exit code is 0 whatever the checks find (`verify` gives
+    the verdict).
 
     \b
     Examples:
       imagebuild inspect old-server.qcow2
-      imagebuild inspect disk.raw --json | jq '.findings[] | select(.outcome == "failed")'
+      imagebuild inspect disk.raw --json | jq '.findings[] | .outcome'
       imagebuild inspect disk.raw --svg disk.svg
     """
 
@@ -47,9 +48,9 @@ def inspect(
     with watching(sys.stderr, transient=True) as progress:
         found = inspect_image(InspectRequest(image=image, loader=loader, svg=svg), Cache(), progress)
     if as_json:
-        print(found.model_dump_json(indent=2))
+        say_json(found.model_dump_json(indent=2))
         return OK
     say(lines(found))
     if svg is not None:
-        say([[], [(f"The disk is drawn in {svg}.", "")]])
+        say([[], [(f"Drawing of the disk: {svg}", "")]])
     return OK

@@ -15,15 +15,15 @@ def lock(
     recipes: Recipes,
     settings: Settings = None,
     update: Annotated[
-        bool, typer.Option("--update", help="Make the tree anew first, of what the mirror has today.")
+        bool, typer.Option("--update", help="Make the tree again first, from the mirror's packages of today.")
     ] = False,
     debug: Debug = False,
 ) -> int:
-    """Write a recipe's lock (web.yaml: web.lock): each package of its tree with version, architecture, sha256 and
-    size. `build --locked` then takes just these, on any day and any machine, or says which the mirror lacks.
+    """Write a recipe's lock file (web.yaml: web.lock): each package of its tree with version, architecture, sha256
+    and size. `build --locked` installs exactly these, on any day and any machine, or names those that the mirror lacks.
 
-    The tree is taken from the cache, or made. A tree that is given (tar, directory, image, oci) is locked by its
-    digest. Keep the lock beside the recipe, under version control.
+    The tree comes from the cache; imagebuild makes it first if it is not there. A tree from elsewhere (tar, directory,
+    image, oci) is locked by its digest. Keep the lock file beside the recipe, under version control.
 
     \b
     Examples:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from imagebuild.cli.options import Debug, Jobs, Locked, Recipes, Settings, With, chosen_machines
+from imagebuild.cli.output import say_text
 
 if TYPE_CHECKING:
     from imagebuild.cli.terminal import Segment
@@ -29,51 +30,54 @@ def nightly(
     context: typer.Context,
     recipes: Recipes,
     output: Annotated[
-        str, typer.Option("-o", "--output", metavar="DIR|URL", help="A folder, or a place that fsspec reaches.")
+        str, typer.Option("-o", "--output", metavar="DIR|URL", help="Output directory, or a URL that fsspec can write.")
     ] = "out",
     settings: Settings = None,
     locked: Locked = False,
     machines: With = None,
     no_verify: Annotated[
-        bool, typer.Option("--no-verify", help="Only build; the summary then says 'not verified'.")
+        bool, typer.Option("--no-verify", help="Build without verifying; the summary says 'not verified'.")
     ] = False,
     no_update: Annotated[bool, typer.Option("--no-update", help="Do not ask the archives for newer packages.")] = False,
     jobs: Jobs = 0,
     scheduler: Annotated[
-        str, typer.Option("--scheduler", metavar="ADDRESS", help="A dask scheduler's, such as tcp://host:8786.")
+        str, typer.Option("--scheduler", metavar="ADDRESS", help="Dask scheduler, such as tcp://host:8786.")
     ] = "",
     stage_limit: Annotated[
-        float, typer.Option("--stage-limit", metavar="SECONDS", min=0.1, help="No stage may take longer.")
+        float, typer.Option("--stage-limit", metavar="SECONDS", min=0.1, help="Time limit of each stage.")
     ] = 3600,
     attempts: Annotated[
-        int, typer.Option("--attempts", metavar="N", min=1, help="At most, where the network is to blame.")
+        int, typer.Option("--attempts", metavar="N", min=1, help="Attempts when the network fails.")
     ] = 3,
     keep: Annotated[
-        int | None, typer.Option("--keep", metavar="N", min=1, help="Keep the results of N nights (see: diff).")
+        int | None, typer.Option("--keep", metavar="N", min=1, help="Keep the results of the last N runs (see: diff).")
     ] = None,
     debug: Debug = False,
 ) -> int:
-    """Build and verify recipes (files, or directories of *.yaml), as many at once as cores and memory allow.
+    """Build and verify recipes (files, or directories of *.yaml), as many in parallel as cores and memory allow.
 
-    Each archive is asked for newer packages, and a recipe that holds one is built again (not with --locked: see
-    `imagebuild lock --update`). What is unchanged and still verified is not built again. What failed for the network's
-    sake is tried again. A recipe that is broken or hangs does not stop the others. DIR then holds each image's folder,
-    summary.html (all recipes, all nights), summary.json and junit.xml. The exit code is that of the worst recipe.
+    nightly asks each archive for newer packages and builds a recipe that holds one again (not with --locked: see
+    `imagebuild lock --update`). An image that is unchanged and still verified is not built again. A build that failed
+    because of the network is tried again. A recipe that is broken or hangs does not stop the others. DIR then holds
+    each image's directory, summary.html (all recipes, all runs), summary.json and junit.xml. The exit code is that of
+    the worst recipe.
 
     \b
     Examples:
       imagebuild nightly recipes/ -o /srv/images
-      imagebuild nightly recipes/*.yaml -o s3://images/nightly --scheduler tcp://build0:8786
+      imagebuild nightly recipes/ -o s3://images --scheduler tcp://build0:8786
     """
     if no_verify and machines is not None:
-        raise typer.BadParameter("--no-verify does not go with --with")
+        raise typer.BadParameter("--no-verify cannot be combined with --with")
 
     if keep and (scheduler or "://" in output):
-        raise typer.BadParameter("--keep needs a directory (-o DIR), and goes with neither a URL nor --scheduler")
+        raise typer.BadParameter("--keep needs a directory (-o DIR): it cannot be combined with a URL or --scheduler")
 
     lines = _Lines()
-    lines("", f"a night into {output}")  # at once: what follows takes a second to import
+    lines("", f"into {output}")  # at once: what follows takes a second to import
 
+    from imagebuild.cli.commands.cache import trim_cache
+    from imagebuild.cli.signals import unhurried
     from imagebuild.cli.terminal import say
     from imagebuild.nightly.inputs import recipes_in
     from imagebuild.nightly.model import Limits, Options
@@ -92,9 +96,11 @@ def nightly(
     where = f"on {scheduler}" if scheduler else f"{request.jobs} at once"
     lines("", f"{len(request.recipes)} recipes, {where}")
     for path in passed_over:
-        lines("", f"passed over: {path} (a name that begins with _, or a file without a name:, is a part of recipes)")
+        lines("", f"skipped: {path} (a name that begins with _, or a file without `name`, is a part of recipes)")
+    unhurried()
     night = run_night(request, lines)
     say(_table(night, output))
+    trim_cache()
     return night.exit_code
 
 
@@ -105,12 +111,11 @@ class _Lines:
         self._lock = threading.Lock()
 
     def __call__(self, name: str, line: str) -> None:
-        from imagebuild.formats.text import printable
         from imagebuild.operations.journal import now_utc, stamp
 
         head = f"{name}: " if name else ""
         with self._lock:
-            print(f"{stamp(now_utc())} {head}{printable(line)}", flush=True)
+            say_text(f"{stamp(now_utc())} {head}{line}")
 
 
 def _table(night: Night, output: str) -> list[Sequence[Segment]]:
@@ -131,5 +136,7 @@ def _table(night: Night, output: str) -> list[Sequence[Segment]]:
         lines += [[(f"    {update}", "")] for update in (result.packages.updated if result.packages else ())]
     lines += [[(f"note: {note}", "yellow")] for note in night.notes]
     good = sum(result.exit_code == OK for result in night.results)
-    lines.append([(f"{good} of {len(night.results)} well in night {night.number}, {duration(night.seconds)}", "bold")])
+    lines.append(
+        [(f"{good} of {len(night.results)} recipes passed (run {night.number}), {duration(night.seconds)}", "bold")]
+    )
     return [*lines, [(f"{output.rstrip('/')}/summary.html", "")]]

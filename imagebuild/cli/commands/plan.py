@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from imagebuild.cli.options import AsJson, Debug, Locked, OneRecipe, Settings
+from imagebuild.cli.output import say_json, say_text
 
 
 def plan(
@@ -15,10 +16,10 @@ def plan(
     locked: Locked = False,
     debug: Debug = False,
 ) -> int:
-    """Show what will be built: partition table, filesystems, kernels, menu.lst, fstab, checks, and a digest.
+    """Show what a build will make: partition table, filesystems, kernels, menu.lst, fstab, checks, and a digest.
 
-    Takes well under a second: nothing is downloaded or built. What only the root tree can tell (the kernels'
-    versions, a computed size) is marked so, until the tree is in the cache.
+    This takes less than a second: imagebuild downloads and builds nothing. Facts that only the root tree has (kernel
+    versions, a computed size) are marked as unknown until the tree is in the cache.
 
     \b
     Examples:
@@ -32,5 +33,8 @@ def plan(
     from imagebuild.plan.outline import outline
 
     found = plan_recipe(PlanRequest(recipe, parse_settings(settings or []), locked))
-    print(found.model_dump_json(indent=2) if as_json else outline(found), end="\n" if as_json else "")
+    if as_json:
+        say_json(found.model_dump_json(indent=2))
+    else:
+        say_text(outline(found), end="")
     return OK

@@ -10,6 +10,7 @@ import typer
 
 from imagebuild.cli.ec2_options import Arch, Cert, Ec2Cert, Kernel, Key, Loader, Mappings, Ramdisk, RawImage, User
 from imagebuild.cli.options import AsJson, Debug, Settings
+from imagebuild.cli.output import say_json, say_text
 from imagebuild.errors import OK
 
 if TYPE_CHECKING:
@@ -22,64 +23,85 @@ def publish(
     image: RawImage,
     regions: Annotated[
         list[str] | None,
-        typer.Option("--region", metavar="R", help="Repeatable: the first is written to, the others get copies."),
+        typer.Option(
+            "--region",
+            metavar="R",
+            help="Region (repeatable): imagebuild writes to the first and copies to the others.",
+        ),
     ] = None,
     recipe: Annotated[
         Path | None,
-        typer.Option("--recipe", metavar="RECIPE", help="Take what is not said here from its ec2: section."),
+        typer.Option("--recipe", metavar="RECIPE", help="Take missing options from the recipe's ec2: section."),
     ] = None,
     settings: Settings = None,
     store: Annotated[
-        Literal["ebs", "instance-store"] | None, typer.Option("--store", help="Default: ebs, a snapshot.")
+        Literal["ebs", "instance-store"] | None,
+        typer.Option("--store", help="ebs (a snapshot, the default) or instance-store."),
     ] = None,
-    name: Annotated[str | None, typer.Option("--name", help="The AMI's name (default: from image and sha256).")] = None,
-    description: Annotated[str | None, typer.Option("--description")] = None,
+    name: Annotated[
+        str | None, typer.Option("--name", help="Name of the AMI (default: from image and sha256).")
+    ] = None,
+    description: Annotated[
+        str | None, typer.Option("--description", metavar="TEXT", help="Description of the AMI.")
+    ] = None,
     virtualization: Annotated[
         Literal["paravirtual", "hvm"] | None,
-        typer.Option("--virtualization", help="Default: paravirtual. hvm: where the image has boot code for it."),
+        typer.Option("--virtualization", help="Default: paravirtual. hvm needs boot code in the image."),
     ] = None,
     architecture: Arch = None,
     kernel_id: Kernel = None,
     ramdisk_id: Ramdisk = None,
     pv_grub: Annotated[
         str | None,
-        typer.Option("--pv-grub-version", metavar="V", help="Default: the newest that starts the image."),
+        typer.Option("--pv-grub-version", metavar="V", help="PV-GRUB version (default: newest that starts the image)."),
     ] = None,
     loader: Loader = None,
-    ask_aws: Annotated[bool, typer.Option("--ask-aws", help="Ask AWS for the AKIs, not imagebuild's table.")] = False,
-    ena: Annotated[bool, typer.Option("--ena", help="hvm: the kernel has the ENA driver.")] = False,
-    volume_type: Annotated[str | None, typer.Option("--volume-type", help="ebs: default gp2.")] = None,
+    ask_aws: Annotated[
+        bool, typer.Option("--ask-aws", help="Query AWS for AKIs instead of imagebuild's table.")
+    ] = False,
+    ena: Annotated[bool, typer.Option("--ena", help="For hvm: the kernel has the ENA driver.")] = False,
+    volume_type: Annotated[
+        str | None, typer.Option("--volume-type", metavar="TYPE", help="For ebs: volume type (default: gp2).")
+    ] = None,
     bucket: Annotated[
-        str | None, typer.Option("--bucket", metavar="B[/DIR]", help="instance-store; {region} is filled in.")
+        str | None,
+        typer.Option("--bucket", metavar="B[/DIR]", help="For instance-store: bucket; {region} is replaced."),
     ] = None,
     account: User = None,
     certificate: Cert = None,
     private_key: Key = None,
     ec2_certificate: Ec2Cert = None,
     mappings: Mappings = None,
-    tags: Annotated[list[str] | None, typer.Option("--tag", metavar="KEY=VALUE", help="Repeatable.")] = None,
+    tags: Annotated[
+        list[str] | None, typer.Option("--tag", metavar="KEY=VALUE", help="Tag of the AMI and snapshot (repeatable).")
+    ] = None,
     permissions: Annotated[
         list[str] | None,
-        typer.Option("--launch-permission", metavar="WHO", help="An account id, or all; repeatable."),
+        typer.Option(
+            "--launch-permission", metavar="WHO", help="Account id that may start the AMI, or all (repeatable)."
+        ),
     ] = None,
-    report: Annotated[Path | None, typer.Option("--report", help="The report.json about this image.")] = None,
-    unverified: Annotated[bool, typer.Option("--unverified", help="Insist: publish without a passing report.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the calls; ask nothing of AWS.")] = False,
-    workers: Annotated[int, typer.Option("--workers", min=1, max=64, help="Parallel uploads.")] = 8,
+    report: Annotated[Path | None, typer.Option("--report", metavar="FILE", help="The image's report.json.")] = None,
+    unverified: Annotated[bool, typer.Option("--unverified", help="Publish without a passing report.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the AWS calls without making them.")] = False,
+    workers: Annotated[
+        int, typer.Option("--workers", metavar="N", min=1, max=64, help="Number of parallel uploads.")
+    ] = 8,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> int:
     """Upload a verified image to EC2 and register it as an AMI; a second run changes nothing.
 
-    Credentials come from boto3's own chain (AWS_PROFILE, ~/.aws, SSO, instance role). Refused without a passing
-    report about this very image. PV is EC2's legacy path: only previous-generation instances start it.
+    Credentials come from boto3's usual places (AWS_PROFILE, ~/.aws, SSO, instance role). imagebuild refuses an image
+    without a passing report. Paravirtual images run only on EC2's previous-generation instances.
 
     \b
     Examples:
       imagebuild publish out/web/web.raw --region us-east-1 --region eu-west-1
       imagebuild publish out/web/web.raw --recipe web.yaml --dry-run
-      imagebuild publish out/web/web.raw --region us-east-1 --store instance-store --bucket my-images \\
-          --user 123456789012 --cert cert.pem --key pk.pem --ec2cert cert-ec2.pem
+      imagebuild publish out/web/web.raw --region us-east-1 \\
+          --store instance-store --bucket my-images --user 123456789012 \\
+          --cert cert.pem --key pk.pem --ec2cert cert-ec2.pem
     """
 
     from dataclasses import fields
@@ -117,13 +139,13 @@ def _print_calls(run: DryRun, *, as_json: bool) -> None:
 
     if as_json:
         rows = [{"region": region, "call": call, "parameters": parameters} for region, call, parameters in run.calls]
-        print(json.dumps({"notes": run.notes, "calls": rows}, indent=2, ensure_ascii=False))
+        say_json(json.dumps({"notes": run.notes, "calls": rows}, indent=2, ensure_ascii=False))
         return
     for line in run.notes:
-        print(line)
+        say_text(line)
     for region, call, parameters in run.calls:
-        print(f"{region}: {call} {json.dumps(parameters, ensure_ascii=False)}")
-    print("dry run: nothing was asked of AWS; what is there already would be found and left alone")
+        say_text(f"{region}: {call} {json.dumps(parameters, ensure_ascii=False)}")
+    say_text("dry run: no call was made; a real run leaves what already exists unchanged")
 
 
 def _print_published(published: Sequence[Published], *, as_json: bool) -> None:
@@ -131,7 +153,7 @@ def _print_published(published: Sequence[Published], *, as_json: bool) -> None:
     from dataclasses import asdict
 
     if as_json:
-        print(json.dumps([asdict(one) for one in published], indent=2))
+        say_json(json.dumps([asdict(one) for one in published], indent=2))
         return
     for one in published:
         source = one.snapshot_id or one.location or ""
@@ -139,4 +161,4 @@ def _print_published(published: Sequence[Published], *, as_json: bool) -> None:
         root = f" root {one.root_device}" if one.root_device else ""
         done = "" if one.changed else " (nothing to do)"
         facts = f"{one.virtualization} {one.architecture}{kernel}{root} {source}"
-        print(f"{one.region}: {one.image_id} {one.name}: {facts}{done}")
+        say_text(f"{one.region}: {one.image_id} {one.name}: {facts}{done}")

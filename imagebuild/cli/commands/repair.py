@@ -20,19 +20,20 @@ def repair(
     context: typer.Context,
     image: AnyImage,
     output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="NEW", help="The copy (raw, sparse).", show_default=False)
+        Path,
+        typer.Option("-o", "--output", metavar="NEW", help="Write the copy here (raw, sparse).", show_default=False),
     ],
     loader: ForLoader = DEFAULT_LOADER,
     debug: Debug = False,
 ) -> int:
-    """Make a bootable copy of an image, with as few changes as will do, and say what was changed. IMAGE itself is
-    never written.
+    """Make a bootable copy of an image with as few changes as possible, and list the changes. IMAGE itself is never
+    written.
 
-    Repaired are: kernels, initrds and menus with holes; kernels packed with lz4 or zstd; ext filesystems with
-    64bit, metadata_csum, inline_data and other features that the loader does not read; XFS V5 (made anew as V4);
-    filesystems that were not unmounted; a menu without timeout, with a default or a root that does not exist,
-    with device names that shift, as a dangling link; a boot partition without /boot/grub/menu.lst; a stray
-    grub.cfg. What cannot be repaired is said, the copy is then called NEW.rejected, and the exit code is 10.
+    imagebuild repairs: kernels, initrds and menus with holes; kernels packed with lz4 or zstd; ext filesystems with
+    64bit, metadata_csum, inline_data and other features that the loader does not read; XFS V5 (converted to V4);
+    filesystems that were not unmounted; a menu without a timeout, with a default or a root that does not exist, with
+    unstable device names, or behind a dangling link; a boot partition without /boot/grub/menu.lst; a stray grub.cfg.
+    If something cannot be repaired, imagebuild says so, names the copy NEW.rejected, and exits with 10.
 
     \b
     Examples:
@@ -65,7 +66,7 @@ def _lines(image: Path, repaired: Repaired) -> list[list[Segment]]:
     lines += [[("  failed   ", "bold red"), (check.name, "bold"), (f": {check.detail}", "")] for check in failed]
     lines.append([])
     if failed:
-        lines.append([(f"{final}: still bad, and kept under this name for a closer look", "bold red")])
+        lines.append([(f"{final}: the copy is still bad; it stays under this name for inspection", "bold red")])
     else:
         what = "no static check fails on it; now boot it: imagebuild verify"
         lines.append([(f"{final}: ", "bold"), (f"{what} {final}", "green")])

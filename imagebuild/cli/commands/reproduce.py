@@ -19,21 +19,20 @@ Line = Sequence[tuple[str, str]]
 def reproduce(
     context: typer.Context,
     folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="The output folder of a build (out/web).", show_default=False)
+        Path, typer.Argument(metavar="DIR", help="Output directory of a build (out/web).", show_default=False)
     ],
     recipe: Annotated[
         Path | None,
-        typer.Option("--recipe", metavar="FILE", help="This recipe (default: the copy that DIR holds)."),
+        typer.Option("--recipe", metavar="FILE", help="Use this recipe (default: the copy in DIR)."),
     ] = None,
     settings: Settings = None,
     debug: Debug = False,
 ) -> int:
-    """Build the image of an output folder again, from the recipe, package list and moment that the folder holds,
-    and compare: exit code 0 and `identical`, or 10 and what differs (packages, files, the first byte).
+    """Build the image of an output directory again, from the recipe, package list and moment in that directory, and
+    compare: exit code 0 and `identical`, or 10 and the differences (packages, files, the first byte).
 
-    Nothing in DIR is changed and nothing is booted. The copy of the recipe names the files beside the recipe as
-    DIR sees them; when DIR has moved, say --recipe. A password's hash is not kept: the copy asks for it in the
-    environment.
+    DIR does not change, and nothing is booted. The recipe in DIR names other files relative to DIR; if DIR has moved,
+    give --recipe. DIR holds no password hash: set the environment variable that its recipe names.
 
     \b
     Examples:
@@ -76,7 +75,7 @@ def _difference(result: ReproduceResult) -> list[Line]:
 
     assert result.difference is not None  # the bytes differ
     if not result.in_bytes:
-        missing = f"  {result.before} is not there: only packages can be compared"
+        missing = f"  {result.before} does not exist: only packages can be compared"
         return [[(missing, "yellow")], *lines(result.difference)]
     head: Line = [(f"  {result.in_bytes}", "")]
     if result.difference.same:

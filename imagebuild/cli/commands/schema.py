@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from imagebuild.cli.output import say_json
 from imagebuild.errors import OK
 
 
 def schema() -> int:
-    """Print the JSON Schema of recipes: with it, editors complete and check while you type.
+    """Print the JSON Schema of recipes, with which an editor completes keys and checks values while you type.
 
     \b
     Examples:
@@ -18,5 +19,5 @@ def schema() -> int:
 
     from imagebuild.recipe.schema import json_schema
 
-    print(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+    say_json(json.dumps(json_schema(), indent=2, ensure_ascii=False))
     return OK

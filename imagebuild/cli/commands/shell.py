@@ -13,12 +13,12 @@ from imagebuild.errors import OK
 def shell(
     context: typer.Context,
     image: AnyImage,
-    write: Annotated[bool, typer.Option("--write", help="Allow changes; without it nothing is written.")] = False,
+    write: Annotated[bool, typer.Option("--write", help="Allow changes (default: read-only).")] = False,
     debug: Debug = False,
 ) -> int:
-    """Look into an image: a guestfish shell with all its filesystems mounted, read-only unless --write is given.
+    """Browse an image's files: a guestfish shell with all its filesystems mounted, read-only unless you give --write.
 
-    Commands are read from a pipe, too. `help` lists them; ls, cat, find, download and edit are the usual ones.
+    It also reads commands from a pipe. `help` lists them; ls, cat, find, download and edit are the usual ones.
 
     \b
     Examples:

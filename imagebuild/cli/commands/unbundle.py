@@ -9,23 +9,24 @@ import typer
 
 from imagebuild.cli.ec2_options import Key, needed
 from imagebuild.cli.options import Debug
+from imagebuild.cli.output import say_text
 from imagebuild.errors import OK
 
 
 def unbundle(
     context: typer.Context,
-    manifest: Annotated[Path, typer.Argument(metavar="MANIFEST", help="The bundle's manifest.", show_default=False)],
+    manifest: Annotated[Path, typer.Argument(metavar="MANIFEST", help="Manifest of the bundle.", show_default=False)],
     key: Key = None,
     folder: Annotated[
         Path | None,
-        typer.Option("-d", "--destination", metavar="DIR", help="Where the image goes (default: here)."),
+        typer.Option("-d", "--destination", metavar="DIR", help="Write the image here (default: current directory)."),
     ] = None,
     debug: Debug = False,
 ) -> int:
-    """Check a bundle (signature, every part, the content) and get its image back. Nothing is left of a bad one.
+    """Check a bundle (signature, every part, the content) and extract its image. A bad bundle leaves no file behind.
 
     \b
-    Example:
+    Examples:
       imagebuild unbundle bundle/web.raw.manifest.xml --key pk.pem -d /tmp
     """
 
@@ -34,5 +35,5 @@ def unbundle(
 
     request = UnbundleRequest(manifest=manifest, private_key=needed(key, "--key"), folder=folder)
     progress = LineProgress()
-    print(read_bundle(request, progress, progress.meter("unbundle")))
+    say_text(str(read_bundle(request, progress, progress.meter("unbundle"))))
     return OK

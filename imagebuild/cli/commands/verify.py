@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from imagebuild.cli.options import (
+    AsJson,
     Debug,
     Demand,
     Expect,
@@ -15,7 +16,9 @@ from imagebuild.cli.options import (
     Memory,
     NoFallback,
     PvGrub,
+    Quiet,
     Timeout,
+    Verbose,
     With,
     boot_settings,
     chosen_machines,
@@ -29,7 +32,7 @@ def verify(
     machines: With = None,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", metavar="DIR", help="Where the report goes (default: ./IMAGE.verify/)."),
+        typer.Option("-o", "--output", metavar="DIR", help="Write the report here (default: ./IMAGE.verify/)."),
     ] = None,
     loader: ForLoader = DEFAULT_LOADER,
     pv_grub: PvGrub = None,
@@ -39,26 +42,30 @@ def verify(
     expect: Expect = None,
     no_fallback: NoFallback = False,
     force: Annotated[
-        bool, typer.Option("--force", help="Boot it even where the verdict of the same bytes is kept.")
+        bool, typer.Option("--force", help="Boot again even if a verdict for the same bytes is cached.")
     ] = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    as_json: AsJson = False,
     debug: Debug = False,
 ) -> int:
     """Verify any image that has a /boot/grub/menu.lst, not only imagebuild's own. The image is never written.
 
-    static reads it back (sfdisk, fsck, GRUB 0.97's shell, pygrub); qemu boots the kernel that its menu names; xen
-    goes the whole way through a PV-GRUB, and where the menu has a fallback, once more with the default's kernel broken.
-    DIR then holds report.html, report.json, junit.xml, verify.log, consoles.
+    static reads it back (sfdisk, fsck, GRUB 0.97's shell, pygrub). qemu boots the kernel that its menu names. xen boots
+    the whole chain through a PV-GRUB; if the menu has a fallback, once more with the default's kernel broken. DIR then
+    holds report.html, report.json, junit.xml, verify.log and the consoles.
 
     \b
     Examples:
       imagebuild verify out/debian-12-hd0/debian-12-hd0.raw
       imagebuild verify old-server.qcow2 --with static -o /tmp/old-server
-      imagebuild verify appliance.raw --expect "ready to serve" --timeout 10min --memory 1GiB
+      imagebuild verify appliance.raw --expect "ready to serve" --timeout 10min
     """
 
     from imagebuild.cli import summary
     from imagebuild.cli.ending import report_failure
-    from imagebuild.cli.terminal import OnDemand, choose_display, say, showing
+    from imagebuild.cli.result_json import image_facts, print_json
+    from imagebuild.cli.terminal import display_for, say, showing
     from imagebuild.operations.verify import VerifyRequest, verify_any_image
 
     request = VerifyRequest(
@@ -73,9 +80,12 @@ def verify(
         force=force,
         debug=debug,
     )
-    with showing(OnDemand(choose_display)) as display:
+    with showing(display_for(quiet=quiet, verbose=verbose, as_json=as_json)) as display:
         result = verify_any_image(request, context.obj.toolbox().verify, display)
     if result.failure:
         report_failure(result.failure, debug=debug)
-    say(summary.block(result.report, result.folder, result.seconds))
+    if as_json:
+        print_json(image_facts(result.report, result.folder, seconds=result.seconds, exit_code=result.code))
+    elif not quiet:
+        say(summary.block(result.report, result.folder, result.seconds))
     return result.code

@@ -12,24 +12,31 @@ from imagebuild.cli.options import Debug, Jobs
 
 def worker(
     context: typer.Context,
-    scheduler: Annotated[str, typer.Argument(metavar="ADDRESS", help="Such as tcp://host:8786.", show_default=False)],
+    scheduler: Annotated[
+        str,
+        typer.Argument(
+            metavar="ADDRESS", help="Address of the scheduler, such as tcp://host:8786.", show_default=False
+        ),
+    ],
     jobs: Jobs = 0,
-    name: Annotated[str, typer.Option("--name", metavar="NAME", help="How the scheduler calls it.")] = "",
+    name: Annotated[str, typer.Option("--name", metavar="NAME", help="Name of this worker in the scheduler.")] = "",
     folder: Annotated[
-        Path | None, typer.Option("--folder", metavar="DIR", help="For dask's own files (default: in the cache).")
+        Path | None,
+        typer.Option("--directory", metavar="DIR", help="Directory for dask's own files (default: in the cache)."),
     ] = None,
     debug: Debug = False,
 ) -> int:
-    """Try what this machine can do, and offer that: building, the appliance, QEMU, Xen, KVM. Runs until stopped.
+    """Check what this machine can do (build, appliance, QEMU, Xen, KVM) and run such builds until stopped.
 
-    One that dies is started again, and what it was building goes to another machine meanwhile.
+    A worker that dies is restarted; meanwhile its build moves to another machine.
 
     \b
     Examples:
       dask scheduler                                # on one machine
-      imagebuild worker tcp://build0:8786           # on every machine that is to build
+      imagebuild worker tcp://build0:8786           # on every machine that builds
     """
 
+    from imagebuild.cli.signals import unhurried
     from imagebuild.cli.terminal import say
     from imagebuild.errors import OK, Interrupted
     from imagebuild.host.cache import Cache
@@ -41,6 +48,7 @@ def worker(
     resources = offered(probe(Cache()), request.jobs)
     offer = ", ".join(f"{word}={count:g}" for word, count in resources.items())
     say([[(f"working for {scheduler}: {offer}", "")]])
+    unhurried()
     try:
         serve(request, resources)
     except KeyboardInterrupt:

@@ -4,6 +4,7 @@ Start here. The user guide's list after the image exists: select the AKI, bundle
 
     aki.py            which AKI starts which image (aki.toml: the ids; ec2.toml: what EC2 starts where)
     image_kind.py     an image's partition table and the architecture of the kernel that its menu boots
+    regions.py        the regions' names, checked
     instance_families.py  which EC2 instances start what
     gate.py           no image without a passing report for that very sha256
 

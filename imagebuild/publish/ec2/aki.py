@@ -143,7 +143,7 @@ def check(aki_id: str, kind: ImageKind, region: str, *, rows: Sequence[Aki] | No
             f"{aki_id} is {elsewhere.name} of {elsewhere.region}, the image goes to {region}"
             if elsewhere
             else f"{aki_id} is not known as a PV-GRUB of {region}",
-            details="an AKI id is good in its own region only",
+            details="an AKI id is valid in its own region only",
             resolution=_right_id(kind, region, here) or "ask AWS for its ids with --ask-aws",
         )
     if reason := reason_against(found, kind):
@@ -161,7 +161,7 @@ def refuse_ramdisk(ramdisk_id: str | None) -> None:
         raise PublishError(
             f"a ramdisk ({ramdisk_id}) must not be given together with a PV-GRUB AKI",
             details="PV-GRUB takes the initrd from the image itself, as its menu.lst says",
-            resolution="leave the ramdisk id out",
+            resolution="omit the ramdisk id",
         )
 
 
@@ -177,7 +177,7 @@ def reason_against(aki: Aki, kind: ImageKind) -> str | None:
     if kind.table == "gpt" and not abilities["gpt"]:
         return f"PV-GRUB {aki.version} cannot read a GPT (1.04 and later can)"
     if kind.table != "none" and aki.layout == "hd0" and not abilities["searches"]:
-        return f"hd0 of {aki.version} looks for the menu on the whole disk only, and the image has a partition table"
+        return f"hd0 of {aki.version} looks for the menu only on the whole disk, but the image has a partition table"
     return None
 
 
@@ -222,7 +222,7 @@ def _no_aki(kind: ImageKind, region: str, here: Sequence[Aki], candidates: Seque
         found = sorted({f"{row.layout} {row.version} {row.architecture}" for row in here})
         reasons = [f"known in {region}: {', '.join(found)}"]
     return PublishError(
-        f"no AKI in {region} starts this image as asked ({kind})",
+        f"no AKI in {region} starts this image with these options ({kind})",
         details="\n".join(reasons),
         resolution=_right_id(kind, region, here) or "choose another region, or ask AWS with --ask-aws",
     )

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 Refused = boto.ClientError
 """What boto3 raises when AWS answers with an error: for those who know what to do about its `code_of`."""
 
-AGAIN = "run the same command again: what was done is found and kept"
+AGAIN = "run the same command again: completed steps are not repeated"
 _ATTEMPTS = 8
 _MOST_MESSAGE = 400
 
@@ -81,6 +81,15 @@ def connect(region: str, *, workers: int) -> Clients:
             session.client("ebs", config=config),
             session.client("s3", config=config),
         )
+
+
+@lru_cache(maxsize=1)
+def known_regions() -> tuple[str, ...]:
+    """EC2's regions in every partition of AWS, as the installed botocore lists them; AWS is not asked."""
+    own = botocore.session.get_session()
+    own.register_component("data_loader", _loader())
+    partitions = own.get_available_partitions()
+    return tuple(name for partition in partitions for name in own.get_available_regions("ec2", partition))
 
 
 @lru_cache(maxsize=1)
@@ -142,9 +151,9 @@ def _known(code: str, status: int) -> tuple[str, str] | None:
     table: tuple[tuple[frozenset[str], str, str], ...] = (
         (_EXPIRED, "the AWS credentials have expired", f"renew them (such as: aws sso login), then {AGAIN}"),
         (_REFUSED, "AWS does not accept the credentials", "check AWS_PROFILE and the keys that boto3 finds"),
-        (_FORBIDDEN, "these credentials may not do that", f"have the operation below permitted (IAM), then {AGAIN}"),
+        (_FORBIDDEN, "these credentials do not permit it", f"request the operation below (IAM), then {AGAIN}"),
         (_THROTTLED, "AWS keeps throttling, after several tries", f"wait a few minutes, then {AGAIN}"),
-        (_QUOTA, "a quota of the account is used up", f"remove what is not needed, or raise it, then {AGAIN}"),
+        (_QUOTA, "a quota of the account is used up", f"remove resources or raise the quota, then {AGAIN}"),
         (_DAMAGED, "the data arrived damaged", AGAIN),
         (_NO_BUCKET, "there is no such bucket", "make it in that region (aws s3 mb), or name another with --bucket"),
         (frozenset({"InvalidAMIName.Duplicate"}), "the name is taken by another AMI", "choose another with --name"),
@@ -160,7 +169,7 @@ def _known(code: str, status: int) -> tuple[str, str] | None:
         if code in codes:
             return brief, resolution
     if status >= 500:
-        return f"AWS had an error of its own ({code or status}), after several tries", f"wait a while, then {AGAIN}"
+        return f"AWS reported an internal error ({code or status}), after several tries", f"wait a while, then {AGAIN}"
     return None
 
 

@@ -32,6 +32,7 @@ from imagebuild.publish.ec2.manifest import (
     check_prefix,
     write_manifest,
 )
+from imagebuild.recipe.named_file import open_named
 
 PART_BYTES = 10 * 2**20
 Meter = Callable[[int, int], None]
@@ -67,7 +68,7 @@ def write_bundle(
 ) -> Bundle:
     """Make the bundle. Memory stays bounded (some `4 * workers` MiB); `session` is given by tests only.
 
-    Raises PublishError when the image is empty, too large (10 GiB) or changes, or when such a bundle is there already.
+    Raises PublishError when the image is empty, too large (10 GiB) or changes, or when such a bundle exists already.
     """
     account, prefix = check_account(content.account), check_prefix(content.prefix)
     content.folder.mkdir(parents=True, exist_ok=True)
@@ -118,8 +119,8 @@ def _cores() -> int:
 def _refuse_existing(folder: Path, prefix: str) -> None:
     if (folder / f"{prefix}.manifest.xml").exists():
         raise PublishError(
-            f"{folder} holds a bundle named {prefix} already",
-            resolution="choose another folder (-d) or name (--prefix), or remove that bundle",
+            f"{folder} already contains a bundle named {prefix}",
+            resolution="choose another directory (-d) or name (--prefix), or remove that bundle",
         )
     _remove_parts(folder, prefix)  # parts without their manifest: a run that was killed at its very end
 
@@ -148,7 +149,9 @@ def _write_parts(
         parts = _cut_into_parts(_encrypted(packed, session), folder)
         after = os.fstat(descriptor)
     if (before.st_mtime_ns, before.st_size) != (after.st_mtime_ns, after.st_size):
-        raise PublishError(f"{image} changed while it was bundled", resolution="run it again on an image at rest")
+        raise PublishError(
+            f"{image} changed while it was bundled", resolution="run this again while nothing writes to the image"
+        )
     return digest.hexdigest(), before.st_size, parts
 
 
@@ -156,13 +159,11 @@ def _write_parts(
 def _opened(path: Path) -> Iterator[int]:
     """A descriptor for reading, closed at the block's end."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        file = open_named(path)
     except OSError as error:
         raise PublishError(f"{path} cannot be read: {error.strerror}", resolution="check the path") from error
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
+    with file:
+        yield file.fileno()
 
 
 def _watched(pieces: Iterable[bytes], look: Callable[[bytes], object], total: int, meter: Meter) -> Iterator[bytes]:

@@ -13,7 +13,8 @@ from imagebuild.formats.first_sectors import NEEDED_BYTES, FirstSectors, read_fi
 from imagebuild.formats.image_format import image_format
 from imagebuild.host.digest import image_sha256
 from imagebuild.publish.ec2.bundle import Meter
-from imagebuild.report import Report, Verdict
+from imagebuild.recipe.named_file import open_named, read_whole
+from imagebuild.report import MOST_REPORT_BYTES, Report, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +31,15 @@ class RawImage:
         """Raises PublishError when the file is not the one whose sha256 was taken."""
         if _stamp(self.path) != self.stamp:
             raise PublishError(
-                f"{self.path} changed while it was published", resolution="run it again on an image at rest"
+                f"{self.path} changed while it was published",
+                resolution="run this again while nothing writes to the image",
             )
 
 
 def look_at(path: Path) -> tuple[FirstSectors, int]:
     """Partition table and size in bytes of a raw image. Raises PublishError when it cannot be read, or is none."""
     try:
-        with path.open("rb") as file:
+        with open_named(path) as file:
             head = file.read(NEEDED_BYTES)
             size = os.fstat(file.fileno()).st_size
     except OSError as error:
@@ -45,7 +47,7 @@ def look_at(path: Path) -> tuple[FirstSectors, int]:
     found = image_format(head, b"", size)
     if found.driver != "raw":
         raise PublishError(
-            f"{path} is {found.shown}: EC2 takes raw ones",
+            f"{path} is {found.shown}: EC2 accepts only raw images",
             resolution=f"convert it (qemu-img convert -O raw {path} IMAGE.raw), verify and publish that one",
         )
     if size == 0:
@@ -73,14 +75,14 @@ def find_report(image: Path) -> Path:
             return path
     raise PublishError(
         f"there is no report about {image}: it was not verified",
-        resolution=f"run: imagebuild verify {image} (or insist with --unverified)",
+        resolution=f"run: imagebuild verify {image} (or publish anyway with --unverified)",
     )
 
 
 def check_report(image: RawImage, path: Path) -> Report:
     """Raises PublishError unless the report is about this sha256 and says `passed`."""
     try:
-        report = Report.model_validate_json(path.read_bytes())
+        report = Report.model_validate_json(read_whole(path, MOST_REPORT_BYTES))
     except OSError as error:
         raise PublishError(f"{path} cannot be read: {error.strerror}", resolution="check the path") from error
     except ValidationError as error:
@@ -92,14 +94,14 @@ def check_report(image: RawImage, path: Path) -> Report:
         raise PublishError(
             f"the report {path} is about another image",
             details=f"sha256 in the report: {report.image.sha256}\nsha256 of the image:  {image.sha256}",
-            resolution=f"run: imagebuild verify {image.path} (or insist with --unverified)",
+            resolution=f"run: imagebuild verify {image.path} (or publish anyway with --unverified)",
         )
     if report.verdict is not Verdict.PASSED:
         failed = "\n".join(f"{check.machine} {check.name}: {check.detail}" for check in report.failed())
         raise PublishError(
             f"the image did not pass its verification: {report.verdict}",
             details=failed,
-            resolution="mend the image and verify it again (or insist with --unverified)",
+            resolution="fix the image and verify it again (or publish anyway with --unverified)",
         )
     return report
 

@@ -26,8 +26,8 @@ def image_kind(image: Path, architecture: Architecture | None, cache: Cache, pro
     table, found, reason = _facts(image, cache)
     if found is None and architecture is None:
         raise PublishError(
-            f"the architecture of {image} cannot be found out: {reason}",
-            resolution="say it with --arch x86_64 or --arch i386",
+            f"the architecture of {image} cannot be determined: {reason}",
+            resolution="give it with --arch x86_64 or --arch i386",
         )
     if found is None:
         progress.note(f"the image's kernel was not found ({reason}): taking the given architecture, {architecture}")

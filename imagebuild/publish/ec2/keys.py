@@ -17,7 +17,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from imagebuild.errors import PublishError
+from imagebuild.recipe.named_file import read_whole
 
+_MOST_BYTES = 2**20  # of a key or a certificate in PEM
 _HEX_KEY = re.compile(rb"[0-9a-f]{32}")
 
 
@@ -69,7 +71,7 @@ def load_private_key(path: Path) -> rsa.RSAPrivateKey:
         ) from None
     except (ValueError, UnsupportedAlgorithm):
         raise PublishError(
-            f"{path} holds no private key in PEM format",
+            f"{path} contains no private key in PEM format",
             resolution="give the RSA private key (-----BEGIN … PRIVATE KEY-----) with --key",
         ) from None
     if not isinstance(key, rsa.RSAPrivateKey):
@@ -86,8 +88,8 @@ def load_certificate(path: Path) -> rsa.RSAPublicKey:
             key = x509.load_pem_x509_certificate(data).public_key()
     except (ValueError, UnsupportedAlgorithm):
         raise PublishError(
-            f"{path} holds no X.509 certificate in PEM format",
-            resolution="give a file that begins with -----BEGIN CERTIFICATE-----",
+            f"{path} contains no X.509 certificate in PEM format",
+            resolution="give a file that starts with -----BEGIN CERTIFICATE-----",
         ) from None
     if not isinstance(key, rsa.RSAPublicKey):
         raise PublishError(f"the certificate {path} is not for an RSA key", resolution="the bundle's format needs RSA")
@@ -126,6 +128,6 @@ def signature_fits(public: rsa.RSAPublicKey, signature: str, text: bytes) -> boo
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_whole(path, _MOST_BYTES)
     except OSError as error:
         raise PublishError(f"{path} cannot be read: {error.strerror}", resolution="check the path") from error

@@ -14,9 +14,18 @@ from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
 from imagebuild.errors import PublishError
+from imagebuild.formats.foreign import ForeignError, number, number_or_none, shortened
 
 VERSION = "2007-10-10"
 MOST_IMAGE_BYTES = 10 * 2**30
+# 10 GiB in parts of 10 MiB, with room for what tar and gzip add.
+_MOST_PARTS = 10_000
+_MOST_BYTES = 2**60
+_MOST_NAME_BYTES = 255 - len(".part.00000")
+# What is signed is cut out of the bytes, so bytes and text must be the same: no declaration of another encoding.
+_DECLARED = re.compile(
+    rb"""(?:\xef\xbb\xbf)?\s*(?:<\?xml(?![^>]*encoding)[^>]*\?>|<\?xml[^>]*encoding=['"](?i:utf-8|us-ascii|ascii)['"][^>]*\?>|<(?!\?))"""
+)
 _ACCOUNT = re.compile(r"\d{12}")
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
 _SHA1 = re.compile(r"[0-9a-f]{40}")
@@ -82,11 +91,13 @@ def write_manifest(manifest: Manifest, sign: Callable[[bytes], str]) -> bytes:
 def read_manifest(data: bytes) -> SignedManifest:
     """Raises PublishError for what is no such manifest. The signature is not checked here."""
     if re.search(rb"<!|<\?xml-", data):
-        raise _bad("it holds a DOCTYPE, a comment or CDATA, which no bundler writes")
+        raise _bad("it holds a DOCTYPE, a comment or CDATA, which bundlers do not write")
+    if _DECLARED.match(data) is None:
+        raise _bad("it is not in UTF-8, which every bundler writes")
     try:
-        root = ET.fromstring(data)
-    except ET.ParseError as error:
-        raise _bad(f"it is not well-formed XML ({error})") from None
+        root = ET.fromstring(data.decode("utf-8"))
+    except (ET.ParseError, ValueError, RecursionError) as error:
+        raise _bad(f"it is not well-formed XML ({shortened(str(error), 200)})") from None
     if root.tag != "manifest":
         raise _bad(f"its outermost element is <{root.tag}>, not <manifest>")
     if (version := _text(root, "version")) != VERSION:
@@ -101,7 +112,7 @@ def check_account(account: str) -> str:
     digits = account.replace("-", "")
     if not _ACCOUNT.fullmatch(digits):
         raise PublishError(
-            f"an AWS account id has 12 digits, found {account!r}", resolution="give the account's number with --user"
+            f"an AWS account id has 12 digits, found {account!r}", resolution="give the account id with --user"
         )
     return digits
 
@@ -111,7 +122,7 @@ def check_prefix(prefix: str) -> str:
     if not _PLAIN_NAME.fullmatch(prefix) or len(prefix) > 90:
         raise PublishError(
             f"{prefix!r} cannot be a bundle's prefix",
-            details="allowed: up to 90 letters, digits and _ . + -, not beginning with a dot or a dash",
+            details="allowed: up to 90 letters, digits and _ . + -, not starting with a dot or a dash",
             resolution="choose another with --prefix",
         )
     return prefix
@@ -167,8 +178,8 @@ def _manifest(root: ET.Element) -> Manifest:
     parts = tuple(_parts(_child(image, "parts")))
     name = _text(image, "name")
     for filename in (name, *(part.filename for part in parts)):
-        if not _PLAIN_NAME.fullmatch(filename):
-            raise _bad(f"{filename!r} is not a plain file name")
+        if not _PLAIN_NAME.fullmatch(filename) or len(filename) > _MOST_NAME_BYTES:
+            raise _bad(f"{shortened(filename)} is not a plain file name of at most {_MOST_NAME_BYTES} characters")
     return Manifest(
         machine=Machine(
             architecture=_text(machine, "architecture"),
@@ -201,12 +212,13 @@ def _manifest(root: ET.Element) -> Manifest:
 def _parts(element: ET.Element) -> list[Part]:
     found = {}
     for part in element.findall("part"):
-        index = part.get("index", "")
-        if not index.isdecimal() or int(index) in found:
-            raise _bad(f"the part index {index!r} is no number, or there twice")
-        found[int(index)] = Part(_text(part, "filename"), _sha1(part))
+        text = part.get("index", "")
+        index = number_or_none(text, most=_MOST_PARTS)
+        if index is None or index in found:
+            raise _bad(f"the part index {shortened(text)} is no number, or there twice")
+        found[index] = Part(_text(part, "filename"), _sha1(part))
     if str(len(found)) != element.get("count") or sorted(found) != list(range(len(found))):
-        raise _bad(f"it promises {element.get('count')} parts and lists {len(found)}")
+        raise _bad(f"it declares {element.get('count')} parts and lists {len(found)}")
     if not found:
         raise _bad("it lists no part")
     return [found[index] for index in range(len(found))]
@@ -232,9 +244,10 @@ def _text(element: ET.Element, tag: str) -> str:
 
 def _whole_number(element: ET.Element, tag: str) -> int:
     text = _text(element, tag)
-    if not text.isdecimal() or len(text) > 18:
-        raise _bad(f"<{tag}> is {text!r}, not a number of bytes")
-    return int(text)
+    try:
+        return number(text, most=_MOST_BYTES)
+    except ForeignError:
+        raise _bad(f"<{tag}> is {shortened(text)}, not a number of bytes") from None
 
 
 def _cut(data: bytes, tag: bytes) -> bytes:

@@ -130,16 +130,16 @@ def calls(plan: PublicationPlan, image: Path, size_bytes: int) -> list[tuple[str
 
 def _check(publication: Publication, size_bytes: int, sectors: FirstSectors) -> None:
     if not publication.regions:
-        raise PublishError("no region is named", resolution="give --region, or ec2.regions in the recipe")
+        raise PublishError("no region given", resolution="give --region, or ec2.regions in the recipe")
     if len(set(publication.regions)) != len(publication.regions):
-        raise PublishError("a region is named twice", resolution="name each region once")
+        raise PublishError("a region is given twice", resolution="give each region once")
     if len({_partition(region) for region in publication.regions}) > 1:
         raise PublishError(
             "these regions belong to different partitions of AWS: nothing can be copied between them",
             resolution="publish to each of aws, aws-cn and aws-us-gov on its own, with its own credentials",
         )
     if publication.kernel_id and len(publication.regions) > 1:
-        raise PublishError("an AKI id is good in one region only", resolution="leave --kernel out, or name one region")
+        raise PublishError("an AKI id is valid in one region only", resolution="leave --kernel out, or name one region")
     requests.launch_permissions(publication.permissions)
     aki.refuse_ramdisk(publication.ramdisk_id)
     if publication.virtualization == "hvm":
@@ -185,7 +185,7 @@ def _check_instance_store(publication: Publication, size_bytes: int) -> None:
 
 def _kernel(publication: Publication, kind: ImageKind, region: str, rows: Sequence[Aki] | None) -> tuple[Aki, str]:
     if publication.kernel_id:
-        return aki.check(publication.kernel_id, kind, region, rows=rows), "as asked, and it fits"
+        return aki.check(publication.kernel_id, kind, region, rows=rows), "as requested, and it fits"
     choice = aki.choose(kind, region, version=publication.pv_grub, layout=publication.loader, rows=rows)
     return choice.aki, choice.reason
 

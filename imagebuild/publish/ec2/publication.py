@@ -1,6 +1,6 @@
 """A prepared plan carried out: snapshot or bundle, copies, AMIs, tags, permissions. For one or several regions.
 
-What is there already is found (AMIs by name, snapshots by tag, objects by checksum) and left alone, so that a second
+What exists already is found (AMIs by name, snapshots by tag, objects by checksum) and left alone, so that a second
 run changes nothing and an interrupted one is gone on with.
 """
 

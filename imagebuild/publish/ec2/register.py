@@ -100,7 +100,7 @@ def ensure_permissions(clients: Clients, image_id: str, permissions: list[dict[s
 
 def ask_for_akis(clients: Clients) -> list[Aki]:
     """Every PV-GRUB that Amazon owns in the region, from DescribeImages. Raises PublishError."""
-    with translated(f"asking {clients.region} for its AKIs"):
+    with translated(f"listing the AKIs of {clients.region}"):
         pages = clients.ec2.get_paginator("describe_images").paginate(
             Owners=["amazon"],
             Filters=[{"Name": "image-type", "Values": ["kernel"]}, {"Name": "name", "Values": [NAMES]}],

@@ -84,7 +84,7 @@ def check_tags(tags: Mapping[str, str]) -> Mapping[str, str]:
         if not key or key.startswith("aws:") or key == SHA256_TAG or len(key) > 127 or len(tags[key]) > 255:
             raise PublishError(
                 f"the tag {key!r} cannot be given",
-                details=f"keys: 1 to 127 characters, not beginning with aws:, not {SHA256_TAG}; values: up to 255",
+                details=f"keys: 1 to 127 characters, not starting with aws:, not {SHA256_TAG}; values: up to 255",
                 resolution="choose another tag",
             )
     return tags
@@ -95,7 +95,7 @@ def parse_mapping(text: str) -> tuple[str, str]:
     virtual, _, device = text.partition("=")
     if not re.fullmatch(r"[a-z]+\d{0,2}", virtual) or not _DEVICE.fullmatch(device):
         raise PublishError(
-            f"{text!r} is no block device mapping",
+            f"{text!r} is not a block device mapping",
             resolution="write VIRTUAL=DEVICE, such as ephemeral0=sdb, ami=sda1 or root=/dev/sda1",
         )
     return virtual, device
@@ -160,7 +160,7 @@ def launch_permissions(accounts: tuple[str, ...]) -> list[dict[str, str]]:
             permissions.append({"UserId": account})
         else:
             raise PublishError(
-                f"{account!r} is no launch permission", resolution="give account ids of 12 digits, or the word all"
+                f"{account!r} is not a launch permission", resolution="give account ids of 12 digits, or the word all"
             )
     return permissions
 

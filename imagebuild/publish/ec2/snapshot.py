@@ -95,13 +95,13 @@ def ensure_snapshot(
     finished = partial(_finished, clients, image, journals=journals, meter=meter, workers=workers, pause=pause)
     states = _found(clients, wanted.sha256)
     if done := _first(states, "completed"):
-        progress.note(f"{clients.region}: snapshot {done} is there already")
+        progress.note(f"{clients.region}: snapshot {done} exists already")
         return Ensured(done, False)
     if pending := _first(states, "pending"):
-        progress.note(f"{clients.region}: going on with the pending snapshot {pending}")
+        progress.note(f"{clients.region}: continuing the pending snapshot {pending}")
         if finished(pending, resumed=True):
             return Ensured(pending, True)
-        progress.note(f"{clients.region}: the snapshot {pending} takes no more blocks, starting another")
+        progress.note(f"{clients.region}: the snapshot {pending} accepts no more blocks; starting another")
     with translated(f"starting a snapshot in {clients.region}"):
         started = clients.ebs.start_snapshot(**start_snapshot_request(wanted))["SnapshotId"]
     progress.note(f"{clients.region}: writing snapshot {started}")

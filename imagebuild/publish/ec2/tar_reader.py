@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from imagebuild.formats.foreign import ForeignError, number
 from imagebuild.publish.ec2.tar_stream import BLOCK
 
 _SKIPPED_KINDS = b"xgLK"  # PAX headers and GNU long names: nothing in them is needed
@@ -141,8 +142,8 @@ def _number(field: bytes) -> int:
     if field[0] & 0x80:
         return int.from_bytes(field, "big") & ((1 << (8 * len(field) - 1)) - 1)
     try:
-        return int(field.rstrip(b"\0 ").strip() or b"0", 8)
-    except ValueError:
+        return number(field.rstrip(b"\0 ").strip().decode("latin-1") or "0", base=8)
+    except ForeignError:
         raise TarError("what was decrypted is no tar archive") from None
 
 

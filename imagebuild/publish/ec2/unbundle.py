@@ -20,7 +20,9 @@ from imagebuild.publish.ec2.gzip_stream import decompressed
 from imagebuild.publish.ec2.keys import SessionKey, decrypt_hex, signature_fits
 from imagebuild.publish.ec2.manifest import MOST_IMAGE_BYTES, Manifest, SignedManifest, read_manifest
 from imagebuild.publish.ec2.tar_reader import TarError, extract
+from imagebuild.recipe.named_file import read_whole
 
+_MOST_MANIFEST_BYTES = 8 * 2**20  # 1,025 parts make some 200 KB
 _FETCH_AGAIN = "fetch the bundle again"
 
 
@@ -30,14 +32,14 @@ def read_bundle(
     """Write the image to `target`, which must not exist; `target` appears only when all is right.
 
     Raises PublishError, each case in its own words: a wrong key, a tampered manifest, a part that is missing, tampered
-    or truncated, a content that is not what the manifest promises.
+    or truncated, a content that is not what the manifest declares.
     """
     signed = open_manifest(manifest_path)
     manifest, session = signed.manifest, unlock(signed, private)
     if target.exists():
-        raise PublishError(f"{target} exists already", resolution="remove it, or choose another folder with -d")
+        raise PublishError(f"{target} exists already", resolution="remove it, or choose another directory with -d")
     if manifest.size_bytes > MOST_IMAGE_BYTES:
-        raise PublishError(f"the manifest promises {manifest.size_bytes} bytes, more than the 10 GiB of the format")
+        raise PublishError(f"the manifest declares {manifest.size_bytes} bytes, more than the 10 GiB of the format")
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{target.name}.partial")
     try:
@@ -52,7 +54,7 @@ def read_bundle(
 def open_manifest(path: Path) -> SignedManifest:
     """Raises PublishError when it is not there, or is no manifest."""
     try:
-        data = path.read_bytes()
+        data = read_whole(path, _MOST_MANIFEST_BYTES)
     except OSError as error:
         raise PublishError(f"{path} cannot be read: {error.strerror}", resolution="check the path") from error
     return read_manifest(data)
@@ -97,7 +99,7 @@ def _extract(folder: Path, manifest: Manifest, session: SessionKey, descriptor: 
             ) from None
     if digest.hexdigest() != manifest.digest:
         raise PublishError(
-            "the bundle's content is not what the manifest promises",
+            "the bundle's content is not what the manifest declares",
             details=f"SHA-1 of the archive: {digest.hexdigest()}, promised: {manifest.digest}",
             resolution=_FETCH_AGAIN,
         )
@@ -136,7 +138,7 @@ def checked_part(folder: Path, manifest: Manifest, index: int) -> bytes:
     part = manifest.parts[index]
     path = folder / part.filename
     try:
-        data = path.read_bytes()
+        data = read_whole(path, PART_BYTES)
     except OSError as error:
         raise PublishError(
             f"part {index} ({part.filename}) cannot be read: {error.strerror}",

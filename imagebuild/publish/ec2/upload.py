@@ -24,7 +24,7 @@ def split_bucket(text: str) -> tuple[str, str]:
     """`BUCKET[/FOLDER]` → bucket and key prefix (empty, or ending in a slash)."""
     bucket, _, folder = text.partition("/")
     if not bucket:
-        raise PublishError(f"{text!r} names no bucket", resolution="write --bucket BUCKET or BUCKET/FOLDER")
+        raise PublishError(f"{text!r} names no bucket", resolution="write --bucket BUCKET or BUCKET/PREFIX")
     folder = folder.strip("/")
     return bucket, f"{folder}/" if folder else ""
 
@@ -38,7 +38,7 @@ def upload_bundle(
     """
     bucket, prefix = split_bucket(where)
     folder, manifest = bundle.manifest_path.parent, bundle.manifest
-    with translated(f"looking into the bucket {bucket}"):
+    with translated(f"reading the bucket {bucket}"):
         clients.s3.head_bucket(Bucket=bucket)
     done, sent = 0, 0
     with translated(f"uploading to the bucket {bucket}"):

@@ -37,7 +37,7 @@ _ADDED = {
 def apt_sources(step: BootstrapDebian) -> tuple[str, ...]:
     """The one-line entries of apt's sources: the recipe's mirror, or this machine's own, or Debian's.
 
-    Debian's are named here, too, not left to mmdebstrap: they tell the tree's moment, and they stand in its key.
+    Debian's are named here, too, not left to mmdebstrap: they describe the tree's moment, and they stand in its key.
     A snapshot of Debian's archive (https://snapshot.debian.org/) stays valid for ever, and its updates lie beside it.
     """
     if step.mirror is not None and (snapshot := _SNAPSHOT.fullmatch(step.mirror)):

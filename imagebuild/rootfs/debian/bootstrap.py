@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import shlex
 import tarfile
 from collections.abc import Iterable
@@ -13,6 +14,7 @@ from imagebuild.host import command, namespace
 from imagebuild.host.cache import Cache
 from imagebuild.plan.steps import BootstrapDebian
 from imagebuild.rootfs import quick_initrd
+from imagebuild.rootfs.debian.apt_signs import explained
 from imagebuild.rootfs.debian.argv import ARCHITECTURES, bootstrap_argv, pack
 from imagebuild.rootfs.debian.release_date import newest_release
 from imagebuild.rootfs.debian.reuse import Reuse, reuse_for
@@ -20,31 +22,6 @@ from imagebuild.rootfs.times import VARIABLE
 
 # What a bootstrap needs at the same time: the tree and the packages (Debian 12 with a kernel: 0.9 GiB).
 _BOOTSTRAP_BYTES = 2 * 2**30
-_SIGNS = {
-    "Could not resolve": ("the mirror's name cannot be resolved", "check the network, or rootfs.debian.mirror"),
-    "Could not connect": ("the mirror cannot be reached", "check the network, or rootfs.debian.mirror"),
-    "Connection timed out": ("the mirror does not answer", "check the network, or rootfs.debian.mirror"),
-    "does not have a Release file": (
-        "the mirror does not have this suite",
-        "check rootfs.debian.suite (a code name such as bookworm) and rootfs.debian.mirror",
-    ),
-    "Unable to locate package": (
-        "a package does not exist in this suite",
-        "check the names in rootfs.debian.packages, and rootfs.debian.components",
-    ),
-    "has no installation candidate": (
-        "a package cannot be installed from this suite",
-        "check the names in rootfs.debian.packages, and rootfs.debian.components",
-    ),
-    "NO_PUBKEY": (
-        "the mirror's signature cannot be checked",
-        "install the Debian package debian-archive-keyring, or check the mirror",
-    ),
-    "No space left on device": (
-        "there is no space left",
-        "free some space, or choose other places with TMPDIR and IMAGEBUILD_CACHE",
-    ),
-}
 
 
 def bootstrap(
@@ -63,6 +40,8 @@ def bootstrap(
     Raises BuildError with mmdebstrap's message, HostError when it is not installed.
     """
     command.require("mmdebstrap", "mmdebstrap")
+    if step.architecture != platform.machine():
+        command.require("arch-test", "arch-test")  # what mmdebstrap asks whether foreign programs run here
     moment = epoch if epoch is not None else newest_release(apt_sources)
     with namespace.workspace(cache.root / "work") as space:
         index = space.directory / "index"
@@ -88,7 +67,7 @@ def bootstrap(
             reuse = reuse_for(step, apt_sources, moment, cache, space.directory / "reuse-again", layers=False)
             finished = run(reuse)
         if finished.exit_code != 0:
-            raise explain(f"bootstrapping Debian {step.suite} failed", finished)
+            raise explain(f"bootstrapping {step.suite} failed", step, finished)
         reuse.store()
         return index.read_text(encoding="utf-8", errors="replace")
 
@@ -120,11 +99,11 @@ def offered(
         return index.read_text(encoding="utf-8", errors="replace")
 
 
-def explain(what_failed: str, finished: command.Finished) -> BuildError:
+def explain(what_failed: str, step: BootstrapDebian, finished: command.Finished) -> BuildError:
     """Why apt, or mmdebstrap with it, failed; where its output says so in a way that we know, with the cure."""
-    for sign, (what, cure) in _SIGNS.items():
-        if sign in finished.output:
-            return BuildError(f"{what_failed}: {what}", details=_errors_of(finished), resolution=cure)
+    if known := explained(finished.output, step.suite, step.mirror):
+        what, cure = known
+        return BuildError(f"{what_failed}: {what}", details=_errors_of(finished), resolution=cure)
     return BuildError(f"{what_failed} (exit code {finished.exit_code})", details=finished.tail())
 
 

@@ -128,7 +128,7 @@ def _update(step: BootstrapDebian, config: Path) -> BuildError | None:
     finished = command.attempt(argv, environment={"APT_CONFIG": str(config)})
     if finished.exit_code == 0:
         return None
-    return explain(f"asking the archive of Debian {step.suite} failed", finished)
+    return explain(f"asking the archive of {step.suite} failed", step, finished)
 
 
 def _remembered(state: Path, step: BootstrapDebian, config: Path) -> Offer:
@@ -158,7 +158,7 @@ def _resolve(
 ) -> tuple[Offered, ...]:
     finished = command.attempt(argv, environment={"APT_CONFIG": str(config)})
     if finished.exit_code != 0:
-        raise explain(f"apt finds no way to install the packages from Debian {step.suite}", finished)
+        raise explain(f"apt finds no way to install the packages from {step.suite}", step, finished)
     return tuple(
         Offered(
             name=found["name"].partition(":")[0], version=found["version"], architecture=found["arch"],

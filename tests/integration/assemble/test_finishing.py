@@ -138,7 +138,7 @@ def test_other_images_share_what_is_laid(folder: Path) -> None:
     [uuid] = [step.uuid for step in built.plan.disk if isinstance(step, MakeExt)]
     words = ["blkid", "-o", "value", "-s", "UUID", str(folder / "other.raw")]
     assert subprocess.run(words, capture_output=True, text=True).stdout.strip() == uuid
-    kept = b"".join(path.read_bytes() for path in (folder / "cache" / "laid").rglob("*") if path.is_file())
+    kept = b"".join(path.read_bytes() for path in (folder / "cache" / "filesystems").rglob("*") if path.is_file())
     assert HASH.encode() not in kept
 
 

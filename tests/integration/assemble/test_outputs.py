@@ -162,8 +162,8 @@ def test_signature(tmp_path: Path) -> None:
 def test_keys_that_do_not_sign(tmp_path: Path) -> None:
     with pytest.raises(RecipeError):
         signature.check_key(tmp_path / "nothing")
-    with pytest.raises(HostError, match="does not sign"):
+    with pytest.raises(HostError, match="cannot sign"):
         signature.check_key(new_key(tmp_path / "locked", "secret"))
     (tmp_path / "text").write_text("no key")
-    with pytest.raises(HostError, match="does not sign"):
+    with pytest.raises(HostError, match="cannot sign"):
         signature.check_key(tmp_path / "text")

@@ -218,7 +218,7 @@ def test_what_was_laid_with_a_password_is_not_kept(tree: Path, tmp_path: Path) -
     more = "system: {root_password: {hash: $y$j9T$root}}\nscripts: [setup.sh]"
     found, _log = build(tree, tmp_path, more, {"system.root_password": HASH})
     assert HASH in text(found, "srv/seen"), "the script finds what was set before it"
-    assert not (tmp_path / "cache" / "laid").exists()
+    assert not (tmp_path / "cache" / "filesystems").exists()
 
 
 def test_an_ordinary_user_runs_them_too(tree: Path, ordinary_user: str) -> None:

@@ -47,7 +47,7 @@ def test_boot_hands_over_to_qemu_and_writes_nothing(image: Path) -> None:
     before = hashlib.sha256(image.read_bytes()).digest()
     done = imagebuild("boot", str(image), input="")
     assert done.returncode == 5, done.stderr
-    assert "changes are thrown away" in done.stderr
+    assert "changes are discarded" in done.stderr
     assert "QEMU ended with 1" in done.stderr
     assert "kernel" in done.stderr.lower()
     assert hashlib.sha256(image.read_bytes()).digest() == before
@@ -106,7 +106,7 @@ def test_the_disk_is_the_image_itself_only_with_keep(
     assert str(image).replace(",", ",,") in drives[1], "the image, not our name for it"
     assert all("mon:stdio" in argv for argv in seen)
     said = capsys.readouterr().err
-    assert "changes are thrown away" in said
+    assert "changes are discarded" in said
     assert "the guest writes into the image" in said
 
 

@@ -46,4 +46,4 @@ def test_the_same_and_another(
 
     (tmp_path / "out/small/recipe.yaml").unlink()
     assert run(["reproduce", "out/small"]) == 2
-    assert "name the recipe with --recipe" in capsys.readouterr().err
+    assert "give the recipe with --recipe" in capsys.readouterr().err

@@ -74,7 +74,7 @@ def test_questions_on_a_terminal(tmp_path: Path) -> None:
     argv = ["script", "-qec", f"{sys.executable} -m imagebuild init asked.yaml", "/dev/null"]
     done = subprocess.run(argv, cwd=tmp_path, input=answers, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout
-    assert "'nonsense' is none of them" in done.stdout
+    assert "'nonsense' is not a choice; enter" in done.stdout
     recipe = load_recipe(tmp_path / "asked.yaml").recipe
     assert (recipe.name, recipe.system.hostname) == ("asked", "www")
     volume = recipe.disk.volume_groups["vg0"][0]

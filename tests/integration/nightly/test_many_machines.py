@@ -207,5 +207,5 @@ def test_the_scheduler_goes_away(
     killer.join()
     assert {result.state for result in night.results} == {State.LOST}
     assert night.exit_code == 6
-    assert "the scheduler went away" in night.results[0].message
+    assert "the scheduler stopped" in night.results[0].message
     assert json.loads(Store(place).read("summary.json") or b"")["exit_code"] == 6

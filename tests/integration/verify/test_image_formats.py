@@ -77,7 +77,7 @@ def test_two_layers(raw: Path, tmp_path: Path) -> None:
 def test_all_checks_see_the_same(raw: Path, tmp_path: Path, test_host: TestHost) -> None:
     image = _converted(raw, tmp_path / "image.vmdk", "vmdk")
     with open_subject(image, test_host.tools, tmp_path) as subject:
-        checks = run_static(subject, Quiet())
+        checks = run_static(subject, Quiet()).checks
     assert {check.outcome for check in checks} <= {Outcome.PASSED, Outcome.SKIPPED}
 
 
@@ -127,7 +127,7 @@ def test_a_bomb_does_not_fill_the_disk(tmp_path: Path, monkeypatch: pytest.Monke
     image = tmp_path / "image.gz"
     image.write_bytes(gzip.compress(os.urandom(2**20) * 8, 1))
     monkeypatch.setattr("imagebuild.image.raw_view._free", lambda folder: 256 * 2**20 + 2**20)
-    with pytest.raises(VerifyError, match="has no room for it"):
+    with pytest.raises(VerifyError, match="has no space for it"):
         raw_view(image, tmp_path)
 
 

@@ -137,9 +137,9 @@ REPORTS = (
         f"default\t\t0\n\ttimeout\t0\n\n\ttitle\t\tOne\n\troot\t(hd0,0)\n\tkernel\t\t{_LINUX[7:]}\n\tinitrd\t/{INITRD}\n")),
     Report("joined-lines", "passed", "root-device", "(ext3)", _entry(
         _ROOT, f"kernel /{KERNEL} ro \\\n    root=UUID={ROOT_UUID} \\\n    console=hvc0", _INITRD)),
-    Report("byte-order-mark", "failed", "menu-timeout", "waits at the menu for ever", _entry(
+    Report("byte-order-mark", "failed", "menu-timeout", "waits at the menu forever", _entry(
         _ROOT, _LINUX, _INITRD, head="\ufefftimeout 0\ndefault 0\n")),
-    Report("remark-ends-in-a-backslash", "failed", "menu-timeout", "waits at the menu for ever", _entry(
+    Report("remark-ends-in-a-backslash", "failed", "menu-timeout", "waits at the menu forever", _entry(
         _ROOT, _LINUX, _INITRD, head="default 0\n# D:\\images\\\ntimeout 0\n")),
     Report("kernel-ends-in-a-backslash", "failed", "initrd", "no initrd", _entry(_ROOT, f"{_LINUX} a=D:\\", _INITRD)),
     Report("no-break-space-behind-kernel", "failed", "menu-default", "Error", _entry(

@@ -30,7 +30,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.needs("testhost")]
 
 def _all_checks(image: Path, host: TestHost, scratch: Path) -> list[Check]:
     with open_subject(image, host.tools, scratch) as subject:
-        return run_static(subject, Quiet())
+        return list(run_static(subject, Quiet()).checks)
 
 
 @pytest.mark.parametrize("sabotage", SABOTAGES, ids=lambda sabotage: sabotage.name)

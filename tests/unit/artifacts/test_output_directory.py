@@ -100,3 +100,17 @@ def test_a_result_replaces_another(tmp_path: Path) -> None:
     check(tmp_path)
     assert not (tmp_path / "web.raw").exists()
     assert (tmp_path / REPORT).exists()
+
+
+def test_what_others_are_not_to_read(tmp_path: Path) -> None:
+    """Whatever the umask is: the image that holds a hash, and the recipe that holds a secret text."""
+    before = os.umask(0)
+    try:
+        with open_folder(tmp_path / "out", "web") as folder:
+            folder.make_private(folder.partial_image)
+            folder.partial_image.write_bytes(b"image")
+            folder.replace({"recipe.yaml": "a", REPORT: "{}"}, image="web.raw", private={"recipe.yaml"})
+    finally:
+        os.umask(before)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "out").iterdir()}
+    assert (modes["web.raw"], modes["recipe.yaml"], modes[REPORT]) == (0o600, 0o600, 0o666)

@@ -1,4 +1,4 @@
-"""`build` and `verify` as processes: exit codes, what lies in the output folder, what is said."""
+"""`build` and `verify` as processes: exit codes, what lies in the output directory, what is said."""
 
 from __future__ import annotations
 
@@ -203,7 +203,7 @@ def test_the_first_failure_ends_several_builds(imagebuild: Runner) -> None:
     assert done.returncode == 5
     words = [line.split() for line in done.stdout.splitlines()[-4:-1]]
     assert [row[1] for row in words] == ["passed", "not", "not"]
-    assert [row[2] for row in words[1:]] == ["built", "begun"]
+    assert [row[2] for row in words[1:]] == ["built", "started"]
     assert not (imagebuild.folder / "out/three").exists()
 
 
@@ -219,7 +219,7 @@ def test_output_folder_that_cannot_be_made(imagebuild: Runner) -> None:
     (imagebuild.folder / "out").write_text("a file")
     done = imagebuild("build", imagebuild.recipe("web"))
     assert done.returncode == 4
-    assert done.stderr.startswith("error: the output folder out/web cannot be used")
+    assert done.stderr.startswith("error: the output directory out/web cannot be used")
 
 
 @pytest.mark.parametrize(
@@ -250,7 +250,7 @@ def test_a_signal_leaves_nothing_half_made(imagebuild: Runner, number: signal.Si
     process.send_signal(number)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert said == "interrupted: nothing is left behind, run the same command again\n"
+    assert said == "interrupted: nothing was left behind; run the same command again\n"
     assert imagebuild.names("out/web") == {"web.raw"} | ARTIFACTS | CONSOLES
     assert (imagebuild.folder / "out/web/report.json").read_bytes() == before
     assert not (imagebuild.folder / "out/next").exists()
@@ -321,7 +321,7 @@ def test_live_display_on_a_terminal(imagebuild: Runner) -> None:
     said, code = on_a_terminal(imagebuild, "build", recipe, press="\x03", FAKE_BUILD="slow")
     assert code == 130
     assert "✗ filesystems" in said
-    assert "interrupted: nothing is left behind" in said
+    assert "interrupted: nothing was left behind" in said
     assert said.rfind("\x1b[?25h") > said.rfind("\x1b[?25l")
 
 
@@ -390,4 +390,4 @@ def test_other_outputs_and_the_signature_are_listed_and_replaced(imagebuild: Run
 def test_a_vagrant_box_is_refused_with_the_reason(imagebuild: Runner) -> None:
     done = imagebuild("build", imagebuild.recipe("web", "outputs: [raw, vagrant]\n"))
     assert done.returncode == 2
-    assert "has none (its loader lies outside)" in done.stderr
+    assert "has none (its loader is outside the image)" in done.stderr

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
+from imagebuild.cli.commands.cache import trim_cache
 from imagebuild.cli.run import run
 from imagebuild.host.cache import Cache
 from imagebuild.host.cache_kinds import KINDS
@@ -47,3 +49,32 @@ def test_prune(cache: Cache, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["cache", "prune", "--max-size", "many"]) == 2
     assert run(["cache", "prune", "--max-size", "0"]) == 0
     assert "removed kernels aaaaaaaaaaaaaaaa" in capsys.readouterr().out
+
+
+def test_ls_sums_by_kind_and_lists_entries_on_demand(cache: Cache, capsys: pytest.CaptureFixture[str]) -> None:
+    cache.get("kernels", "b" * 64, _make)
+    assert run(["cache", "ls"]) == 0
+    said = capsys.readouterr().out
+    assert "aaaa" not in said
+    assert said.splitlines()[0].split()[0] == "2", "the largest kind first"
+    assert " of at most 20 GiB, in " in said
+    assert run(["cache", "ls", "--entries"]) == 0
+    assert "kernels       aaaaaaaaaaaaaaaa\n" in capsys.readouterr().out
+
+
+def test_the_whole_cache_keeps_to_its_limit(
+    cache: Cache, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The least recently used goes first, and it is said; what another process uses stays."""
+    cache.get("kernels", "b" * 64, _make)
+    os.utime(cache.path("kernels", "a" * 64), (1, 1))
+    size = cache.entries()[0].size_bytes
+    trim_cache()
+    assert capsys.readouterr() == ("", "")
+    monkeypatch.setenv("IMAGEBUILD_CACHE_LIMIT", str(size))
+    trim_cache()
+    assert "cache: removed the 1 least recently used entries" in capsys.readouterr().err
+    assert [entry.digest[0] for entry in cache.entries()] == ["b"]
+    monkeypatch.setenv("IMAGEBUILD_CACHE_LIMIT", "much")
+    assert run(["cache", "ls"]) == 2
+    assert capsys.readouterr().err == "IMAGEBUILD_CACHE_LIMIT: much: not a size; write 20GiB, 500MiB or 0\n"

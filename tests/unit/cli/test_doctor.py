@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from imagebuild.cli.commands.doctor import progress_for, show
+from imagebuild.cli.commands.doctor import _table, progress_for, show
 from imagebuild.host import capabilities
 from imagebuild.host.cache import Cache
 from imagebuild.host.capabilities import Capability, Probe
@@ -49,7 +49,17 @@ def test_a_lack_is_exit_code_4_and_says_what_to_install(capsys: pytest.CaptureFi
     said = capsys.readouterr().out
     assert "lacking  guestfs   tried: no binding\n" in said
     assert "what to do: install the Debian package python3-guestfs\n" in said
-    assert said.endswith("cannot build and verify images yet: it lacks guestfs.\n")
+    assert said.endswith("cannot build and verify images yet. Missing: guestfs.\n")
+
+
+def test_long_lines_break_at_words() -> None:
+    """On a terminal; in a pipe each is one line, for grep."""
+    long = Capability("guestfs", "lacking", "tried: " + "a word " * 30, "install " + "this and that " * 9)
+    lines = ["".join(text for text, _ in line) for line in _table([long], 60)]
+    assert max(map(len, lines)) <= 60
+    assert {line[:18] for line in lines[1:]} == {" " * 18}
+    assert " ".join(" ".join(line[18:] for line in lines).split()).count("a word") == 30
+    assert len(_table([long], 0)) == 2
 
 
 def test_json(capsys: pytest.CaptureFixture[str]) -> None:

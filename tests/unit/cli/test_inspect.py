@@ -99,9 +99,9 @@ def test_everything_is_said() -> None:
         "bzImage 6.1, x86_64, protocol 2.15, xz, truncated",
         "none+xz, 7 files, modules for 6.1",
         "/no  not there",
-        "waits for ever at entry 0",
+        "waits forever at entry 0",
         "starts nothing: the menu has no entry",
-        "They differ",
+        "The loaders differ",
         "Findings  1 passed, 1 failed, by the rules of pv-grub",
         "failed  holes: hole at block 3",
     ):
@@ -117,7 +117,7 @@ def test_no_menu() -> None:
     found = inspection().model_copy(update={"menu": None, "menu_problem": "does not exist", "choices": ()})
     shown = "\n".join("".join(piece for piece, _style in line) for line in lines(found))
     assert "Menu  none: does not exist" in shown
-    assert "none of them finds a menu" in shown
+    assert "no boot loader finds a menu" in shown
 
 
 def test_the_drawing_is_to_scale() -> None:

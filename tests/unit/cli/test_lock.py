@@ -22,7 +22,7 @@ def own(folder: Path) -> str:
 def test_without_a_lock(imagebuild: Runner, verb: str) -> None:
     done = imagebuild(verb, imagebuild.recipe("web"), "--locked")
     assert done.returncode == 2
-    assert done.stderr == "web.lock: web.yaml has no lock; make it with: imagebuild lock web.yaml\n"
+    assert done.stderr == "web.lock: web.yaml has no lock file; make one: imagebuild lock web.yaml\n"
 
 
 def test_a_given_tree_is_locked_by_its_digest(imagebuild: Runner) -> None:
@@ -38,7 +38,7 @@ def test_a_given_tree_is_locked_by_its_digest(imagebuild: Runner) -> None:
     (imagebuild.folder / "own.lock").write_text(text.replace('"source": "', '"source": "0'))
     done = imagebuild("build", recipe, "--locked")
     assert done.returncode == 2
-    assert "it was made for another rootfs than own.yaml has" in done.stderr
+    assert "it belongs to another rootfs than that of own.yaml" in done.stderr
 
 
 def test_a_lock_that_cannot_be_written(imagebuild: Runner) -> None:

@@ -21,7 +21,7 @@ def test_several_at_once(imagebuild: Runner) -> None:
     *lines, last = done.stdout.splitlines()
     assert last == "2 of 3 done"
     assert [line.split()[:2] for line in lines[-3:]] == [["one", "passed"], ["two", "not"], ["three", "passed"]]
-    begun = {line.split()[1] for line in lines if line.endswith(" begun")}
+    begun = {line.split()[1] for line in lines if line.endswith(" started")}
     assert begun == {"one:", "two:", "three:"}
     assert any(line.split(" ", 1)[1:] == ["two: error: mke2fs failed"] for line in lines), "each line has its recipe"
     assert {path.name for path in (imagebuild.folder / "out").iterdir() if (path / f"{path.name}.raw").exists()} == {
@@ -43,7 +43,7 @@ def test_a_signal_ends_all_of_them(imagebuild: Runner, number: signal.Signals) -
     process.send_signal(number)
     out, said = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert said == "interrupted: nothing is left behind, run the same command again\n"
+    assert said == "interrupted: nothing was left behind; run the same command again\n"
     rows = [line.split()[:2] for line in out.splitlines()[-4:-1]]
     assert rows == [["one", "interrupted"], ["two", "interrupted"], ["three", "not"]]
     assert imagebuild.names("out/one") == {"build.log"}

@@ -20,6 +20,21 @@ except KeyboardInterrupt:
     time.sleep({cleaning})
     print("CLEAN", flush=True)
 """
+# Cleans up by waiting for a thread that sits in a call, which waits for its child.
+A_THREAD_IN_A_LIBRARY = """
+import ctypes, time
+from concurrent.futures import ThreadPoolExecutor
+from imagebuild.cli.signals import take_signals
+take_signals()
+try:
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        pool.submit(ctypes.CDLL(None).system, b"exec sleep 600")
+        time.sleep(0.3)
+        print("READY", flush=True)
+        time.sleep(600)
+except KeyboardInterrupt:
+    print("CLEAN", flush=True)
+"""
 # Sits in a call that waits for its child, whatever signal comes (system(3) itself waits again after EINTR).
 IN_A_LIBRARY = """
 import ctypes
@@ -90,3 +105,27 @@ def test_a_library_that_waits_for_its_child_is_woken() -> None:
     process.send_signal(signal.SIGTERM)
     out, _ = process.communicate(timeout=30)
     assert (out, process.returncode) == ("INTERRUPTED\n", 0)
+
+
+def test_a_thread_that_waits_for_its_child_does_not_hold_up_the_end() -> None:
+    """An appliance was waited for: `docker stop` killed imagebuild after 10 s."""
+    process = start(A_THREAD_IN_A_LIBRARY)
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=30)  # far less than the child's 600 s
+    assert (out, process.returncode) == ("CLEAN\n", 0)
+
+
+def test_cleaning_up_has_a_limit() -> None:
+    process = start(SLOW_TO_END.format(cleaning=600))
+    process.send_signal(signal.SIGHUP)
+    out, err = process.communicate(timeout=30)
+    assert (out, process.returncode) == ("CLEANING\n", 130)
+    assert "the next run removes the rest" in err
+
+
+def test_who_keeps_results_is_not_ended() -> None:
+    code = "from imagebuild.cli.signals import unhurried\nunhurried()\n" + SLOW_TO_END.format(cleaning=6)
+    process = start(code)
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=60)
+    assert (out, process.returncode) == ("CLEANING\nCLEAN\n", 0)

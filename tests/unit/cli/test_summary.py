@@ -57,7 +57,8 @@ def test_boots_name_their_loader_and_the_last_milestone() -> None:
         "  boot    xen: booted in 1 min 01 s, loaded by PV-GRUB 1.0; console-xen.log",
         "  boot    xen: time limit after 1 min 01 s, last reached: kernel at 9.0 s, "
         "loaded by a stand-in for PV-GRUB: 1.0; console-xen.log",
-        "  boot    xen: machine ended after 1 min 01 s, nothing reached, loaded by QEMU itself: 1.0; console-xen.log",
+        "  boot    xen: machine ended after 1 min 01 s, no milestone reached, "
+        "loaded by QEMU itself: 1.0; console-xen.log",
     ]
 
 
@@ -68,6 +69,6 @@ def test_the_table_of_several() -> None:
         "",
         "web       passed                    1 min 23 s   600 MiB",
         "database  not built (exit code 5)        2.0 s",
-        "late      not begun               ",
+        "late      not started             ",
         "1 of 3 done",
     ]

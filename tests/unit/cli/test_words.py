@@ -11,7 +11,7 @@ import pytest
 
 from imagebuild import __version__
 from imagebuild.formats.text import duration, escaped, excerpt, printable, size, xml_text
-from tests.unit.cli.conftest import Runner
+from tests.unit.cli.conftest import Done, Runner
 
 VERBS = ("validate", "plan", "build", "verify", "doctor", "schema")
 
@@ -52,7 +52,7 @@ def test_help_of_a_verb_shows_examples(verb: str, imagebuild: Runner) -> None:
         (["build", "x.yaml"], "x.yaml"),
         (["validate", "x.yaml"], "x.yaml"),
         (["verify", "nothing.raw"], "nothing.raw: this image cannot be found"),
-        (["verify", "."], "found a folder"),
+        (["verify", "."], "found a directory"),
         (["verify", "/dev/null"], "found a device"),
     ],
 )
@@ -144,3 +144,53 @@ def test_escaped_loses_nothing() -> None:
 
 def test_xml_text_holds_no_character_that_xml_forbids() -> None:
     assert xml_text("a\x00\x1b\ufffe\ud800\tb\n") == "a" + "\N{REPLACEMENT CHARACTER}" * 4 + "\tb\n"
+
+
+def test_validate_as_data_and_quietly(imagebuild: Runner) -> None:
+    good, bad = imagebuild.recipe("good"), imagebuild.recipe("bad", "hostname: web\n")
+    done = imagebuild("validate", good, bad, "--json")
+    assert (done.returncode, done.stderr) == (2, "")
+    first, second = json.loads(done.stdout)
+    assert first == {"recipe": "good.yaml", "valid": True, "problems": []}
+    (problem,) = second["problems"]
+    assert (problem["file"], problem["line"], problem["column"], problem["key"]) == ("bad.yaml", 5, 1, "hostname")
+    assert imagebuild("validate", good, "--quiet") == Done(0, "", "")
+    assert imagebuild("validate", bad, "-q").stderr.startswith("bad.yaml:5:1: hostname: ")
+
+
+def test_what_no_loader_can_boot_as_data(imagebuild: Runner) -> None:
+    imagebuild.recipe("web", "files: [{path: /etc/fstab, content: x}]\n")
+    done = imagebuild("validate", "web.yaml", "--json")
+    (problem,) = json.loads(done.stdout)[0]["problems"]
+    assert (done.returncode, problem["line"], problem["key"]) == (3, 5, "files")
+
+
+def test_build_as_data_quietly_and_with_every_command(imagebuild: Runner) -> None:
+    recipe = imagebuild.recipe("web")
+    done = imagebuild("build", recipe, "--json")
+    (image,) = json.loads(done.stdout)
+    assert (image["name"], image["verdict"], image["exit_code"], image["unchanged"]) == ("web", "passed", 0, False)
+    assert (image["image"], image["failed"]) == ("out/web/web.raw", [])
+    assert done.stderr, "progress is on stderr"
+    assert imagebuild("build", recipe, "--quiet", "--force") == Done(0, "", "")
+    shown = imagebuild("build", recipe, "--verbose", "--force").stdout
+    assert "Z secrets: []\n" in (imagebuild.folder / "out/web/build.log").read_text(), "a line for the log alone"
+    assert "Z secrets: []\n" in shown
+    assert "secrets: []" not in imagebuild("build", recipe, "--force").stdout
+
+
+def test_several_as_data_and_quietly(imagebuild: Runner) -> None:
+    recipes = [imagebuild.recipe(name) for name in ("one", "two")]
+    done = imagebuild("build", *recipes, "--json", "--jobs", "1", "--keep-going", FAKE_BUILD="fails:two")
+    one, two = json.loads(done.stdout)
+    assert (one["verdict"], two["verdict"], two["exit_code"]) == ("passed", None, 5)
+    assert two["error"][0].startswith("error: ")
+    quiet = imagebuild("build", *recipes, "--quiet", "--jobs", "1", "--force")
+    assert (quiet.returncode, quiet.stdout, quiet.stderr) == (0, "", "")
+
+
+def test_verify_as_data(imagebuild: Runner) -> None:
+    assert imagebuild("build", imagebuild.recipe("web"), "--quiet").returncode == 0
+    done = imagebuild("verify", "out/web/web.raw", "--json")
+    assert json.loads(done.stdout)["verdict"] == "passed"
+    assert imagebuild("verify", "out/web/web.raw", "--quiet").stdout == ""

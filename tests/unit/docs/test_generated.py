@@ -7,11 +7,15 @@ import re
 import subprocess
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from imagebuild.cli.manual import GENERATED, generated, verbs
 from imagebuild.recipe.reference import recipe_markdown
+from imagebuild.recipe.reference_examples import EXAMPLES
 from imagebuild.recipe.schema import json_schema
+from imagebuild.recipe.tree import plain
+from imagebuild.recipe.yaml_source import read_yaml
 
 DOCS = Path(__file__).parents[3] / "docs"
 
@@ -30,6 +34,29 @@ def test_every_key_of_the_recipe_is_in_the_reference() -> None:
     for part in (schema, *schema["$defs"].values()):
         for key in part.get("properties", {}):
             assert f"| `{key}` |" in text
+
+
+def test_defaults_are_written_as_a_user_writes_them() -> None:
+    text = recipe_markdown()
+    for row in ("| `timeout` | text such as `300s` | `10min` |", "| `timeout` | text such as `300s` | `5min` |",
+                "| `free` | text such as `20%` | `20%` |", "| `memory` | size such as `256MiB` | `512MiB` |",
+                "| `stripe_size` | size such as `256MiB` | `64KiB` |"):  # fmt: skip
+        assert row in text
+    assert "PT" not in text
+    assert not re.search(r"\| `\d{5,}` \|", text)
+
+
+def test_every_section_has_an_example_that_is_one(tmp_path: Path) -> None:
+    """Each is a piece of a recipe, which the schema allows."""
+    sections = re.findall(r"^## (\w+)$", recipe_markdown(), re.MULTILINE)
+    assert sections == list(dict.fromkeys(sections))
+    assert set(EXAMPLES) == set(sections)
+    base = {"name": "web", "rootfs": {"tar": "rootfs.tar"}, "disk": {"layout": "hd0", "filesystem": "ext4"}}
+    validator = jsonschema.Draft202012Validator(json_schema())
+    for name, example in EXAMPLES.items():
+        (tmp_path / "piece.yaml").write_text(example)
+        piece = plain(read_yaml(tmp_path / "piece.yaml")[0])
+        assert [error.message for error in validator.iter_errors({**base, **piece})] == [], name
 
 
 def test_every_verb_has_words() -> None:

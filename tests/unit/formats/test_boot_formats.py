@@ -5,7 +5,9 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
+from collections.abc import Callable
 
+import lz4.block
 import pytest
 import zstandard
 from hypothesis import given
@@ -99,3 +101,30 @@ def test_no_bytes_make_them_stumble(data: bytes, offset: int) -> None:
             read_initrd(packed)
         except InitrdError:
             continue
+
+
+def lz4_legacy(data: bytes) -> bytes:
+    block: bytes = lz4.block.compress(data, store_size=False)
+    return b"\x02\x21\x4c\x18" + len(block).to_bytes(4, "little") + block
+
+
+def elf_payload(machine: int) -> bytes:
+    """The beginning of a kernel proper, with so much behind it that no packer makes it tiny."""
+    return b"\x7fELF" + bytes([1 if machine == 3 else 2]) + bytes(13) + machine.to_bytes(2, "little") + noise(9000)
+
+
+@pytest.mark.parametrize("machine", [3, 62])
+@pytest.mark.parametrize("protocol", [(2, 9), (2, 10), (2, 15)])
+@pytest.mark.parametrize(
+    "pack",
+    [bytes, gzip.compress, bz2.compress, lzma.compress, lambda data: lzma.compress(data, lzma.FORMAT_ALONE),
+     zstandard.compress,
+     lz4_legacy],
+    ids=["none", "gzip", "bzip2", "xz", "lzma", "zstd", "lz4"],
+)  # fmt: skip
+def test_the_payloads_architecture(pack: Callable[[bytes], bytes], protocol: tuple[int, int], machine: int) -> None:
+    """RHEL 6 and Debian 7 (protocol 2.10) name no architecture in their release; flags and release say the opposite."""
+    flags, release = (1, "3.2.0-x86_64") if machine == 3 else (0, "2.6.32-5-amd64")
+    facts = read_kernel(kernel(payload=pack(elf_payload(machine)), protocol=protocol, flags=flags, release=release))
+    assert facts is not None
+    assert facts.architecture == ("i386" if machine == 3 else "x86_64")

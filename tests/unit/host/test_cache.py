@@ -103,7 +103,7 @@ def test_damage_is_found_by_digest(tmp_path: Path) -> None:
     assert damage(entry) == []
     (path / "file").write_bytes(b"y" * 5000)
     (path / "more").touch()
-    assert damage(entry) == ["more: not there when it was made", "file: changed"]
+    assert damage(entry) == ["more: not part of the entry when it was written", "file: changed"]
 
 
 def test_prune_removes_what_was_not_wanted_for_the_longest_time(tmp_path: Path) -> None:
@@ -121,8 +121,10 @@ def test_prune_of_one_kind_leaves_what_is_wanted(tmp_path: Path) -> None:
     cache = Cache(tmp_path)
     cache.get("trees", "a", fill)
     for name in "bc":
-        cache.get("laid", name, fill)
-    assert [entry.digest for entry in cache.prune(0, kind="laid", wanted=cache.path("laid", "b"))] == ["c"]
+        cache.get("filesystems", name, fill)
+    assert [entry.digest for entry in cache.prune(0, kind="filesystems", wanted=cache.path("filesystems", "b"))] == [
+        "c"
+    ]
     assert {entry.digest for entry in cache.entries()} == {"a", "b"}
 
 
@@ -176,3 +178,17 @@ def test_a_stamp_that_is_written_makes_the_oldest_go(tmp_path: Path, monkeypatch
         os.utime(tmp_path / name, (1000, 1000))
         known_digest.known_sha256(tmp_path / name, cache)
     assert len(list((cache.root / "stamps").iterdir())) == 2
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+def test_nobody_else_looks_into_the_cache(umask: int, tmp_path: Path) -> None:
+    before = os.umask(umask)
+    try:
+        with Cache(tmp_path / "new").lock("doctor", "x"):
+            pass
+        (tmp_path / "old").mkdir(mode=0o755)
+        with Cache(tmp_path / "old").lock("doctor", "x"):
+            pass
+    finally:
+        os.umask(before)
+    assert [(tmp_path / name).stat().st_mode & 0o777 for name in ("new", "old")] == [0o700, 0o700]

@@ -68,7 +68,7 @@ def test_the_page_tells_the_worst_first_and_draws_trends() -> None:
     page = summary_html(nights)
     assert page.index(">db<") < page.index(">web<")
     assert page.count('<svg class="trend"') == 3
-    assert "1 of 2 need a look" in page
+    assert "1 of 2 did not pass" in page
     assert "prefers-color-scheme: dark" in page
     assert 'name="viewport"' in page
 
@@ -87,7 +87,7 @@ def test_what_was_not_verified_is_not_called_well() -> None:
     page = summary_html([night(1, result("web"), result("db", State.NOT_VERIFIED, message="--no-verify"))])
     assert "1 of 2 built and not verified" in page
     assert 'class="state not-verified">not verified<' in page
-    assert "All is well" not in page
+    assert "All passed" not in page
 
 
 def test_a_clock_that_is_set_back_is_told() -> None:
@@ -131,7 +131,7 @@ def test_a_stage_is_measured_from_its_own_beginning() -> None:
     assert stages.longer_than(60) == "xen boot"
     stages.hear(StageFinished(stage=Stage(name="xen boot", seconds=61.0)))
     now[0] = 180
-    assert stages.longer_than(60) == "the time between two stages"
+    assert stages.longer_than(60) == "between two stages"
 
 
 class Objects(dict[str, bytes]):
@@ -151,7 +151,7 @@ def test_the_lock_of_a_living_night_is_respected_and_a_dead_ones_is_taken_over()
     objects = Objects()
     with (
         hold_object(objects, "lock", 0.05),
-        pytest.raises(BuildError, match="another night"),
+        pytest.raises(BuildError, match="another run"),
         hold_object(objects, "lock", 0.2),
     ):
         raise AssertionError("two at once")

@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 
 from imagebuild.cli.commands import build as verb
 from imagebuild.cli.run import run
+from imagebuild.events import Event, StageFinished, StageStarted
 from imagebuild.nightly.model import Options
-from imagebuild.operations.child import build_argv, run_build
+from imagebuild.operations.child import Stages, build_argv, run_build
 from imagebuild.operations.jobs import BuildRequest
 from imagebuild.operations.toolbox import Toolbox
+from imagebuild.report import Stage
 from imagebuild.vocabulary import MACHINES
 
 NAMES = st.text("abc-.=, ü", min_size=1, max_size=8).filter(lambda name: name not in (".", "..") and name.strip())
@@ -109,6 +111,44 @@ def test_a_stage_that_hangs_is_named_and_ended() -> None:
     ended = run_build([sys.executable, "-c", CHILD, "hang"], stage_seconds=3, say=lambda line: None)
     assert ended.hung in ("root tree", "the beginning")
     assert ended.exit_code != 0
+
+
+def test_the_time_between_two_stages_ends_with_the_next_one() -> None:
+    """It once ran on: a night ended healthy builds, and named the wrong stage."""
+    now = [0.0]
+    stages = Stages(lambda: now[0])
+
+    def at(seconds: float, event: Event) -> None:
+        now[0] = seconds
+        stages.hear(event)
+
+    def longest(seconds: float) -> str:
+        now[0] = seconds
+        return stages.longer_than(100)
+
+    assert longest(101) == "the beginning"
+    at(101, StageStarted(name="root tree"))
+    assert (longest(200), longest(202)) == ("", "root tree")
+    at(202, StageFinished(stage=Stage(name="root tree", seconds=101)))
+    assert (longest(300), longest(303)) == ("", "between two stages")
+    at(303, StageStarted(name="filesystems"))
+    assert (longest(400), longest(404)) == ("", "filesystems")
+    at(404, StageFinished(stage=Stage(name="filesystems", seconds=101)))
+    at(405, StageStarted(name="checks"))
+    assert longest(505) == ""
+
+
+def test_two_stages_of_one_name_at_once() -> None:
+    now = [0.0]
+    stages = Stages(lambda: now[0])
+    stages.hear(StageStarted(name="output"))
+    now[0] = 50
+    stages.hear(StageStarted(name="output"))
+    now[0] = 120
+    stages.hear(StageFinished(stage=Stage(name="output", seconds=70)))
+    assert stages.longer_than(100) == ""
+    now[0] = 151
+    assert stages.longer_than(100) == "output"
 
 
 def test_a_program_that_knows_of_no_events() -> None:

@@ -31,7 +31,7 @@ def raised(error: BaseException) -> BaseException:
         (ZeroDivisionError("oh"), LOG, False, "what to do: please report this, with build.log"),
         (ZeroDivisionError("oh"), LOG, True, "ZeroDivisionError: oh"),
         (ZeroDivisionError("oh"), None, False, "ZeroDivisionError: oh"),
-        (KeyboardInterrupt(), LOG, True, "interrupted: nothing is left behind, run the same command again"),
+        (KeyboardInterrupt(), LOG, True, "interrupted: nothing was left behind; run the same command again"),
     ],
 )
 def test_the_last_line_on_the_screen(error: BaseException, log: Path | None, debug: bool, last: str) -> None:

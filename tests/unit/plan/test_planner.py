@@ -308,6 +308,8 @@ def test_refusals() -> None:
     assert "compressed with lz4" in refused(recipe(), facts(kernel(compression="lz4")))
     assert "is a i386 kernel" in refused(recipe(), facts(kernel(architecture="i386")))
     assert "dropped them in 5.9" in refused(recipe(architecture="i386"), facts(kernel(architecture="i386")))
+    before_the_tree = refused(recipe(architecture="i386"))
+    assert "bookworm's kernels cannot be 32-bit Xen PV guests" in before_the_tree
     assert "written twice" in refused(recipe(files=[{"path": "/etc/fstab", "content": "x"}]))
     assert "the tree does not fit" in refused(recipe(), facts(content_bytes=3000 * MIB))
     assert "the sizes add up to" in refused(recipe(disk=lvm_disk(size="200MiB")))

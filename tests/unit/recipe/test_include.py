@@ -109,4 +109,4 @@ def test_all_included_files_are_judged(load: Loader) -> None:
     assert "b.yaml: empty" in found[1]
     assert "found the number 3" in found[2]
     assert "found a list" in found[3]
-    assert "variables are filled in after including" in found[4]
+    assert "files are included first" in found[4]

@@ -66,4 +66,4 @@ def test_nor_where_the_same_text_stands_elsewhere(tmp_path: Path) -> None:
     path.write_text(RECIPE + f'  - {{path: /root/note, content: "it is {HASH}"}}\n')
     text = kept_text(load_recipe(path), kept.parent)
     assert "xxxx" not in text
-    assert "(a secret, not kept)" in text
+    assert "(a secret, not stored)" in text

@@ -10,7 +10,7 @@ import pytest
 
 from imagebuild.errors import RecipeError
 from imagebuild.recipe.load import load_recipe
-from imagebuild.recipe.named_file import NotAFileError, open_named, read_named
+from imagebuild.recipe.named_file import NotAFileError, TooLargeError, open_named, read_named, read_whole
 
 RECIPE = """\
 name: web
@@ -41,6 +41,21 @@ def test_a_socket(tmp_path: Path) -> None:
 def test_no_more_than_asked_for(tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(b"x" * 100)
     assert len(read_named(tmp_path / "f", 10)) == 11
+
+
+def test_a_file_that_is_too_large(tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(b"x" * 100)
+    assert len(read_whole(tmp_path / "f", 100)) == 100
+    with pytest.raises(TooLargeError, match="is larger than 99 bytes"):
+        read_whole(tmp_path / "f", 99)
+
+
+@pytest.mark.parametrize("path", ["/proc/kmsg", "/proc/self/mem", "/proc/version", "/sys/kernel/uevent_seqnum"])
+def test_the_kernels_own_files(path: str) -> None:
+    if not Path(path).exists():
+        pytest.skip(f"no {path} here")
+    with pytest.raises(OSError, match=r"of the kernel's|Permission denied|Operation not permitted"):
+        open_named(Path(path))
 
 
 def test_no_handle_is_left_open(tmp_path: Path) -> None:

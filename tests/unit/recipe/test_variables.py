@@ -76,7 +76,7 @@ def test_unused_set_names_the_nearest(load: Loader, minimal: str) -> None:
 def test_set_to_what_no_text_holds(load: Loader, minimal: str, value: str) -> None:
     with pytest.raises(RecipeError) as caught:
         load({"recipe.yaml": minimal.replace("web", "${n}")}, {"n": value})
-    assert "no text may hold it" in str(caught.value.problems[0])
+    assert "a text must not contain it" in str(caught.value.problems[0])
 
 
 def test_doubling_ends(load: Loader, minimal: str) -> None:

@@ -88,7 +88,7 @@ def test_aliases_stand_for_their_anchor(tmp_path: Path) -> None:
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     assert "no such file" in message(tmp_path / "none.yaml")
-    assert "is a folder" in message(tmp_path)
+    assert "is a directory" in message(tmp_path)
     assert "cannot be read" in message(tmp_path / ("x" * 300))
     assert "not a file name" in message(tmp_path / "a\0b")
     (tmp_path / "file").write_text("a: b")

@@ -101,8 +101,8 @@ def test_no_menu_at_all() -> None:
         ("root (hd0)\n", "root (hd1,2)\n", "root (hd0) instead of (hd1,2)"),
         ("root=UUID=1", "root=/dev/sda", "root=UUID=u instead of /dev/sda"),
         (" console=hvc0", "", "console=hvc0"),
-        ("initrd /i\n", "initrd /i\npause\n", "`pause` is gone"),
-        ("initrd /i\n", "initrd /i\nsavedefault\n", "`savedefault` is gone"),
+        ("initrd /i\n", "initrd /i\npause\n", "`pause` removed"),
+        ("initrd /i\n", "initrd /i\nsavedefault\n", "removed `savedefault`"),
         ("root (hd0)\n", "", "root (hd0) in an entry that had none"),
     ],
 )

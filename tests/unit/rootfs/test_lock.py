@@ -65,9 +65,9 @@ def test_a_recipe_is_bound_to_its_lock(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (None, "has no lock; make it with: imagebuild lock"),
-        ("{}", "this is no lock"),
-        ('{"format": 2}', "this is no lock"),
+        (None, "has no lock file; make one: imagebuild lock"),
+        ("{}", "not a lock file of this version"),
+        ('{"format": 2}', "not a lock file of this version"),
     ],
 )
 def test_no_lock(tmp_path: Path, content: str | None, said: str) -> None:

@@ -137,9 +137,9 @@ def test_devices_attributes_and_odd_names_are_kept(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("layers", "words"),
     [
-        ([[file("../x")]], "leads out of the tree by .."),
-        ([[file("a/../../x")]], "leads out of the tree by .."),
-        ([[entry("h", HARD, linkname="../../etc/passwd")]], "leads out of the tree by .."),
+        ([[file("../x")]], "points outside the tree with .."),
+        ([[file("a/../../x")]], "points outside the tree with .."),
+        ([[entry("h", HARD, linkname="../../etc/passwd")]], "points outside the tree with .."),
         ([[entry("h", HARD, linkname="nothing")]], "is a hard link to nothing, which is not a file before it"),
         ([[entry("a", LINK, linkname="b"), entry("b", LINK, linkname="a"), file("a/x")]], "loop of symbolic links"),
         ([[file("a"), file("a/x")]], "which is not a directory"),
@@ -162,8 +162,8 @@ def test_which_image(tmp_path: Path) -> None:
     assert find_image(step("testing"), tmp_path).manifest_digest == other["digest"]
     assert "holds 2 images for amd64" in refused(tmp_path, step())
     assert "stable (several architectures), testing" in refused(tmp_path, step())
-    assert "holds no image for amd64 with the tag edge" in refused(tmp_path, step("edge"))
-    assert "holds no image for 386 with the tag stable" in refused(tmp_path, step("stable", "i386"))
+    assert "contains no image for amd64 with the tag edge" in refused(tmp_path, step("edge"))
+    assert "contains no image for 386 with the tag stable" in refused(tmp_path, step("stable", "i386"))
     assert "the image is for amd64, the recipe for i386" in refused(tmp_path, step("testing", "i386"))
 
 
@@ -185,7 +185,7 @@ def test_what_is_no_layout(tmp_path: Path) -> None:
     (tmp_path / "oci-layout").write_text('{"imageLayoutVersion": "2.0"}')
     assert "names no version 1" in refused(tmp_path, step())
     write_layout(tmp_path, [])
-    assert "holds no image" in refused(tmp_path, step())
+    assert "contains no image" in refused(tmp_path, step())
     for text, words in (("[]", "not a JSON object"), ("{", "is not JSON"), ('{"manifests": 3}', "no list of manifests"),
                         ("[" * 100_000, "is not JSON")):  # fmt: skip
         (tmp_path / "index.json").write_text(text)

@@ -93,7 +93,7 @@ def test_other_bytes_or_another_question_are_judged_anew(judge: Judge, request_:
         assert verify(request, cache).kept_at == ""
         assert judge.runs == number
     verify(replace(request_, xen=BootSettings(timeout_seconds=1)), cache)
-    assert judge.runs == 5, "how a machine boots that was not asked for does not matter"
+    assert judge.runs == 5, "how a machine boots that was not in this run does not matter"
     request_.image.write_bytes(b"two")
     verify(request_, cache)
     assert judge.runs == 6

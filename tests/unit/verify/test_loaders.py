@@ -12,11 +12,13 @@ import pytest
 
 from imagebuild.errors import HostError
 from imagebuild.host.cache import Cache
+from imagebuild.image.boot_files import EntryFiles, NoEntry
 from imagebuild.image.subject import Subject
 from imagebuild.testhost import TestHost
-from imagebuild.verify.guest_start import loader_for
+from imagebuild.verify.guest_start import loader_for, why_not_under_xen
 from imagebuild.verify.loaders import CACHE_KIND, ENVIRONMENT_VARIABLE, FILE_NAME, GuestLoader, choose_loader
 from imagebuild.vocabulary import BootLoader
+from tests.images import kernel
 
 ELF = b"\x7fELF\x02\x01\x01" + b"\0" * 9 + b"\x02\x00\x3e\x00"
 GENUINE = gzip.compress(ELF + b"Xen Minimal OS (pv)! GNU GRUB  version %s 0.97")
@@ -112,3 +114,18 @@ def test_a_genuine_one_that_is_no_judge_is_passed_over_with_a_word(
     assert found.facts.kind == kind
     assert note in found.note
     assert (str(kept) in found.note) == bool(note)
+
+
+def test_a_pv_grub_for_i386_is_named_as_one(host: TestHost, tmp_path: Path) -> None:
+    wide = gzip.decompress(GENUINE)
+    narrow = wide.replace(ELF, b"\x7fELF\x01\x01\x01" + b"\0" * 9 + b"\x02\x00\x03\x00")
+    with pytest.raises(HostError, match="is a PV-GRUB for i386, and the test host's Xen runs x86_64 guests only"):
+        choose(host, tmp_path, written(tmp_path / "mine", gzip.compress(narrow)))
+
+
+@pytest.mark.parametrize(("flags", "words"), [(0, "runs no 32-bit PV guests"), (1, "")])
+def test_a_32_bit_kernel_is_not_judged_under_xen(flags: int, words: str) -> None:
+    files = EntryFiles("Test", kernel(flags=flags, release="4.9.0"), None, "ro", 0)
+    assert words in why_not_under_xen(files)
+    assert bool(why_not_under_xen(files)) is bool(words)
+    assert why_not_under_xen(NoEntry("no menu")) == ""

@@ -14,7 +14,16 @@ from typing import Literal, assert_never
 from imagebuild.assemble.inside import accounts
 from imagebuild.assemble.inside.finish.catalogue import Catalogue, Noted
 from imagebuild.assemble.inside.privileged import REFUSED
-from imagebuild.plan.steps import CopyFile, CopyInTree, FinishingEdit, MakeLink, RepackKernel, SetPassword, WriteFile
+from imagebuild.plan.steps import (
+    CopyFile,
+    CopyInTree,
+    FinishingEdit,
+    MakeLink,
+    RepackKernel,
+    SetPassword,
+    WriteFile,
+    WriteSecret,
+)
 from imagebuild.plan.system_vocabulary import AddUser, AuthorizeKeys, JoinGroups
 
 Want = Literal["place", "content", "all below"]
@@ -52,7 +61,7 @@ def _in_frame(directory: Path, name: str) -> Path:
 
 def _wants(edit: FinishingEdit) -> Iterator[tuple[str, Want]]:
     match edit:
-        case WriteFile() | CopyFile() | MakeLink():
+        case WriteFile() | WriteSecret() | CopyFile() | MakeLink():
             yield edit.path, "place"
         case CopyInTree():
             yield edit.source, "content"

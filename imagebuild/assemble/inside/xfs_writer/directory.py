@@ -138,7 +138,7 @@ class _Writer:
         # A tree with one leaf is none: Linux would have that leaf in the root's place.
         count = max(2, -(-len(leaves) // most))
         if count > most:
-            raise XfsError("a folder has too many entries")
+            raise XfsError("a directory has too many entries")
         parts = [leaves[len(leaves) * n // count : len(leaves) * (n + 1) // count] for n in range(count)]
         root, *places = self._places(_LEAF_BLOCK, 1 + count)
         for index, (place, part) in enumerate(zip(places, parts, strict=True)):

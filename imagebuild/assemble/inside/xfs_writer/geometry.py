@@ -89,9 +89,9 @@ def read_geometry(sector: bytes) -> Geometry:
     features2, _bad, _compat, read_only, incompat = struct.unpack_from(">IIIII", sector, 200)
     ftype = bool(incompat & _FTYPE) if crc else bool(features2 & _FEATURES2_FTYPE)
     if crc and (read_only & ~_KNOWN_RO or incompat & ~_KNOWN_INCOMPAT):
-        raise XfsError("it has features that are not written here")
+        raise XfsError("it has features that imagebuild does not write")
     if block_bytes != BLOCK_BYTES or sector_bytes != SECTOR_BYTES or sector[192] != 0:
-        raise XfsError("it has blocks, sectors or folder blocks of another size")
+        raise XfsError("it has blocks, sectors or directory blocks of another size")
     return Geometry(
         crc=crc,
         ftype=ftype,

@@ -95,7 +95,7 @@ class Space:
             if aligned + blocks <= start + length:
                 self._cut(group, index, aligned, blocks)
                 return aligned << self._geometry.inodes_per_block_shift
-        raise XfsError("there is no room for its inodes")
+        raise XfsError("there is no space for its inodes")
 
     def _cut(self, group: Group, index: int, start: int, blocks: int) -> None:
         begin, length = group.free[index]
@@ -200,7 +200,7 @@ class Space:
     def blocks_in(self, group: Group) -> int:
         """One block of that group (a tree lies in its own group)."""
         if not group.free:
-            raise XfsError("there is no room for its inodes")
+            raise XfsError("there is no space for its inodes")
         start = group.free[0][0]
         self._cut(group, 0, start, 1)
         return start

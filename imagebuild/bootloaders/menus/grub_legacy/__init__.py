@@ -25,7 +25,7 @@ from imagebuild.bootloaders.menus.trace import End, Run, Trace
 
 _MOST_MENU_BYTES = 256 * 1024
 _MOST_SAVED_BYTES = 10
-_NO_TIMEOUT = "no timeout: 0.97 waits at the menu for ever"
+_NO_TIMEOUT = "no timeout: 0.97 waits at the menu forever"
 
 
 def interpret(menu: bytes, menu_name: str, files: Files, dialect: Dialect = PV_GRUB) -> Trace:
@@ -46,7 +46,7 @@ def _interpret(menu: bytes, name: str, disks: Disks, saved: Device, seen: frozen
         saved_entry = _saved_entry(name, disks, saved)
     except CannotJudgeError as unknown:
         saved_entry = 0
-        remarks = (f"{unknown}; taken for 0",)
+        remarks = (f"{unknown}; read as 0",)
     config = read_config(config_lines(menu), disks.dialect, saved_entry, hidden=hidden)
     trace = _untried(config, remarks)
     early = _before_the_menu(config, menu)
@@ -110,7 +110,7 @@ def _run(config: Config, trace: Trace, name: str, disks: Disks, seen: frozenset[
         return _ended(trace, End.WAITS_AT_MENU, _NO_TIMEOUT, tuple(runs))
     last = runs[-1]
     if last.end is End.FAILS:
-        return _ended(trace, End.WAITS_FOR_KEY, f"{last.reason}; 0.97 waits for a key for ever", tuple(runs))
+        return _ended(trace, End.WAITS_FOR_KEY, f"{last.reason}; 0.97 waits for a key forever", tuple(runs))
     return _ended(trace, last.end, last.reason, tuple(runs))
 
 
@@ -121,7 +121,7 @@ def _other_menu(
     loads = state.loads_menu
     assert loads is not None
     if loads.name in seen:
-        return _ended(trace, End.HANGS, f"{loads.name} is loaded over and over", runs)
+        return _ended(trace, End.HANGS, f"{loads.name} is loaded again and again", runs)
     try:
         menu = disks.read(loads.opened, _MOST_MENU_BYTES)
     except CannotJudgeError as unknown:

@@ -56,7 +56,7 @@ def _blocklist(machine: Machine, argument: str) -> Done:
     opened, _ = machine.open(argument)
     if opened.size_bytes > _PRETENDED_MEMORY_BYTES:
         raise CannotJudgeError("the file is larger than the memory it is read into")
-    return "prints where the file lies"
+    return "prints the file's location"
 
 
 def _cmp(machine: Machine, argument: str) -> Done:

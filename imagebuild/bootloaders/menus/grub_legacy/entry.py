@@ -61,7 +61,7 @@ def _step(run: EntryRun, line: Line | None) -> Run | None:
         run.steps.append(step)
         return run.ended(End.FAILS, str(step))
     except CannotJudgeError as unknown:
-        run.steps.append(Step(line, word, f"cannot be judged: {unknown}", file=run.machine.named))
+        run.steps.append(Step(line, word, f"cannot be predicted: {unknown}", file=run.machine.named))
         return run.ended(End.UNKNOWN, f"{line.place if line else 'boot'}: `{word}`: {unknown}")
     run.steps.append(Step(line, word, done if isinstance(done, str) else done.words, file=run.machine.named))
     return None if isinstance(done, str) else _last(run, done, str(run.steps[-1]))

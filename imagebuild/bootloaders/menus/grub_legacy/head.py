@@ -78,7 +78,7 @@ def read_lines(lines: Iterable[Line], dialect: Dialect, config: Config) -> Confi
         word = command_word(line.text)
         place = dialect.commands.get(word)
         if place is None:
-            config.steps.append(Step(line, word, "unknown to GRUB 0.97: passed over", ran=False))
+            config.steps.append(Step(line, word, "unknown to GRUB 0.97: ignored", ran=False))
         elif place is Place.TITLE:
             _close(config, title, body, ordinal)
             title, body, ordinal = line, [], ordinal + 1
@@ -87,7 +87,7 @@ def read_lines(lines: Iterable[Line], dialect: Dialect, config: Config) -> Confi
         elif place & Place.HEAD:
             config.steps.append(_run(config, line, word))
         else:
-            config.steps.append(Step(line, word, "has no place above the first title: ignored", ran=False))
+            config.steps.append(Step(line, word, "is not allowed above the first title: ignored", ran=False))
     _close(config, title, body, ordinal)
     return config
 
@@ -112,7 +112,7 @@ def _run(config: Config, line: Line, word: str) -> Step:
     if word == "splashimage" and len(argument.encode("utf-8", "surrogateescape")) > _LONGEST_SPLASH_BYTES:
         config.waits = f"{line.place}: the name of the splash image is too long: 0.97 waits for a key"
     if word in _NETWORK:
-        return Step(line, word, "tries the network; whether it is there makes no difference")
+        return Step(line, word, "tries the network; the result makes no difference")
     return Step(line, word, "done")
 
 
@@ -199,7 +199,7 @@ def _drop_missing_fallbacks(config: Config, count: int) -> None:
             at += 1
         elif all(entry >= count for entry in entries[at:]):
             # What is moved to its place does not exist either, and is looked at again, for ever.
-            config.hangs = "the last of eight fallbacks does not exist: 0.97 never comes to an end with it"
+            config.hangs = "the last of eight fallbacks does not exist: 0.97 never stops"
             return
         else:
             del entries[at]

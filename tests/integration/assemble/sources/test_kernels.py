@@ -77,11 +77,11 @@ def test_a_kernel_file_with_its_initrd(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("kernel", "initrd", "words"),
     [
-        (b"no kernel", images.initrd(), "vmlinuz-own, initrd-own holds no Linux kernel"),
-        (images.kernel()[:-1], images.initrd(), "holds no Linux kernel"),
+        (b"no kernel", images.initrd(), "vmlinuz-own, initrd-own contains no Linux kernel"),
+        (images.kernel()[:-1], images.initrd(), "contains no Linux kernel"),
         (images.kernel(flags=0), images.initrd(), "is a i386 kernel, the image is x86_64"),
         (images.kernel(payload=b"\x02\x21\x4c\x18" + bytes(40)), images.initrd(), "is compressed with lz4"),
-        (images.kernel(protocol=(2, 7)), images.initrd(), "holds no Linux kernel"),
+        (images.kernel(protocol=(2, 7)), images.initrd(), "contains no Linux kernel"),
         (images.kernel(), b"\x1f\x8b" + bytes(10), "initrd-own is not a readable initrd"),
     ],
 )

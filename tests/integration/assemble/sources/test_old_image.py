@@ -153,9 +153,9 @@ def test_images_that_are_only_a_part(tmp_path: Path) -> None:
     convert(raw, tmp_path / "flat.vmdk", "vmdk", "-o", "subformat=monolithicFlat")
     convert(raw, tmp_path / "old.vdi", "vdi")
     for name, words_ in (
-        ("backed", "it needs /etc/passwd"),
-        ("flat.vmdk", "flat-flat.vmdk"),
-        ("old.vdi", "format vdi"),
+        ("backed", "only a part of an image: it names another file"),
+        ("flat.vmdk", "only a part of an image"),
+        ("old.vdi", "a vdi image"),
     ):
         with pytest.raises(BuildError) as caught:
             examine(tmp_path / name)

@@ -41,11 +41,11 @@ STAYING: list[tuple[str, FaultKind, str, str]] = [
     ("PutSnapshotBlock", "expired", "credentials have expired", "renew them"),
     ("DescribeImages", "expired", "credentials have expired", "renew them"),
     ("PutSnapshotBlock", "throttled", "keeps throttling", "wait a few minutes"),
-    ("RegisterImage", "unavailable", "AWS had an error of its own", "wait a while"),
+    ("RegisterImage", "unavailable", "AWS reported an internal error", "wait a while"),
     ("PutSnapshotBlock", "cut", "the connection failed", "check the network"),
-    ("StartSnapshot", "quota", "a quota of the account is used up", "raise it"),
+    ("StartSnapshot", "quota", "a quota of the account is used up", "raise the quota"),
     ("PutSnapshotBlock", "damaged", "AWS refused it (ValidationException)", "run the same command again"),
-    ("RegisterImage", "denied", "these credentials may not do that", "permitted (IAM)"),
+    ("RegisterImage", "denied", "these credentials do not permit it", "(IAM)"),
 ]
 
 
@@ -90,7 +90,7 @@ def test_an_interrupted_snapshot_is_gone_on_with(
     assert len(snapshot.digests) == 4
     ended = imagebuild(*words)
     assert ended.code == 0, ended.err
-    assert f"going on with the pending snapshot {snapshot.id}" in ended.err
+    assert f"continuing the pending snapshot {snapshot.id}" in ended.err
     puts = [call for call in front.calls if call[1] == "PutSnapshotBlock"]
     assert len(puts) == len(snapshot.digests), "each block once"
     journals = hd0.parents[1] / "cache" / "publish"

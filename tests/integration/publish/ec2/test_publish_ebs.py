@@ -107,7 +107,7 @@ def test_no_report_no_publication(front: Front, imagebuild: Imagebuild, hd0: Pat
     assert front.calls == []
     ended = imagebuild("publish", hd0, "--region", "us-east-1", "--unverified")
     assert ended.code == 0, ended.err
-    assert "warning: published unverified" in ended.err
+    assert "warning: published without a passing report (--unverified)" in ended.err
 
 
 def test_hvm_only_where_it_can_boot(front: Front, imagebuild: Imagebuild, hd0: Path, hd00: Path) -> None:

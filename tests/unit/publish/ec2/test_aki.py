@@ -67,7 +67,7 @@ def test_choice(kind: ImageKind, wishes: dict[str, str], expected: str) -> None:
         ("aki-88aa75e1", ImageKind("none", "i386"), "us-east-1", "cannot start an i386 kernel", "aki-04206613"),
         ("aki-04206613", PLAIN, "us-east-1", "i386 PV-GRUB cannot start an x86_64 kernel", "aki-5c21674b"),
         ("aki-b4aa75dd", GPT, "us-east-1", "1.03 cannot read a GPT", "aki-5c21674b"),
-        ("aki-88aa75e1", MBR, "us-east-1", "hd0 of 1.03 looks for the menu on the whole disk", "aki-5c21674b"),
+        ("aki-88aa75e1", MBR, "us-east-1", "hd0 of 1.03 looks for the menu only on the whole disk", "aki-5c21674b"),
         ("aki-88aa75e1", PLAIN, "eu-west-1", "of us-east-1, the image goes to eu-west-1", "aki-dc9ed9af"),
         ("aki-00000000", PLAIN, "us-east-1", "not known as a PV-GRUB of us-east-1", "aki-5c21674b"),
     ],

@@ -204,14 +204,14 @@ TAMPERED: dict[str, tuple[str, Callable[[Path, Pair], None]]] = {
         lambda m, user: signed_again(m, user, r"<size>3145728<", "<size>3145729<"),
     ),
     "wrong digest, signed": (
-        "content is not what the manifest promises",
+        "content is not what the manifest declares",
         lambda m, user: signed_again(m, user, r'"SHA1">\w{40}(</digest><size>)', rf'"SHA1">{"0" * 40}\1'),
     ),
     "a path as a part": ("is not a plain file name", lambda m, _: replace_in(m, "disk.img.part.00", "../disk.img")),
     "a comment": ("DOCTYPE, a comment", lambda m, _: replace_in(m, "<image>", "<!-- <image> -->")),
     "not XML": ("not well-formed XML", lambda m, _: replace_in(m, "</manifest>", "")),
     "another version": ("only 2007-10-10 is known", lambda m, _: replace_in(m, "2007-10-10", "2010-01-01")),
-    "fewer parts": ("promises 2 parts and lists 1", lambda m, _: replace_in(m, 'count="1"', 'count="2"')),
+    "fewer parts": ("declares 2 parts and lists 1", lambda m, _: replace_in(m, 'count="1"', 'count="2"')),
 }  # fmt: skip
 
 
@@ -261,7 +261,7 @@ def test_key_and_certificate_must_belong_together(user: Pair, ec2: Pair, strange
 )
 def test_what_is_no_key_is_not_quoted(tmp_path: Path, content: str) -> None:
     (tmp_path / "key").write_text(content)
-    with pytest.raises(PublishError, match="holds no private key") as caught:
+    with pytest.raises(PublishError, match="contains no private key") as caught:
         load_private_key(tmp_path / "key")
     assert "TOPSECRET" not in f"{caught.value.brief}{caught.value.details}{caught.value.resolution}"
     assert caught.value.__suppress_context__
@@ -282,7 +282,7 @@ def test_nothing_is_left_of_a_bundle_that_failed(
         make_bundle(image, meter=meter)
     assert list((tmp_path / "bundle").iterdir()) == []
     make_bundle(image)
-    with pytest.raises(PublishError, match="holds a bundle named disk"):
+    with pytest.raises(PublishError, match="contains a bundle named disk"):
         make_bundle(image)
 
 
