@@ -45,7 +45,7 @@ def list_for(release: Mapping[str, str]) -> PackageList:
             notes = [str(found.get("note", "")), "" if tried else unknown]
             return PackageList(each, tuple(tuple(one) for one in packages), "; ".join(filter(None, notes)))
     raise HostError(
-        f"imagebuild builds with Debian's tools (apt, mmdebstrap, dpkg), and {name} is none of its family",
+        f"imagebuild builds with Debian's tools (apt, mmdebstrap, dpkg), and {name} is not of its family",
         resolution=f"use a Debian container, and install imagebuild in there: {CONTAINER}",
     )
 
