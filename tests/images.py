@@ -161,7 +161,7 @@ def make_partitioned(target: Path, *filesystems: Filesystem, label: Literal["dos
         position += filesystem.size_bytes
     with target.open("wb") as file:
         file.truncate(position + _MIB)
-    kinds = {"83": "L", "82": "S", "8e": "V"} if label == "gpt" else {}
+    kinds = {"83": "L", "82": "S", "8e": "V", "ef": "U"} if label == "gpt" else {}
     lines = [
         f"start={start // 512}, size={filesystem.size_bytes // 512}, "
         f"type={kinds.get(filesystem.partition_type, filesystem.partition_type)}"

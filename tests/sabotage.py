@@ -12,6 +12,7 @@ from pathlib import Path
 
 from imagebuild.report import Outcome
 from imagebuild.vocabulary import BootLoader
+from tests.boot_code import bios_core, damaged, efi_partition, efi_program, for_pcs, jumping_to, listed
 from tests.images import (
     BOOT_UUID,
     INIT,
@@ -461,6 +462,30 @@ SABOTAGES: tuple[Sabotage, ...] = (
     warning("old-lists", _also("var/lib/apt/lists/deb.example.org_Release", b"x\n"), "identity", "package-caches"),
     warning("network-names", _also("etc/udev/rules.d/70-persistent-net.rules", b"x\n"), "identity", "network-names"),
     warning("builders-keys", _also("root/.ssh/authorized_keys", b"ssh-rsa A x\n"), "identity", "authorized-keys"),
+    Sabotage("boot-img-jumps-away", lambda target: for_pcs(target, change=jumping_to(10**9)), "bios-code", "no core"),
+    Sabotage("boot-img-jumps-aside", lambda target: for_pcs(target, change=jumping_to(3)), "bios-code", "no core"),
+    Sabotage("core-behind-the-disk", lambda target: for_pcs(target, change=listed(10**8, 9)), "bios-code",
+             "none of the disk's"),
+    Sabotage("core-over-itself", lambda target: for_pcs(target, change=listed(1, 9)), "bios-code", "a sector twice"),
+    Sabotage("core-into-the-boot-partition", lambda target: for_pcs(target, change=listed(2040, 20)), "bios-code",
+             "reach over an end of partition 1"),
+    Sabotage("core-damaged", lambda target: for_pcs(target, change=damaged), "bios-code", "damaged"),
+    Sabotage("core-on-a-gpt-alone", lambda target: for_pcs(target, label="gpt", start_sector=64), "bios-code",
+             "in no partition"),
+    Sabotage("esp-not-fat", lambda target: for_pcs(target, esp=Filesystem({"a": b"b"}, partition_type="ef",
+             uuid=OTHER_UUID)), "efi-code", "is not FAT"),
+    Sabotage("esp-empty", lambda target: for_pcs(target, esp=efi_partition(**{"OTHER.EFI": efi_program()})), "efi-code",
+             "holds none of /EFI/BOOT/BOOTX64.EFI"),
+    Sabotage("esp-other-machine", lambda target: for_pcs(target, esp=efi_partition(**{
+             "BOOTX64.EFI": efi_program(machine=0x14C)})), "efi-code", "is for i386"),
+    Sabotage("esp-no-program", lambda target: for_pcs(target, esp=efi_partition(**{"BOOTX64.EFI": b"text" * 99})),
+             "efi-code", "no PE file"),
+    Sabotage("boot-code-misses-the-menu", lambda target: for_pcs(target, boot=separate_boot(menu=None)),
+             "boot-code-menu", "on the first partition"),
+    Sabotage("boot-code-elsewhere", lambda target: for_pcs(target, core=bios_core(
+             configuration='legacy_configfile /grub2/menu.lst\n')), "boot-code-menu", "looks for /grub2/menu.lst"),
+    warning("boot-code-of-two-versions", lambda target: for_pcs(target, core=bios_core(version="2.12-9")),
+            "boot-code-menu", "several versions"),
     warning("kernel-of-apt", _packaged(), "kernel-updates", "apt removes its package linux-image-6.1.0-1-amd64"),
     warning("kernel-of-dnf", _also("usr/lib/sysimage/rpm/rpmdb.sqlite", b"x"), "kernel-updates", "dnf and yum"),
     warning("pygrub-boot-sector", odd_boot_sector, "pygrub", "by no configuration"),
@@ -493,6 +518,7 @@ GOOD: dict[str, Make] = {
         kernel=gzip.compress(b"\x7fELF\x02\x01\x01" + bytes(11) + b"\x3e\x00" + noise(9000) + b"Linux version 6.1.0 "),
         initrd=initrd(release="6.1.0")))),
     "hd00-ext3-boot": _two(),
+    "hd00-every-mode": for_pcs,
     "hd00-one-ext4": lambda target: make_partitioned(target, Filesystem(tree(menu=menu(root="(hd0,0)").encode()))),
     "hd00-lvm": logical_root,
     "hd00-lvm-mapper": lambda target: logical_root(target, more_initrd=_DRACUT, boot_menu=menu(

@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import assert_never
 
 from imagebuild.assemble import appliance
+from imagebuild.assemble.boot_code import make_fat, write_boot_code
 from imagebuild.assemble.job import PopulateJob, hand_over
 from imagebuild.assemble.lvm import write_identities
 from imagebuild.assemble.populated import finish_populated, get_populated
+from imagebuild.assemble.this_machine import check_fence
 from imagebuild.errors import PlanError
 from imagebuild.events import Progress, stage
 from imagebuild.host import command, disk, namespace
@@ -25,9 +27,11 @@ from imagebuild.host.checked_entry import checked
 from imagebuild.plan.disk_vocabulary import (
     BlankStep,
     CreateDisk,
+    MakeFat,
     MakeSwap,
     PackTree,
     PopulateStep,
+    WriteBootCode,
     WritePartitionTable,
 )
 from imagebuild.plan.steps import Plan
@@ -42,7 +46,7 @@ class Inputs:
 
     `tree_entry`: the cache entry whose archive the tree is, where it was cached: it is checked while it is unpacked.
     `tree_digest`: of the tree's content, for the cache of populated filesystems. `secrets`: crypt(5) hashes by the
-    names that the plan uses.
+    names that the plan uses. `boot_code`: the directory of GRUB's files (testhost/boot_code.py), if any.
     """
 
     tree: Tree
@@ -50,6 +54,7 @@ class Inputs:
     recipe_directory: Path
     secrets: Mapping[str, str]
     tree_entry: Path | None = None
+    boot_code: Path | None = None
 
 
 def assemble(plan: Plan, inputs: Inputs, target: Path, *, cache: Cache, progress: Progress) -> None:
@@ -65,6 +70,7 @@ def assemble(plan: Plan, inputs: Inputs, target: Path, *, cache: Cache, progress
             details="\n".join(plan.pending),
             resolution="plan again with the tree's facts",
         )
+    check_fence(plan)
     try:
         with namespace.workspace(cache.root / "work") as space:
             _carry_out(plan, inputs, target, space, cache=cache, progress=progress)
@@ -79,7 +85,7 @@ def _carry_out(
     phases = plan.phases
     with stage(progress, "partition table" if plan.layout == "hd00" else "disk"):
         for blank in phases.blank:
-            _make_blank(blank, target, space.directory, progress)
+            _make_blank(blank, target, space.directory, _Blanks(plan.epoch or 0, inputs.boot_code), progress)
     archives = _empty_archives(phases.populate, space.directory, plan)
     acceleration = accelerator(cache) if phases.appliance else "tcg"
     with appliance.at_work(
@@ -106,7 +112,15 @@ def _carry_out(
         write_identities(group, target, plan.epoch or 0)
 
 
-def _make_blank(step: BlankStep, target: Path, scratch: Path, progress: Progress) -> None:
+@dataclass(frozen=True, slots=True)
+class _Blanks:
+    """What steps without a tree want beside the plan: the moment of files, and where boot code lies."""
+
+    epoch: int
+    boot_code: Path | None
+
+
+def _make_blank(step: BlankStep, target: Path, scratch: Path, given: _Blanks, progress: Progress) -> None:
     match step:
         case CreateDisk():
             with target.open("wb") as image:
@@ -119,6 +133,10 @@ def _make_blank(step: BlankStep, target: Path, scratch: Path, progress: Progress
             disk.write_table(target, step.table, step.uuid or step.disk_id, spans)
         case MakeSwap():
             _make_swap(step, target, scratch, progress)
+        case MakeFat():
+            make_fat(step, target, scratch, given.boot_code, given.epoch, progress)
+        case WriteBootCode():
+            write_boot_code(step, target, given.boot_code)
         case _:
             assert_never(step)
 

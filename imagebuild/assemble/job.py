@@ -20,6 +20,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from imagebuild.errors import BuildError, ImagebuildError
 from imagebuild.events import Progress
 from imagebuild.host import lifeline, namespace, no_sync
+from imagebuild.host.fence.limits import limits_here
+from imagebuild.host.fence.request import Limits
 from imagebuild.plan.disk_vocabulary import MakeExt, PopulateStep
 from imagebuild.plan.facts import Attribute, DeviceNode
 from imagebuild.plan.steps import Edit, FinishingEdit
@@ -28,7 +30,10 @@ FAILED = 8
 
 
 class Job(BaseModel):
-    """All paths absolute. `epoch`: the moment that the image shows, in seconds since 1970."""
+    """All paths absolute. `epoch`: the moment that the image shows, in seconds since 1970.
+
+    `limits`: of the tree's own programs.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -37,6 +42,7 @@ class Job(BaseModel):
     epoch: int
     recipe_directory: Path
     secrets: dict[str, str]
+    limits: Limits = Field(default_factory=limits_here)
 
     @property
     def failure(self) -> Path:

@@ -24,7 +24,9 @@ Settings = Annotated[
 With = Annotated[
     str | None,
     typer.Option(
-        "--with", metavar="MACHINES", help="Run only these checks: static,qemu,xen (default: all).",
+        "--with",
+        metavar="MACHINES",
+        help="Run only these: static,qemu,xen,pvh,bios,uefi (default: what the image is made for).",
     ),
 ]  # fmt: skip
 PV_GRUB_OPTION = "--pv-grub"
@@ -107,20 +109,28 @@ def chosen_machines(words: str | None) -> tuple[MachineName, ...] | None:
     return tuple(machine for machine in MACHINES if machine in wanted)
 
 
+def duration_seconds(timeout: str) -> float:
+    """`--timeout 5min`. Raises UsageError."""
+    from pydantic import TypeAdapter, ValidationError
+
+    from imagebuild.recipe.units import Duration
+
+    try:
+        return float(TypeAdapter(Duration).validate_python(timeout).total_seconds())
+    except ValidationError:
+        raise UsageError("--timeout", f"found {timeout!r}; write a number with a unit, such as 90s or 5min") from None
+
+
 def boot_settings(timeout: str | None, memory: str | None, expect: str | None) -> BootSettings:
     """`--timeout 5min --memory 1GiB --expect TEXT`. Raises RecipeError."""
     from pydantic import TypeAdapter, ValidationError
 
-    from imagebuild.recipe.units import Duration, Size
+    from imagebuild.recipe.units import Size
     from imagebuild.verify.request import BootSettings
 
     settings = BootSettings()
-    try:
-        if timeout is not None:
-            seconds = TypeAdapter(Duration).validate_python(timeout).total_seconds()
-            settings = replace(settings, timeout_seconds=seconds)
-    except ValidationError:
-        raise UsageError("--timeout", f"found {timeout!r}; write a number with a unit, such as 90s or 5min") from None
+    if timeout is not None:
+        settings = replace(settings, timeout_seconds=duration_seconds(timeout))
     try:
         if memory is not None:
             settings = replace(settings, memory_bytes=int(TypeAdapter(Size).validate_python(memory)))

@@ -97,7 +97,9 @@ def _counts(checks: Sequence[Check]) -> str:
 
 def _boot(boot: Boot) -> str:
     last = boot.milestones[-1] if boot.milestones else None
-    kind = {GENUINE: "PV-GRUB", "stand-in": "a stand-in for PV-GRUB:", "direct": "QEMU itself:"}[boot.loader.kind]
+    kind = {GENUINE: "PV-GRUB", "stand-in": "a stand-in for PV-GRUB:", "direct": "QEMU itself:", "own": "its own"}[
+        boot.loader.kind
+    ]
     loader = f"loaded by {kind} {boot.loader.version.partition(' (')[0]}".rstrip(": ")
     machine = boot.machine if boot.proves == "default" else f"{boot.machine}, default broken"
     if boot.end is BootEnd.REACHED:

@@ -90,6 +90,7 @@ BTRFS = Filesystem(
     grow=Grow("btrfs", "btrfs-progs", "btrfs filesystem resize max /"),
     appliance_package="libguestfs0",
     grub2_module="btrfs",
+    front_bytes=64 * 1024,
     kernel_fill=KernelFill(
         ("mkfs.btrfs", "-q", "-f", "-U", "{uuid}", "-L", "{label}"), make_subvolume=("btrfs", "subvolume", "create")
     ),

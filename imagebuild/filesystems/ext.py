@@ -165,6 +165,7 @@ def _type(name: ExtType, colour: str, drivers: tuple[str, ...], mounted_as: tupl
         grow=Grow("resize2fs", "e2fsprogs", 'resize2fs "$device"'),
         appliance_package="libguestfs0",
         grub2_module="ext2",
+        front_bytes=1024,
     )
 
 

@@ -19,8 +19,8 @@ MIB = 2**20
 BLOCK_BYTES = 4096
 INODE_BYTES = 256
 Settings = dict[str, str]
-Filler = Literal["nobody", "mke2fs", "--rootdir", "writer", "kernel"]
-"""Who writes the content: mke2fs, the type's own maker with --rootdir, our writer, or a kernel (in the appliance)."""
+Filler = Literal["nobody", "mke2fs", "--rootdir", "writer", "mtools", "kernel"]
+"""Who writes the content: mke2fs, the type's own maker with --rootdir, our writer, mtools, or a kernel (appliance)."""
 
 
 @dataclass(frozen=True, slots=True)

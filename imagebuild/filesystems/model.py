@@ -95,7 +95,9 @@ class Filesystem(Known):
 
     `drivers`: kernel modules, any of which mounts it. `is_checked_at_boot`: fstab(5), the sixth field. `says_mounted`:
     a pattern of what the kernel says when it mounts it. `appliance_package`: the Debian package with what libguestfs'
-    appliance needs for it. `grub2_module`: that of GRUB 2 which reads it.
+    appliance needs for it. `grub2_module`: that of GRUB 2 which reads it. `front_bytes`: what it leaves free at its
+    beginning, for a boot loader. `knows_owners`: files' owners, modes and links. `usual_options`: in fstab, where the
+    recipe gives none. `short_id`: instead of a UUID a number of 32 bits (1234-ABCD). `mbr_type`: of its partition.
     """
 
     name: FilesystemType
@@ -108,6 +110,11 @@ class Filesystem(Known):
     grow: Grow | None = None
     appliance_package: str = ""
     grub2_module: str = ""
+    front_bytes: int = 0
+    knows_owners: bool = True
+    usual_options: str = ""
+    short_id: bool = False
+    mbr_type: int = 0x83
     kernel_fill: KernelFill | None = None
     remade: Remade | None = None
 

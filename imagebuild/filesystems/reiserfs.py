@@ -54,6 +54,7 @@ REISERFS = Filesystem(
     says_mounted=r"REISERFS \([^)]+\): (using|found reiserfs)",
     appliance_package="libguestfs-reiserfs",
     grub2_module="reiserfs",
+    front_bytes=64 * 1024,
     kernel_fill=KernelFill(
         ("mkfs.reiserfs", "-q", "-ff", "-u", "{uuid}", "-l", "{label}"), mount_options=f"noatime,{_ATTRIBUTES}"
     ),

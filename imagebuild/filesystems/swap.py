@@ -36,4 +36,5 @@ SWAP = Filesystem(
     make=_make,
     capacity_bytes=_capacity_bytes,
     least_bytes=16 * MIB,
+    mbr_type=0x82,
 )

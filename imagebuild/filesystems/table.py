@@ -22,9 +22,9 @@ from imagebuild.recipe.model import FilesystemSpec
 from imagebuild.vocabulary import FilesystemType
 
 FILESYSTEMS: Mapping[FilesystemType, Filesystem] = {
-    item.name: item for item in (EXT2, EXT3, EXT4, XFS, BTRFS, REISERFS, SWAP)
+    item.name: item for item in (EXT2, EXT3, EXT4, XFS, BTRFS, REISERFS, SWAP, VFAT)
 }
-KNOWN: Mapping[str, Known] = {item.name: item for item in (*FILESYSTEMS.values(), VFAT)}
+KNOWN: Mapping[str, Known] = {item.name: item for item in FILESYSTEMS.values()}
 _COMPUTED_LEAST_BYTES = 16 * MIB
 
 

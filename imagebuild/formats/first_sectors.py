@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,20 +20,27 @@ NEEDED_BYTES = 34 * 512
 _PROTECTIVE = 0xEE
 _BIOS_BOOT = uuid.UUID("21686148-6449-6e6f-744e-656564454649").bytes_le
 _LEGACY_BOOTABLE = 1 << 2
+_ESP, _ESP_CODE = uuid.UUID("c12a7328-f81f-11d2-ba4b-00a0c93ec93b").bytes_le, 0xEF
 
 
 @dataclass(frozen=True, slots=True)
 class FirstSectors:
-    """`boot_code`: the MBR holds a program. `flagged`: a partition is marked as the one to start from."""
+    """`boot_code`: the MBR holds a program. `flagged`: a partition is marked as the one to start from. `esp`: one is an
+    EFI system partition."""
 
     table: TableKind
     boot_code: bool
     flagged: bool
+    esp: bool = False
 
-    def why_not_hvm(self) -> str | None:
+    def why_not_hvm(self, *, bios: bool = True, uefi: bool = False) -> str | None:
         """Why an HVM instance (which starts as a PC does) could not boot this disk; None: nothing speaks against it."""
         if self.table == "none":
             return "it has no partition table: a PC's BIOS cannot start it"
+        if uefi and not self.esp:
+            return "it has no EFI system partition"
+        if not bios:
+            return None
         if not self.boot_code:
             return "its master boot record has no boot code: no loader is installed for a PC's BIOS"
         if not self.flagged:
@@ -51,12 +59,17 @@ def read_first_sectors(data: bytes, size_bytes: int) -> FirstSectors:
     used = [entry for entry in entries if entry[1]]
     boot_code = any(data[:440])
     if any(entry[1] == _PROTECTIVE for entry in used) and data[512:520] == b"EFI PART":
-        return FirstSectors("gpt", boot_code, _gpt_flagged(data))
+        return FirstSectors("gpt", boot_code, _gpt_flagged(data), _ESP in set(_gpt_types(data)))
     sectors = size_bytes // 512
     plausible = all(status in (0, 0x80) and 0 < start < sectors and length for status, _, start, length in used)
     if not used or not plausible:
         return FirstSectors("none", False, False)
-    return FirstSectors("mbr", boot_code, any(entry[0] == 0x80 for entry in used))
+    flagged, esp = any(entry[0] == 0x80 for entry in used), any(entry[1] == _ESP_CODE for entry in used)
+    return FirstSectors("mbr", boot_code, flagged, esp)
+
+
+def _gpt_types(data: bytes) -> Iterator[bytes]:
+    yield from (data[offset : offset + 16] for offset in range(1024, len(data) - 127, 128))
 
 
 def _gpt_flagged(data: bytes) -> bool:

@@ -17,6 +17,7 @@ Kind = Literal[
     "dom0-state",
     "essentials",
     "filesystems",
+    "grub",
     "kernels",
     "packages",
     "pv-grub",
@@ -51,6 +52,7 @@ KINDS: Mapping[Kind | FileKind, CacheKind] = {
     "essentials": CacheKind(
         "essential packages, installed", "mmdebstrap, suite, architecture, sources; the packages' names and sha256"
     ),
+    "grub": CacheKind("GRUB 2's cores", "the names of its packages, their suite, and how they are made"),
     "filesystems": CacheKind(
         "base filesystems (reusable)", "mke2fs' version, the tree's content, edits, filesystems",
         limit=f"{MOST_FILESYSTEMS_BYTES // 2**30} GiB",

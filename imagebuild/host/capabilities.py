@@ -17,6 +17,7 @@ from typing import Literal
 from imagebuild.errors import HostError, ImagebuildError
 from imagebuild.host import command
 from imagebuild.host.cache import Cache
+from imagebuild.host.ovmf import find_ovmf
 from imagebuild.host.scratch import scratch_folder
 
 State = Literal["ok", "limited", "lacking"]
@@ -54,10 +55,13 @@ def probes(cache: Cache) -> tuple[Probe, ...]:
         Probe("mmdebstrap", "starting mmdebstrap", lambda: _program("mmdebstrap", "mmdebstrap", "--version")),
         Probe("i386", "running a program for i386", _i386),
         Probe("namespace", "becoming root in a namespace of its own", _namespace),
+        Probe("fence", "running a program behind the fence for trees", _fence),
         Probe("parted", "loading pyparted", _parted),
         Probe("e2fsprogs", "making and checking an ext4 filesystem", _e2fsprogs),
         Probe("disk-tools", "starting sfdisk, blkid and qemu-img", _disk_tools),
+        Probe("fat-tools", "making and writing a FAT filesystem", _fat_tools),
         Probe("qemu", "starting qemu-system-x86_64", _qemu),
+        Probe("ovmf", "looking for OVMF", _ovmf),
         Probe("cache", "writing into the cache", lambda: _cache(cache)),
         Probe("acceleration", "running a guest under KVM", lambda: _acceleration(cache)),
         Probe("guestfs", "launching libguestfs' appliance", lambda: _guestfs(cache)),
@@ -114,6 +118,15 @@ def _namespace() -> tuple[Capability, ...]:
     return _tried("namespace", attempt)
 
 
+def _fence() -> tuple[Capability, ...]:
+    def attempt() -> tuple[Capability, ...]:
+        from imagebuild.host.fence.trial import try_fence
+
+        return (Capability("fence", "ok", f"tried: {try_fence()}"),)
+
+    return _tried("fence", attempt)
+
+
 def _parted() -> tuple[Capability, ...]:
     try:
         import imagebuild.host.disk  # noqa: F401 (the door to parted: importing it loads the library)
@@ -163,6 +176,33 @@ def _disk_tools() -> tuple[Capability, ...]:
         return (Capability("disk-tools", "ok", f"tried: {', '.join(versions)} run"),)
 
     return _tried("disk-tools", attempt)
+
+
+def _fat_tools() -> tuple[Capability, ...]:
+    """For images that UEFI starts (boot.modes), and those alone."""
+
+    def attempt() -> tuple[Capability, ...]:
+        command.require("mkfs.fat", "dosfstools")
+        command.require("mcopy", "mtools")
+        with scratch_folder() as folder:
+            image = str(folder / "fat")
+            for argv in (["mkfs.fat", "-C", image, "1024"], ["mmd", "-i", image, "::/EFI"]):
+                finished = command.attempt(argv, timeout_seconds=_PROGRAM_TIMEOUT_SECONDS)
+                if finished.exit_code != 0:
+                    raise HostError(f"{argv[0]} ended with {finished.exit_code}", details=finished.tail(3))
+        return (Capability("fat-tools", "ok", "tried: a FAT filesystem was made and written"),)
+
+    return tuple(replace(found, needed=False) for found in _tried("fat-tools", attempt))
+
+
+def _ovmf() -> tuple[Capability, ...]:
+    """The same."""
+
+    def attempt() -> tuple[Capability, ...]:
+        code, _variables = find_ovmf()
+        return (Capability("ovmf", "ok", f"found: {code}"),)
+
+    return tuple(replace(found, needed=False) for found in _tried("ovmf", attempt))
 
 
 def _qemu() -> tuple[Capability, ...]:

@@ -217,6 +217,7 @@ def attempt(
     folder: Path | None = None,
     timeout_seconds: float | None = None,
     log: Sink | None = None,
+    descriptors: Sequence[int] = (),
 ) -> Finished:
     """Run a program to its end and return how it ended, whatever its exit code.
 
@@ -237,7 +238,10 @@ def attempt(
             for line in lines:
                 log(line.decode("utf-8", "replace").rstrip("\r"))
 
-    with running(argv, on_bytes=collect, stdin=stdin, environment=environment, folder=folder, by_line=True) as process:
+    with running(
+        argv, on_bytes=collect, stdin=stdin, environment=environment, folder=folder, by_line=True,
+        descriptors=descriptors,
+    ) as process:  # fmt: skip
         timer = threading.Timer(timeout_seconds, process.kill) if timeout_seconds else None
         if timer:
             timer.start()

@@ -15,12 +15,15 @@ from imagebuild.host import gpt
 # The MBR's 32-bit disk signature (UEFI specification, 5.2.1 "Legacy Master Boot Record").
 _MBR_SIGNATURE_OFFSET = 440
 # What libparted calls the filesystem whose MBR type code we want; only the code is written, no filesystem is made.
-_TYPE_NAMES = {0x83: "ext4", 0x82: "linux-swap(v1)", 0x8E: None}
+_TYPE_NAMES = {0x83: "ext4", 0x82: "linux-swap(v1)", 0x0C: "fat32", 0xEF: "fat32"}
+# libparted's flags that make a type (its disk.h); pyparted 3.13 names the first alone.
+_TYPE_FLAGS = {0x8E: parted.PARTITION_LVM, 0xEF02: 12, 0xEF: 18}
 
 
 @dataclass(frozen=True, slots=True)
 class PartitionSpan:
-    """One partition; `type_code` is MBR's (0x83 Linux, 0x82 swap, 0x8e LVM). `uuid`: its own, in a GPT."""
+    """One partition; `type_code` is MBR's (0x83 Linux, 0x82 swap, 0x8e LVM, 0x0c FAT32, 0xef EFI system partition), or
+    0xef02 for a BIOS boot partition, which a GPT alone has. `uuid`: its own, in a GPT."""
 
     start_sector: int
     sectors: int
@@ -61,12 +64,12 @@ def _geometry(device: Any, span: PartitionSpan) -> Any:
 
 
 def _partition(device: Any, disk: Any, span: PartitionSpan) -> Any:
-    name = _TYPE_NAMES[span.type_code]
+    name = _TYPE_NAMES.get(span.type_code)
     geometry = _geometry(device, span)
     filesystem = parted.FileSystem(type=name, geometry=geometry) if name else None
     partition = parted.Partition(disk=disk, type=parted.PARTITION_NORMAL, fs=filesystem, geometry=geometry)
-    if span.type_code == 0x8E:
-        partition.setFlag(parted.PARTITION_LVM)
+    if (flag := _TYPE_FLAGS.get(span.type_code)) is not None:
+        partition.setFlag(flag)
     if span.bootable:
         partition.setFlag(parted.PARTITION_BOOT)
     return partition

@@ -18,7 +18,7 @@ _CALLS = (b"fsync", b"fdatasync", b"sync", b"syncfs", b"sync_file_range")
 
 
 @functools.cache
-def _library() -> ctypes.CDLL | None:
+def seccomp_library() -> ctypes.CDLL | None:
     try:
         return ctypes.CDLL(_LIBRARY)
     except OSError:
@@ -30,7 +30,7 @@ def leave_out_syncs() -> bool:
 
     Without CAP_SYS_ADMIN it takes away the way to more privileges, too (PR_SET_NO_NEW_PRIVS).
     """
-    if (library := _library()) is None:
+    if (library := seccomp_library()) is None:
         return False
     library.seccomp_init.restype = ctypes.c_void_p
     rules = ctypes.c_void_p(library.seccomp_init(_ALLOW))

@@ -17,13 +17,14 @@ from imagebuild.errors import HostError, VerifyError
 from imagebuild.host.scratch import scratch_folder
 from imagebuild.nightly.model import Done, Result, State, Task
 from imagebuild.nightly.work import carry_out
+from imagebuild.vocabulary import BOOTING
 
 if TYPE_CHECKING:
     from distributed import Client, Future
 
 TOPIC = "imagebuild"
 # Every task takes one of "build": that is how many a worker does at once. The others say what it can do.
-RESOURCES = ("build", "guestfs", "qemu", "xen", "kvm")
+RESOURCES = ("build", "guestfs", *BOOTING, "kvm")
 CONNECT_SECONDS = 30
 WORKER_WAIT_SECONDS = 60.0
 

@@ -15,6 +15,7 @@ from imagebuild.host.capabilities import Capability, probes
 from imagebuild.host.memory import available_bytes
 from imagebuild.host.scratch import scratch_folder
 from imagebuild.operations.side_by_side import JOB_MEMORY_BYTES
+from imagebuild.vocabulary import BOOTING
 
 
 def jobs_that_fit(cores: int, free_bytes: int) -> int:
@@ -43,7 +44,7 @@ def offered(found: list[Capability], jobs: int) -> dict[str, float]:
     if usable("guestfs"):
         resources["guestfs"] = jobs
     if usable("qemu"):  # Xen runs under QEMU: what boots the one boots the other
-        resources |= {"qemu": jobs, "xen": jobs}
+        resources |= {name: jobs for name in BOOTING if name != "uefi" or usable("ovmf", "fat-tools")}
     if state["acceleration"].state == "ok" if "acceleration" in state else False:
         resources["kvm"] = jobs
     return resources

@@ -18,6 +18,7 @@ from imagebuild.image.raw_view import disk_format_of
 from imagebuild.image.subject import Subject, open_subject
 from imagebuild.testhost import TestHost, Tools, find, prepare
 from imagebuild.verify.machine import base_arguments, option_value, untouched_disk
+from imagebuild.vocabulary import BootMode
 
 if TYPE_CHECKING:
     from imagebuild.verify.qemu import DiskDriver
@@ -28,11 +29,13 @@ _TERMINAL = ("-serial", "mon:stdio")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BootRequest:
-    """`xen`: as a Xen PV guest. `keep`: the guest writes into the image itself. `pv_grub` None: what is found."""
+    """`mode` None: QEMU starts the kernel that the menu names. `keep`: the guest writes into the image itself.
+
+    `pv_grub` None: what is found."""
 
     image: Path
     memory_bytes: int
-    xen: bool = False
+    mode: BootMode | None = None
     keep: bool = False
     pv_grub: Path | None = None
 
@@ -44,11 +47,13 @@ def boot_image(request: BootRequest, cache: Cache, progress: Progress, on_start:
     BuildError when QEMU fails.
     """
     command.require(PROGRAM, PACKAGE)
-    host = prepare(cache, progress)[0] if request.xen else find(cache)
+    host = prepare(cache, progress)[0] if request.mode else find(cache)  # FAT and Xen want its programs
     tools = host.tools if host else Tools(Path("/nonexistent"))  # ext needs none of them
     with scratch_folder() as scratch, open_subject(request.image, tools, scratch) as subject:
-        if request.xen and host is not None:
-            argv = _xen_machine(request, subject, host, scratch, cache)
+        if request.mode in ("pv", "pvh") and host is not None:
+            argv = _xen_machine(request, subject, host, scratch, cache, progress)
+        elif request.mode is not None:
+            argv = _pc(request, request.mode, subject, cache)
         else:
             argv = _plain_machine(request, subject, scratch, cache)
         on_start()
@@ -77,24 +82,46 @@ def _plain_machine(request: BootRequest, subject: Subject, scratch: Path, cache:
     return [*argv, *_attached(driver)]
 
 
+def _pc(request: BootRequest, mode: BootMode, subject: Subject, cache: Cache) -> list[str]:
+    from imagebuild.bootloaders.modes import MODES
+    from imagebuild.verify.firmware import FIRMWARES, machine_arguments, own_loader
+
+    machine = MODES[mode].machine
+    if own_loader(subject, machine) is None:
+        raise VerifyError(
+            f"{request.image} carries no boot code for {MODES[mode].title}",
+            resolution="boot it without --mode, or build it with boot.modes",
+        )
+    arguments = machine_arguments(FIRMWARES[machine], accelerator(cache), request.memory_bytes)
+    return [PROGRAM, *arguments, *_TERMINAL, *_disk(request, subject)]
+
+
 def _attached(driver: DiskDriver) -> list[str]:
     if driver.device == "virtio-scsi-pci":
         return ["-device", "virtio-scsi-pci", "-device", "scsi-hd,drive=image"]
     return ["-device", f"{driver.device},drive=image"]
 
 
-def _xen_machine(request: BootRequest, subject: Subject, host: TestHost, scratch: Path, cache: Cache) -> list[str]:
+def _xen_machine(
+    request: BootRequest, subject: Subject, host: TestHost, scratch: Path, cache: Cache, progress: Progress
+) -> list[str]:
     from imagebuild.verify import xen
-    from imagebuild.verify.loaders import choose_loader
+    from imagebuild.verify.guests import PV, PVH
+    from imagebuild.verify.loaders import choose_loader, pvh_guest_loader
 
     known = subject.menu_at is not None and subject.menu_at.is_first
-    loader = choose_loader(host, subject.layout, menu_path=subject.menu_path if known else None,
-                           asked=request.pv_grub, cache=cache)  # fmt: skip
+    if request.mode == "pvh":
+        guest, loader = PVH, pvh_guest_loader(host, subject.layout, cache, progress)
+    else:
+        guest = PV
+        loader = choose_loader(host, subject.layout, menu_path=subject.menu_path if known else None,
+                               asked=request.pv_grub, cache=cache)  # fmt: skip
     task = xen.XenBoot(image=subject.raw, loader=loader, memory_bytes=request.memory_bytes, timeout_seconds=0,
-                       expect="", menu_text=subject.menu_text, menu_waits=False)  # fmt: skip
+                       expect="", menu_text=subject.menu_text, menu_waits=False, guest=guest)  # fmt: skip
     (scratch / "job.tar").write_bytes(xen.job_archive(task))
     argv = ["env", f"--chdir={host.folder}", PROGRAM, *_TERMINAL]
-    argv += xen.machine_arguments(accelerator(cache), xen.machine_memory_bytes(request.memory_bytes))
+    memory_bytes = xen.machine_memory_bytes(request.memory_bytes, guest)
+    argv += xen.machine_arguments(accelerator(cache), memory_bytes, guest)
     argv += [*_disk(request, subject), *untouched_disk("job", scratch / "job.tar")]
     for name in ("image", "job"):
         argv += ["-device", f"scsi-hd,bus=scsi.0,id={name},drive={name},product={name},vendor=imgbuild"]

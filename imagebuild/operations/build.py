@@ -44,6 +44,7 @@ from imagebuild.operations.toolbox import Made, Toolbox
 from imagebuild.operations.unchanged import inputs_digest, still_good
 from imagebuild.pages.junit import junit_text
 from imagebuild.report import PackageNews, Report, Verdict
+from imagebuild.vocabulary import DiskBus
 
 if TYPE_CHECKING:
     from imagebuild.recipe.model import Machine
@@ -182,6 +183,9 @@ def _verify_request(job: Job, folder: OutputFolder, request: BuildRequest) -> Re
         machines=job.machines,
         qemu=_boot_settings(verify.qemu),
         xen=_boot_settings(verify.xen),
+        pvh=_boot_settings(verify.pvh),
+        bios=_boot_settings(verify.bios),
+        uefi=_boot_settings(verify.uefi),
         pv_grub=request.pv_grub,
         loader=job.loaded.recipe.boot.loader,
         fallback=verify.fallback,
@@ -197,7 +201,8 @@ def _boot_settings(machine: Machine | None) -> BootSettings:
     if machine is None:
         return BootSettings()
     seconds = machine.timeout.total_seconds()
-    return BootSettings(timeout_seconds=seconds, memory_bytes=int(machine.memory), expect=machine.expect)
+    disk: DiskBus = getattr(machine, "disk", "virtio")
+    return BootSettings(timeout_seconds=seconds, memory_bytes=int(machine.memory), expect=machine.expect, disk=disk)
 
 
 def _report(

@@ -10,22 +10,31 @@ from imagebuild.diff.compare import Difference, Fact, compare, folded
 from imagebuild.diff.take import take_snapshot
 from imagebuild.errors import HostError
 from imagebuild.events import Progress
+from imagebuild.host.time_limit import at_most
+
+# Two images of 2 GiB, in the appliance, under emulation, took some minutes.
+TIMEOUT_SECONDS = 1800.0
 
 Row = tuple[str, str, str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiffRequest:
-    """Two images or output folders (also an earlier night's: out/web@-1). `html`: where a page is written."""
+    """Two images or output folders (also an earlier night's: out/web@-1). `html`: where a page is written.
+
+    `timeout_seconds`: of reading both.
+    """
 
     a: Path
     b: Path
     html: Path | None = None
+    timeout_seconds: float = TIMEOUT_SECONDS
 
 
 def diff_images(request: DiffRequest, progress: Progress) -> Difference:
     """Compare them. Raises VerifyError or HostError when one cannot be read, or the page not be written."""
-    difference = compare(*(take_snapshot(earlier_result(path), progress) for path in (request.a, request.b)))
+    with at_most(request.timeout_seconds, f"reading {request.a} and {request.b}", "give it more time: --timeout"):
+        difference = compare(*(take_snapshot(earlier_result(path), progress) for path in (request.a, request.b)))
     if request.html is not None:
         _write(request.html, page_of(difference))
     return difference

@@ -14,7 +14,7 @@ from imagebuild.operations.recipes import named, preliminary_plan
 from imagebuild.operations.toolbox import Load
 from imagebuild.plan.secret_files import secret_texts
 from imagebuild.recipe.named_file import read_named
-from imagebuild.vocabulary import MachineName
+from imagebuild.vocabulary import BOOTING, MACHINES, MachineName
 
 if TYPE_CHECKING:
     from imagebuild.recipe.load import LoadedRecipe
@@ -111,11 +111,17 @@ def _check_name(job: Job, others: Sequence[Job]) -> None:
 
 def machines_of(loaded: LoadedRecipe, wanted: tuple[MachineName, ...] | None) -> tuple[MachineName, ...]:
     """The machines that verify the recipe's image: those wanted (None: all), as far as the recipe has them."""
-    verify = loaded.recipe.verify
-    having: list[MachineName] = ["static"]
-    having += ["qemu"] if verify.qemu else []
-    having += ["xen"] if verify.xen else []
-    return tuple(machine for machine in having if wanted is None or machine in wanted)
+    from imagebuild.bootloaders.modes import MODES, has_own_code
+
+    modes = loaded.recipe.boot.modes
+    proving = {MODES[mode].machine for mode in modes}
+    having = [machine for machine in BOOTING if getattr(loaded.recipe.verify, machine)]
+    chosen = [machine for machine in having if machine == "qemu" or machine in proving]
+    if wanted is None and has_own_code(modes):  # QEMU's own loader proves nothing that these do not
+        chosen.remove("qemu") if "qemu" in chosen else None
+    return tuple(
+        machine for machine in MACHINES if machine in ("static", *chosen) and (wanted is None or machine in wanted)
+    )
 
 
 def _machines(loaded: LoadedRecipe, wanted: tuple[MachineName, ...] | None) -> tuple[MachineName, ...]:

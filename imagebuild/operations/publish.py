@@ -16,11 +16,12 @@ from imagebuild.publish.ec2.aws import Clients, connect
 from imagebuild.publish.ec2.gate import RawImage
 from imagebuild.publish.ec2.image_kind import image_kind
 from imagebuild.publish.ec2.keys import BundleKeys, load_keys
-from imagebuild.publish.ec2.plan import Publication, PublicationPlan, calls, plan_publication
+from imagebuild.publish.ec2.plan import Publication, PublicationPlan, calls, plan_publication, proving
 from imagebuild.publish.ec2.publication import MeterFor, Published, publish
 from imagebuild.publish.ec2.regions import check_regions
 from imagebuild.publish.ec2.requests import parse_mapping
 from imagebuild.recipe.load import LoadedRecipe, load_recipe
+from imagebuild.report import BootEnd, Report
 from imagebuild.vocabulary import DEFAULT_LOADER
 
 # Where the recipe's section has another name, or another shape.
@@ -152,6 +153,21 @@ def _check_report(image: RawImage, path: Path | None, publication: Publication, 
     progress.note(f"verified: {path} is about this image, and it passed")
     if publication.virtualization == "paravirtual" and not any(boot.machine == "xen" for boot in report.boots):
         progress.note("warning: that report has no boot under Xen")
+    if publication.virtualization == "hvm":
+        _check_pc_boots(report, path, publication, progress)
+
+
+def _check_pc_boots(report: Report, path: Path, publication: Publication, progress: Progress) -> None:
+    """A boot mode that is asked for has to be proven; without one, what EC2 does by itself is worth a word."""
+    proven = {boot.machine for boot in report.boots if boot.end is BootEnd.REACHED}
+    missing = [machine for machine in proving(publication) if machine not in proven]
+    if missing and publication.boot_mode is None:
+        progress.note("warning: that report has no boot by a PC's BIOS")
+    elif missing:
+        raise PublishError(
+            f"boot mode {publication.boot_mode}: the report {path} has no boot by {' and '.join(missing)}",
+            resolution=f"run: imagebuild verify IMAGE --with static,{','.join(missing)} (or insist with --unverified)",
+        )
 
 
 def _dry_run(plan: PublicationPlan, image: RawImage) -> DryRun:

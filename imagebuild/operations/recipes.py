@@ -59,12 +59,15 @@ def preliminary_plan(loaded: LoadedRecipe) -> Plan:
 
 def final_plan(loaded: LoadedRecipe, cache: Cache) -> Plan | None:
     """The plan that a build would carry out, where the tree is in the cache. Raises PlanError, with its place."""
+    from imagebuild.bootloaders.modes import has_own_code
     from imagebuild.plan.planner import make_plan
     from imagebuild.rootfs.tree import facts_in_cache
+    from imagebuild.testhost.boot_code import find_boot_code
 
     facts = facts_in_cache(loaded, cache)
+    found = find_boot_code(cache) if has_own_code(loaded.recipe.boot.modes) else None
     try:
-        return make_plan(loaded.recipe, facts) if facts else None
+        return make_plan(loaded.recipe, facts, found[1] if found else None) if facts else None
     except PlanError as error:
         raise placed(error, loaded) from None
 

@@ -151,9 +151,12 @@ def _consoles(boots: Iterable[Boot], folder: Path) -> Iterator[Console]:
 
 def _fatal_lines(machine: MachineName, lines: list[str]) -> frozenset[int]:
     """The lines that end a boot, by the same patterns as the verification's."""
-    from imagebuild.verify.signs import GUEST_FATALS, xen_fatals
+    from imagebuild.verify.firmware import FIRMWARES
+    from imagebuild.verify.signs import GUEST_FATALS, pc_fatals, xen_fatals
 
-    fatals = xen_fatals("stand-in", menu_waits=False) if machine == "xen" else GUEST_FATALS
+    fatals = xen_fatals("stand-in", menu_waits=False) if machine in ("xen", "pvh") else GUEST_FATALS
+    if machine in FIRMWARES:
+        fatals = pc_fatals(FIRMWARES[machine].fatals, menu_waits=False)
     # a prompt is drawn in good boots, too (a menu's)
     patterns = [fatal.pattern for fatal in fatals if not fatal.prompt and not fatal.after_login]
     return frozenset(number for number, line in enumerate(lines) if any(pattern.search(line) for pattern in patterns))

@@ -31,7 +31,12 @@ _END = {
     BootEnd.TIMEOUT: "time limit",
     BootEnd.CLOSED: "the machine ended",
 }
-_LOADER = {GENUINE: "a genuine PV-GRUB", "stand-in": "a stand-in for PV-GRUB", "direct": "QEMU's own loader"}
+_LOADER = {
+    GENUINE: "a genuine PV-GRUB",
+    "stand-in": "a stand-in for PV-GRUB",
+    "direct": "QEMU's own loader",
+    "own": "the image's own boot code",
+}
 _ORDER = (Outcome.FAILED, Outcome.WARNED, Outcome.SKIPPED, Outcome.PASSED)
 
 

@@ -7,6 +7,7 @@ rules.py              what is refused, and why; which filesystem the loader read
 refusals.py           every refusal of a plan at once
 disk_steps.py         the steps that make the disk
 boot.py               kernels chosen, menu.lst
+modes.py              what boot modes ask of disk, kernels and menu
 kernel_rules.py       which kernels can start, each rule with its source
 initrds.py            which initrds must be made, and with which modules
 secret_files.py       files that others are not to read: their text is never in a plan

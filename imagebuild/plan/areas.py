@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from imagebuild.recipe.model import Disk, FilesystemSpec, LogicalVolume
+from imagebuild.vocabulary import BootMode
 
+MIB = 2**20
+# Twice what FAT32 needs, and 60 times GRUB's core: room for others' loaders.
+_ESP_BYTES = 64 * MIB
+_MODES = "boot.modes"
 Extent = int | float | Literal["rest"]
 
 
@@ -21,7 +27,8 @@ class Area:
     """One stretch of the disk: a filesystem, swap, or a volume group's physical volume.
 
     `place` is the loader's or LVM's name ("hd0", "hd0,0", "vg0/root"); `key` the recipe's key for messages;
-    `mounts` its mountpoints, each with the subvolume that is mounted there (None: the filesystem itself).
+    `mounts` its mountpoints, each with the subvolume that is mounted there (None: the filesystem itself). `role`: of a
+    partition that a firmware looks for.
     """
 
     place: str
@@ -31,6 +38,7 @@ class Area:
     mounts: tuple[Mounted, ...]
     volume_group: str | None = None
     volume: LogicalVolume | None = None
+    role: Literal["esp", "bios-boot"] | None = None
 
     @property
     def mount(self) -> str | None:
@@ -105,8 +113,18 @@ class DiskModel:
         return tuple(area for area in self.volumes if area.place.startswith(f"{group}/"))
 
 
-def disk_model(disk: Disk) -> DiskModel:
-    return DiskModel(disk, _partition_areas(disk), _volume_areas(disk))
+def disk_model(disk: Disk, modes: Sequence[BootMode] = ()) -> DiskModel:
+    """The disk with what its boot modes want and the recipe does not name: those partitions come last.
+
+    PV-GRUB wants the boot partition first; a firmware looks for a partition's type, not for its place.
+    """
+    areas = _partition_areas(disk)
+    roles = {area.role for area in areas}
+    if disk.is_partitioned and "bios" in modes and disk.table == "gpt" and "bios-boot" not in roles:
+        areas += (Area(f"hd0,{len(areas)}", _MODES, MIB, None, (), role="bios-boot"),)
+    if disk.is_partitioned and "uefi" in modes and "esp" not in roles:
+        areas += (Area(f"hd0,{len(areas)}", _MODES, _ESP_BYTES, FilesystemSpec(type="vfat"), (), role="esp"),)
+    return DiskModel(disk, areas, _volume_areas(disk))
 
 
 def _partition_areas(disk: Disk) -> tuple[Area, ...]:
@@ -120,6 +138,7 @@ def _partition_areas(disk: Disk) -> tuple[Area, ...]:
             part.filesystem,
             _mounts(part.filesystem, part.mount),
             part.volume_group,
+            role=part.type,
         )
         for index, part in enumerate(disk.partitions)
     )

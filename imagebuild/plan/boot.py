@@ -7,12 +7,14 @@ from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 
 from imagebuild.bootloaders.menu import Menu, MenuEntry, write_menu
-from imagebuild.bootloaders.menus.written import misread
+from imagebuild.bootloaders.menus.written import misread, misread_by_grub2
+from imagebuild.bootloaders.modes import DEFAULT_MODES
 from imagebuild.bootloaders.pv_grub import BOOT_DEVICES
 from imagebuild.errors import PlanError
 from imagebuild.plan.facts import KernelInTree, OwnKernel, TreeFacts
 from imagebuild.plan.initrds import Needed, initrd_for
 from imagebuild.plan.kernel_rules import check_kernel, check_suite, must_repack, notes_on_kernel
+from imagebuild.plan.modes import command_line
 from imagebuild.plan.steps import (
     CopyFile,
     CopyInTree,
@@ -158,7 +160,7 @@ class _Choice:
 def menu_text(recipe: Recipe, entries: tuple[PlannedEntry, ...], *, separate_boot: bool, root: str) -> str:
     """/boot/grub/menu.lst. `root` is the root filesystem as the kernel finds it, such as UUID=…
 
-    Raises PlanError for a menu that GRUB 0.97 would read otherwise.
+    Raises PlanError for a menu that GRUB 0.97 would read otherwise, or GRUB 2 where a boot mode hands it the menu.
     """
     device = BOOT_DEVICES[recipe.disk.layout]
     menu = Menu(
@@ -170,13 +172,16 @@ def menu_text(recipe: Recipe, entries: tuple[PlannedEntry, ...], *, separate_boo
                 title=entry.title,
                 root=device,
                 kernel=_as_loader_sees(entry.kernel, separate_boot=separate_boot),
-                arguments=f"root={root} {recipe.boot.command_line}".strip(),
+                arguments=f"root={root} {command_line(recipe)}".strip(),
                 initrd=_as_loader_sees(entry.initrd, separate_boot=separate_boot) if entry.initrd else None,
             )
             for entry in entries
         ),
     )
-    if problem := misread(menu):
+    problem = misread(menu)
+    if not problem and recipe.boot.modes != DEFAULT_MODES:
+        problem = misread_by_grub2(menu)
+    if problem:
         raise PlanError(
             "boot",
             f"the loader would misread the boot menu: {problem}",

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from imagebuild.filesystems import ext
 from imagebuild.filesystems.making import Making
-from imagebuild.filesystems.table import making
+from imagebuild.filesystems.table import FILESYSTEMS, making
 from imagebuild.plan import identity
 from imagebuild.plan.areas import Area, Arrangement, DiskModel, Placed, Run
 from imagebuild.plan.disk_vocabulary import (
@@ -27,6 +27,7 @@ from imagebuild.plan.disk_vocabulary import (
     MakeAndFill,
     MakeBtrfs,
     MakeExt,
+    MakeFat,
     MakeSwap,
     MakeXfs,
     PackTree,
@@ -37,14 +38,15 @@ from imagebuild.plan.disk_vocabulary import (
     SettleVolumeGroup,
     WritePartitionTable,
 )
-from imagebuild.plan.facts import TreeFacts, Usage
+from imagebuild.plan.facts import BootCodeFacts, TreeFacts, Usage
 from imagebuild.plan.layout import EXTENT_BYTES, PHYSICAL_VOLUME_OVERHEAD
+from imagebuild.plan.modes import boot_code_steps, esp_files
 from imagebuild.plan.rules import LoaderFilesystem
 from imagebuild.plan.steps import PlannedFilesystem
 from imagebuild.recipe.model import FilesystemSpec, Recipe
-from imagebuild.vocabulary import EXT_TYPES
+from imagebuild.vocabulary import EXT_TYPES, ROOT_TYPES
 
-_LINUX, _SWAP, _LVM = 0x83, 0x82, 0x8E
+_LVM, _ESP, _BIOS_BOOT = 0x8E, 0xEF, 0xEF02
 _UNKNOWN = Usage(path="/", content_bytes=0, inodes=0)
 
 
@@ -64,14 +66,17 @@ def plan_disk(
     *,
     read: LoaderFilesystem,
     loader_files: tuple[str, ...],
+    code: BootCodeFacts | None = None,
 ) -> DiskPlan:
-    """`loader_files`: those that the loader reads in the filesystem `read`, as paths in the tree."""
+    """`loader_files`: those that the loader reads in the filesystem `read`, as paths in the tree. `code`: what GRUB's
+    packages tell, for boot modes that want boot code in the image."""
     if arrangement is None:
         return DiskPlan((), tuple(_planned(recipe, area, 0) for area in disk.areas if area.filesystem))
-    maker = _Maker(recipe, disk.mountpoints, facts, read, loader_files)
+    maker = _Maker(recipe, disk.mountpoints, facts, read, loader_files, code)
     steps: list[DiskStep] = [CreateDisk(size_bytes=arrangement.size_bytes)]
     if recipe.disk.is_partitioned:
         steps.append(_partition_table(recipe, arrangement, read.area))
+        steps += boot_code_steps(recipe, arrangement, code)
     appliance: list[ApplianceStep] = [_group(recipe, arrangement, group) for group in recipe.disk.volume_groups]
     appliance += [_volume(placed, arrangement) for placed in arrangement.volumes]
     for placed in arrangement.all_filesystems():
@@ -99,7 +104,9 @@ def _planned(recipe: Recipe, area: Area, size_bytes: int) -> PlannedFilesystem:
 def uuid_of(recipe: Recipe, area: Area) -> str:
     """The UUID of the filesystem there: the recipe's own, or computed."""
     given = area.filesystem.uuid if area.filesystem else None
-    return given or identity.uuid_for(recipe.name, area.place)
+    computed = given or identity.uuid_for(recipe.name, area.place)
+    is_short = area.filesystem is not None and FILESYSTEMS[area.filesystem.type].short_id
+    return f"{computed[:4]}-{computed[4:8]}".upper() if is_short else computed
 
 
 def _partition_table(recipe: Recipe, arrangement: Arrangement, loader: Area) -> WritePartitionTable:
@@ -107,13 +114,12 @@ def _partition_table(recipe: Recipe, arrangement: Arrangement, loader: Area) -> 
     entries = []
     for number, placed in enumerate(arrangement.partitions, start=1):
         area = placed.area
-        swap = area.filesystem is not None and area.filesystem.type == "swap"
         entries.append(
             PartitionEntry(
                 number=number,
                 start_sector=placed.start_bytes // SECTOR_BYTES,
                 sectors=placed.size_bytes // SECTOR_BYTES,
-                type_code=_LVM if area.volume_group else _SWAP if swap else _LINUX,
+                type_code=_type_code(area),
                 bootable=area == loader and table == "mbr",
                 uuid=identity.uuid_for(recipe.name, f"partition {number}") if table == "gpt" else None,
             )
@@ -124,6 +130,12 @@ def _partition_table(recipe: Recipe, arrangement: Arrangement, loader: Area) -> 
         uuid=identity.uuid_for(recipe.name, "partition table") if table == "gpt" else None,
         partitions=tuple(entries),
     )
+
+
+def _type_code(area: Area) -> int:
+    if area.role:
+        return {"esp": _ESP, "bios-boot": _BIOS_BOOT}[area.role]
+    return FILESYSTEMS[area.filesystem.type].mbr_type if area.filesystem else _LVM
 
 
 def _members(arrangement: Arrangement, group: str) -> list[Run]:
@@ -180,7 +192,9 @@ class _Maker:
         facts: TreeFacts | None,
         read: LoaderFilesystem,
         loader_files: tuple[str, ...],
+        code: BootCodeFacts | None,
     ) -> None:
+        self._code = code
         self._recipe = recipe
         self._facts = facts
         self._loader_files = loader_files
@@ -202,6 +216,10 @@ class _Maker:
                 return [self._by_its_maker(placed, spec, made)], []
             case "writer":
                 return [self._by_our_writer(placed, spec, made)], []
+            case "mtools":
+                files = esp_files(self._recipe, placed.area, self._code)
+                fat = MakeFat(where=_where(placed), options=made.options, uuid=uuid, label=spec.label, files=files)
+                return [fat], []
             case "kernel":
                 return self._by_a_kernel(placed, spec, made)
 
@@ -256,7 +274,7 @@ class _Maker:
     def _by_a_kernel(
         self, placed: Placed, spec: FilesystemSpec, made: Making
     ) -> tuple[list[DiskStep], list[ApplianceStep]]:
-        assert spec.type != "swap"
+        kind = next(name for name in ROOT_TYPES if name == spec.type)
         packs: list[DiskStep] = []
         fills = []
         for number, item in enumerate(placed.area.mounts):
@@ -267,7 +285,7 @@ class _Maker:
             )
             fills.append(Fill(archive=archive, subvolume=item.subvolume))
         fill = MakeAndFill(
-            type=spec.type,
+            type=kind,
             device=_device(placed.area),
             options=made.options,
             uuid=uuid_of(self._recipe, placed.area),

@@ -20,9 +20,9 @@ class Step(BaseModel):
 
 
 class PartitionEntry(Step):
-    """One line of the partition table. `type_code` is MBR's (0x83 Linux, 0x82 swap, 0x8e LVM).
+    """One line of the partition table. `type_code` is MBR's (0x83 Linux, 0x82 swap, 0x8e LVM, 0x0c FAT32, 0xef EFI).
 
-    In a GPT, `uuid` is the partition's own, and its type follows from the code.
+    In a GPT, `uuid` is the partition's own, and its type follows from the code (0xef02, as sgdisk says it: BIOS boot).
     """
 
     number: int
@@ -149,6 +149,47 @@ class MakeSwap(Step):
     label: str | None
 
 
+class CodeFile(Step):
+    """A file of boot code (plan/facts.py, BootCodeFile): taken from the cache, where it must have this digest."""
+
+    platform: str
+    name: str
+    size_bytes: int
+    sha256: str
+    package: str
+    version: str
+    package_sha256: str
+
+
+class FatFile(Step):
+    """A file on a FAT filesystem; its directories are made."""
+
+    path: str
+    file: CodeFile
+
+
+class MakeFat(Step):
+    """Make FAT32 at its place, with these files. `uuid` is its volume id, as blkid shows it (1234-ABCD)."""
+
+    kind: Literal["make-fat"] = "make-fat"
+    where: Runs
+    options: tuple[str, ...]
+    uuid: str
+    label: str | None
+    files: tuple[FatFile, ...]
+
+
+class WriteBootCode(Step):
+    """Write GRUB's code for a PC's BIOS: `first` into the disk's first sector, around the partition table, and `core`
+    from `start_sector` on, where `most_sectors` are free for it."""
+
+    kind: Literal["write-boot-code"] = "write-boot-code"
+    first: CodeFile
+    core: CodeFile
+    start_sector: int
+    most_sectors: int
+
+
 # --- what needs a kernel: the appliance -----------------------------------------------------------------------
 
 
@@ -218,7 +259,7 @@ class SettleVolumeGroup(Step):
 
 # --- the phases -----------------------------------------------------------------------------------------------
 
-BlankStep = CreateDisk | WritePartitionTable | MakeSwap
+BlankStep = CreateDisk | WritePartitionTable | MakeSwap | MakeFat | WriteBootCode
 PopulateStep = Annotated[MakeExt | MakeBtrfs | MakeXfs | PackTree, Field(discriminator="kind")]
 ApplianceStep = CreateVolumeGroup | CreateLogicalVolume | MakeAndFill
 DiskStep = Annotated[
@@ -229,6 +270,8 @@ DiskStep = Annotated[
     | MakeXfs
     | PackTree
     | MakeSwap
+    | MakeFat
+    | WriteBootCode
     | CreateVolumeGroup
     | CreateLogicalVolume
     | MakeAndFill
@@ -243,8 +286,8 @@ class Phases:
 
     A view: in the plan's JSON the steps are one list, in their order, because its digest is the key of caches.
 
-    `blank`: in our own process, on the file alone: the disk, its table, swap areas. `populate`: as root in the
-    namespace, from the tree. `appliance`: with a kernel. `identities`: in our own process again, when all is written.
+    `blank`: in our own process, on the file alone: the disk, its table, boot code, swap areas, FAT. `populate`: as root
+    in the namespace, from the tree. `appliance`: with a kernel. `identities`: in our own process again, at the end.
     """
 
     blank: tuple[BlankStep, ...]
@@ -261,7 +304,7 @@ def phases_of(steps: Iterable[DiskStep]) -> Phases:
     identities: list[SettleVolumeGroup] = []
     for step in steps:
         match step:
-            case CreateDisk() | WritePartitionTable() | MakeSwap():
+            case CreateDisk() | WritePartitionTable() | MakeSwap() | MakeFat() | WriteBootCode():
                 blank.append(step)
             case MakeExt() | MakeBtrfs() | MakeXfs() | PackTree():
                 populate.append(step)

@@ -120,6 +120,28 @@ class Attribute(_Fact):
     value: str
 
 
+class BootCodeFile(_Fact):
+    """A file of boot code, made or taken of a Debian package: its bytes' `sha256`, and which package that was."""
+
+    platform: str
+    name: str
+    size_bytes: int
+    sha256: str
+    package: str
+    version: str
+    package_sha256: str
+
+
+class BootCodeFacts(_Fact):
+    """What GRUB's packages in the cache tell: every file that may be written into an image."""
+
+    files: tuple[BootCodeFile, ...]
+
+    def file(self, platform: str, name: str) -> BootCodeFile:
+        """The file of that name for that platform: all that bootloaders/modes.py lists are there."""
+        return next(item for item in self.files if (item.platform, item.name) == (platform, name))
+
+
 class TreeFacts(_Fact):
     """`kernels` newest first, `own_kernels` those that the recipe brings along.
 

@@ -16,6 +16,7 @@ class Needed:
 
     `modules`: for each need the drivers that meet it, any one of them: a filesystem's newest driver may also mount
     older ones, and the classic Xen kernels (RHEL 5, SUSE 11) call xen-blkfront xenblk.
+    `more`: further modules, taken along where the kernel has them.
     `remake`: the initrds of the tree are another machine's, made to wait for its disks: made again where there is a
     tool.
     """
@@ -23,6 +24,7 @@ class Needed:
     modules: tuple[tuple[str, ...], ...]
     lvm: bool
     remake: bool = False
+    more: tuple[str, ...] = ()
 
 
 def initrd_for(kernel: KernelInTree, needed: Needed, facts: TreeFacts) -> tuple[str | None, tuple[GenerateInitrd, ...]]:
@@ -30,7 +32,8 @@ def initrd_for(kernel: KernelInTree, needed: Needed, facts: TreeFacts) -> tuple[
 
     Raises PlanError when it must be made and the tree has no tool for that, or when the kernel lacks a driver.
     """
-    must_hold = [drivers for drivers in needed.modules if not _holds(kernel.builtin, drivers)]
+    there = tuple((name,) for name in needed.more if _holds(kernel.modules or (), (name,)))
+    must_hold = [drivers for drivers in (*needed.modules, *there) if not _holds(kernel.builtin, drivers)]
     held = kernel.initrd.modules if kernel.initrd else ()
     lacking = [drivers[0] for drivers in must_hold if not _holds(held, drivers)]
     lvm_lacking = needed.lvm and not (kernel.initrd and kernel.initrd.holds_lvm)

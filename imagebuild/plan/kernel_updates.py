@@ -21,6 +21,7 @@ from imagebuild.bootloaders.table import LOADERS
 from imagebuild.errors import PlanError
 from imagebuild.families.table import conventions
 from imagebuild.plan.facts import TreeFacts
+from imagebuild.plan.modes import command_line
 from imagebuild.plan.steps import Edit, MakeLink, PlannedEntry, WriteFile
 from imagebuild.plan.tools import KERNEL_INSTALL, LZ4, SYSTEMD, ZSTD, place_of
 from imagebuild.recipe.model import Recipe
@@ -161,7 +162,7 @@ def _settings(recipe: Recipe, entries: tuple[PlannedEntry, ...], *, root: str, s
         "TITLE": recipe.name,
         "DEVICE": BOOT_DEVICES[recipe.disk.layout],
         "DIRECTORY": "" if separate_boot else "/boot",
-        "COMMAND_LINE": f"root={root} {boot.command_line}".strip(),
+        "COMMAND_LINE": f"root={root} {command_line(recipe)}".strip(),
         "TIMEOUT": str(boot.timeout),
         "KERNELS": " ".join(patterns or ["*"]),
         "UNPACKS": " ".join(("none", *LOADERS[boot.loader].unpacks)),

@@ -17,6 +17,8 @@ from imagebuild.recipe.model import Disk
 
 EXTENT_BYTES = 4 * MIB
 PHYSICAL_VOLUME_OVERHEAD = 1 * MIB
+# What is counted for a directory alone (TreeFacts.usage_of adds 16).
+_EMPTY_INODES = 17
 
 
 def arrange(disk: DiskModel, facts: TreeFacts | None) -> Arrangement | None:
@@ -192,6 +194,12 @@ class _Needs:
                     resolution="make it larger",
                 )
             usage = self.usage(area)
+            if not table.FILESYSTEMS[kind].knows_owners and usage and usage.inodes > _EMPTY_INODES:
+                raise PlanError(
+                    area.key,
+                    f"the tree has files below {area.mount}, and {kind} knows neither their owners nor their modes",
+                    resolution="use one of the ext family there, or leave those files out of the tree",
+                )
             if usage and (room := table.capacity_bytes(kind, placed.size_bytes, usage.inodes)) < usage.content_bytes:
                 raise PlanError(
                     area.key,

@@ -103,7 +103,7 @@ def _partitions(steps: tuple[DiskStep, ...]) -> list[str]:
 
 def _filesystems(plan: Plan) -> list[str]:
     return [
-        f"{item.place:<12} {item.type:<8} {item.mountpoint or 'swap':<10} "
+        f"{item.place:<12} {item.type:<8} {item.mountpoint or ('swap' if item.type == 'swap' else 'not mounted'):<10} "
         f"{f'{item.size_bytes // MIB} MiB' if item.size_bytes else 'computed':>10}  UUID {item.uuid}"
         + (f"  label {item.label}" if item.label else "")
         for item in plan.filesystems
@@ -180,7 +180,9 @@ def _system_edit(
 
 
 def _step(step: DiskStep) -> str:
-    fields = step.model_dump(mode="json", exclude={"kind", "partitions", "features", "solid"}, exclude_none=True)
+    fields = step.model_dump(
+        mode="json", exclude={"kind", "partitions", "features", "solid", "most_sectors"}, exclude_none=True
+    )
     shown = [f"{key}={_value(value)}" for key, value in fields.items() if value not in ((), [], "")]
     return f"{step.kind} " + " ".join(shown)
 

@@ -5,17 +5,20 @@ Start here to see what a build does. All decisions are taken in this package; th
 
 from __future__ import annotations
 
+from imagebuild.bootloaders.modes import MODES, has_own_code
 from imagebuild.errors import PlanError
 from imagebuild.filesystems.making import MIB
 from imagebuild.filesystems.table import FILESYSTEMS
 from imagebuild.plan.areas import Area, DiskModel, Mounted, disk_model
 from imagebuild.plan.boot import BootChoice, choose_kernels, menu_text
 from imagebuild.plan.disk_steps import plan_disk, uuid_of
-from imagebuild.plan.facts import TreeFacts, Usage
+from imagebuild.plan.facts import BootCodeFacts, TreeFacts, Usage
 from imagebuild.plan.finishing import split_edits
 from imagebuild.plan.initrds import Needed
 from imagebuild.plan.kernel_updates import check_maintained, menu_edits
 from imagebuild.plan.layout import arrange
+from imagebuild.plan.modes import check_modes, modules_of
+from imagebuild.plan.modes import pending as pending_code
 from imagebuild.plan.refusals import all_at_once
 from imagebuild.plan.rules import check_disk, loader_filesystem, notes_on
 from imagebuild.plan.secret_files import is_secret, write_secret
@@ -45,16 +48,17 @@ from imagebuild.recipe.model import File, Machine, Recipe
 MENU_PATH = "/boot/grub/menu.lst"
 
 
-def make_plan(recipe: Recipe, facts: TreeFacts | None) -> Plan:
+def make_plan(recipe: Recipe, facts: TreeFacts | None, code: BootCodeFacts | None = None) -> Plan:
     """Everything that the build will do; deterministic, and without touching the machine.
 
     With `facts` None (the tree is not there yet) the plan is preliminary: `pending` names what the tree will tell.
+    `code`: what GRUB's packages tell, for boot modes that want boot code in the image.
     Raises PlanError for what cannot be made, or what PV-GRUB could not boot: all of it at once.
     """
-    model = disk_model(recipe.disk)
+    model = disk_model(recipe.disk, recipe.boot.modes)
     root, source = model.root, tree_source(recipe)
     _, read, choice, users = all_at_once(
-        lambda: check_disk(model),
+        lambda: all_at_once(lambda: check_modes(recipe, model), lambda: check_disk(model)),
         lambda: loader_filesystem(model, recipe.boot.loader),
         lambda: choose_kernels(recipe, facts, _needed(recipe, model, root)) if root else None,
         lambda: user_edits(recipe, facts),
@@ -71,7 +75,8 @@ def make_plan(recipe: Recipe, facts: TreeFacts | None) -> Plan:
     menu = menu_text(recipe, choice.entries, separate_boot=separate_boot, root=argument)
     updates = menu_edits(recipe, choice.entries, facts, root=argument, separate_boot=separate_boot)
     table = fstab(_fstab_lines(recipe, model))
-    disk = plan_disk(recipe, model, arrangement, facts, read=read, loader_files=_read_by_loader(choice.entries))
+    disk = plan_disk(recipe, model, arrangement, facts, read=read,
+                     loader_files=_read_by_loader(choice.entries), code=code)  # fmt: skip
     edits = _in_order(
         recipe,
         [*tidying(facts, separate_boot=separate_boot), *choice.packages],
@@ -104,7 +109,11 @@ def make_plan(recipe: Recipe, facts: TreeFacts | None) -> Plan:
             *system_notes(recipe, facts),
             *trace_notes(recipe, facts),
         ),
-        pending=(*choice.pending, *(() if arrangement else ("the disk's size: computed from the tree",))),
+        pending=(
+            *choice.pending,
+            *pending_code(recipe, code),
+            *(() if arrangement else ("the disk's size: computed from the tree",)),
+        ),
     )
 
 
@@ -153,10 +162,11 @@ def _needed(recipe: Recipe, disk: DiskModel, root: Area) -> Needed:
     assert root.filesystem is not None
     on_lvm, root_type = root in disk.volumes, root.filesystem.type
     modules: list[tuple[str, ...]] = [("xen-blkfront", "xenblk"), FILESYSTEMS[root_type].drivers]
+    of_modes, more = modules_of(recipe)
     if recipe.verify.qemu is not None:
         modules += [("virtio_blk",), ("virtio_pci",)]
-    needed = (*modules, *([("dm-mod",)] if on_lvm else []))
-    return Needed(needed, lvm=on_lvm, remake=recipe.rootfs.image is not None)
+    needed = dict.fromkeys((*modules, *of_modes, *([("dm-mod",)] if on_lvm else [])))
+    return Needed(tuple(needed), lvm=on_lvm, remake=recipe.rootfs.image is not None, more=more)
 
 
 def _with_room_for(choice: BootChoice, facts: TreeFacts | None) -> TreeFacts | None:
@@ -179,9 +189,10 @@ def _fstab_lines(recipe: Recipe, disk: DiskModel) -> list[FstabLine]:
     for area in disk.areas:
         if (spec := area.filesystem) is None:
             continue
-        for item in area.mounts or (Mounted("swap"),):
+        for item in area.mounts or ((Mounted("swap"),) if spec.type == "swap" else ()):
             subvolume = f"subvol={item.subvolume}" if item.subvolume else None
-            options = ",".join(filter(None, (spec.mount_options, subvolume))) or None
+            own = spec.mount_options or FILESYSTEMS[spec.type].usual_options
+            options = ",".join(filter(None, (own, subvolume))) or None
             mount = None if spec.type == "swap" else item.path
             lines.append(FstabLine(_device(recipe, area), mount, spec.type, options))
     return lines
@@ -252,10 +263,15 @@ def _checks(recipe: Recipe) -> tuple[PlannedCheck, ...]:
             "GRUB 0.97's shell and pygrub",
         )
     ]
-    if recipe.verify.qemu:
+    if recipe.verify.qemu and not has_own_code(recipe.boot.modes):
         how = "kernel, initrd and command line that menu.lst names"
         checks.append(PlannedCheck(machine="qemu", what=boot(recipe.verify.qemu, how)))
-    if recipe.verify.xen:
+    modes = recipe.boot.modes
+    if recipe.verify.xen and "pv" in modes:
         how = f"a Xen PV guest, started by an {recipe.disk.layout} PV-GRUB that reads menu.lst"
         checks.append(PlannedCheck(machine="xen", what=boot(recipe.verify.xen, how)))
+    for name in modes:
+        machine = MODES[name].machine
+        if machine != "xen" and (settings := getattr(recipe.verify, machine)):
+            checks.append(PlannedCheck(machine=machine, what=boot(settings, f"{MODES[name].title}, reading menu.lst")))
     return tuple(checks)

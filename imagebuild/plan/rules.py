@@ -14,7 +14,7 @@ from imagebuild.bootloaders.model import PlanRule
 from imagebuild.bootloaders.table import LOADERS, rules_met
 from imagebuild.errors import PlanError
 from imagebuild.filesystems.making import Making
-from imagebuild.filesystems.table import making
+from imagebuild.filesystems.table import FILESYSTEMS, making
 from imagebuild.plan.areas import Area, DiskModel
 from imagebuild.plan.refusals import all_at_once
 from imagebuild.recipe.model import Disk
@@ -127,6 +127,12 @@ def _check_mounts(areas: tuple[Area, ...]) -> None:
 
 def _check_places(areas: tuple[Area, ...]) -> None:
     for area in areas:
+        if area.filesystem and not FILESYSTEMS[area.filesystem.type].knows_owners and area.mount in ("/", "/boot"):
+            raise PlanError(
+                f"{area.key}.filesystem",
+                f"{area.filesystem.type} (FAT) knows neither owners nor links: {area.mount} cannot be on it",
+                resolution="use one of the ext family there",
+            )
         for path in _paths(area):
             if path in _NEVER_MOUNTED:
                 raise PlanError(

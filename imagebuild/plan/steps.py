@@ -8,7 +8,8 @@
                                                               changes to a copy of the tree, or (finishing) to the
                                                               filesystems that it has populated
     disk      in typed phases (disk_vocabulary.py), each carried out by one exhaustive `match`:
-      blank       CreateDisk | WritePartitionTable | MakeSwap what needs no tree
+      blank       CreateDisk | WritePartitionTable | WriteBootCode | MakeFat | MakeSwap
+                                                              what needs no tree
       populate    MakeExt | MakeBtrfs | MakeXfs | PackTree    filesystems made in user space, and what the appliance
                                                               is to unpack
       appliance   CreateVolumeGroup | CreateLogicalVolume | MakeAndFill
@@ -29,7 +30,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from imagebuild.plan.disk_vocabulary import DiskStep, Phases, Step, phases_of
 from imagebuild.plan.system_vocabulary import AddUser, AuthorizeKeys, JoinGroups, RemoveTraces, RunScript
-from imagebuild.vocabulary import Architecture, InitrdTool, Layout
+from imagebuild.vocabulary import Architecture, InitrdTool, Layout, MachineName
 
 # --- the tree -------------------------------------------------------------------------------------------------
 
@@ -253,7 +254,7 @@ class PlannedEntry(Step):
 
 
 class PlannedCheck(Step):
-    machine: Literal["static", "qemu", "xen"]
+    machine: MachineName
     what: str
 
 

@@ -12,7 +12,7 @@ from imagebuild.vocabulary import FilesystemType, Layout
 
 # Bytes in each superblock: e2fsprogs' ext2_fs.h, xfsprogs' xfs_format.h, btrfs-progs' ctree.h (with a closing NUL),
 # reiserfsprogs' reiserfs_fs.h, util-linux's swapheader.h (mkswap(8) keeps one for a NUL).
-LABEL_LENGTHS = {"ext2": 16, "ext3": 16, "ext4": 16, "xfs": 12, "btrfs": 255, "reiserfs": 16, "swap": 15}
+LABEL_LENGTHS = {"ext2": 16, "ext3": 16, "ext4": 16, "xfs": 12, "btrfs": 255, "reiserfs": 16, "vfat": 11, "swap": 15}
 
 
 def _mountpoint(value: str) -> str:
@@ -48,7 +48,7 @@ class FilesystemSpec(Model):
 
     type: FilesystemType
     label: Annotated[str, text(r"^[A-Za-z0-9_.-]+$", "a label holds letters, digits and _ . -")] | None = None
-    """At most 16 characters; 12 for XFS, 15 for swap, 255 for Btrfs."""
+    """At most 16 characters; 11 for vfat, 12 for XFS, 15 for swap, 255 for Btrfs."""
     uuid: (
         Annotated[
             str,
@@ -82,6 +82,8 @@ class FilesystemSpec(Model):
             raise ValueError(f"{self.type} has no subvolumes: leave subvolumes out, or use btrfs")
         if self.mkfs and self.type == "swap":
             raise ValueError("swap takes no mkfs options: leave mkfs out")
+        if self.type == "vfat" and (self.uuid or self.mkfs):
+            raise ValueError("vfat takes neither uuid (its number of 32 bits is computed) nor mkfs: leave them out")
         return self
 
 
@@ -94,12 +96,31 @@ class Partition(Model):
     """One partition: a filesystem (with a mountpoint unless it is swap), or a volume group's physical volume."""
 
     size: Extent
+    type: Literal["esp", "bios-boot"] | None = None
+    """esp: the EFI system partition (vfat; mounted only with `mount`). bios-boot: GRUB's core, with table: gpt."""
     mount: Mountpoint | None = None
     filesystem: Filesystem | None = None
     volume_group: LvmName | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _esp_is_vfat(cls, value: Any) -> Any:
+        if isinstance(value, dict) and value.get("type") == "esp" and "filesystem" not in value:
+            return {**value, "filesystem": "vfat"}
+        return value
+
     @model_validator(mode="after")
     def _one_use(self) -> Partition:
+        if self.type == "bios-boot":
+            if self.filesystem or self.volume_group or self.mount:
+                raise ValueError(
+                    "a bios-boot partition holds GRUB's core alone: leave filesystem, volume_group, mount out"
+                )
+            return self
+        if self.type == "esp":
+            if self.volume_group or self.filesystem is None or self.filesystem.type != "vfat":
+                raise ValueError("an EFI system partition is vfat: leave volume_group and filesystem out")
+            return self
         if (self.filesystem is None) == (self.volume_group is None):
             raise ValueError("a partition has either a filesystem or a volume_group")
         if self.volume_group is not None and self.mount is not None:

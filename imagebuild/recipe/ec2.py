@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from imagebuild.recipe.words import Model, text
+from imagebuild.vocabulary import Ec2BootMode
 
 Region = Annotated[str, text(r"^[a-z]{2}(-[a-z]+)+-\d$", "a region is written like us-east-1", examples=["us-east-1"])]
 Account = Annotated[str, text(r"^\d{12}$", "an account id has 12 digits, in quotes", examples=["123456789012"])]
@@ -44,6 +45,8 @@ class Ec2(Model):
     description: Annotated[str, Field(max_length=255)] = ""
     virtualization: Literal["paravirtual", "hvm"] = "paravirtual"
     """paravirtual: started by PV-GRUB, EC2's legacy path. hvm: for images with boot code and a flagged partition."""
+    boot_mode: Ec2BootMode | None = None
+    """hvm only: how EC2 starts it. The report has to hold that boot. Left out: as the instance type does by itself."""
     pv_grub: Version | None = None
     """The version of PV-GRUB. Left out: the newest that starts the image."""
     loader: Literal["hd0", "hd00"] | None = None
@@ -77,6 +80,8 @@ class Ec2(Model):
             raise ValueError("bucket needs store: instance-store")
         if self.virtualization == "hvm" and (self.pv_grub or self.loader):
             raise ValueError("pv_grub and loader need virtualization: paravirtual")
+        if self.virtualization == "paravirtual" and self.boot_mode:
+            raise ValueError("boot_mode needs virtualization: hvm")
         if self.virtualization == "paravirtual" and self.ena:
             raise ValueError("ena needs virtualization: hvm")
         return self

@@ -28,7 +28,7 @@ from imagebuild.recipe.units import Duration, Size
 from imagebuild.recipe.words import ImagePath, Name
 from imagebuild.recipe.words import Model as _Model
 from imagebuild.recipe.words import text as _text
-from imagebuild.vocabulary import Architecture, BootLoader, FilesystemType, Layout, OutputFormat
+from imagebuild.vocabulary import Architecture, BootLoader, BootMode, DiskBus, FilesystemType, Layout, OutputFormat
 
 __all__ = ["Architecture", "Boot", "BootLoader", "CloudInit", "Debian", "Disk", "Ec2", "File", "FilesystemSpec",
            "FilesystemType", "Kernel", "Layout", "LogicalVolume", "Machine", "Partition", "Password", "Recipe",
@@ -55,11 +55,19 @@ class File(_Model):
         return self
 
 
+def _each_once(modes: tuple[BootMode, ...]) -> tuple[BootMode, ...]:
+    if len(set(modes)) != len(modes):
+        raise ValueError("each boot mode is named once")
+    return modes
+
+
 class Boot(_Model):
     """/boot/grub/menu.lst, as PV-GRUB (GRUB 0.97) reads it."""
 
     loader: BootLoader = "pv-grub"
     """The boot loader of the image; imagebuild builds only what this loader can read."""
+    modes: Annotated[tuple[BootMode, ...], Field(min_length=1), AfterValidator(_each_once)] = ("pv",)
+    """How machines are to start it: Xen PV and PVH guests, a PC's bios, uefi. bios and uefi need layout hd00."""
     timeout: Annotated[int, Field(ge=0, le=3600)] = 3
     """Seconds before the default entry starts."""
     default: Annotated[int, Field(ge=0)] = 0
@@ -69,7 +77,7 @@ class Boot(_Model):
     command_line: Annotated[
         str, _text(r"^[^\n]*$", "a command line is one line", max_length=1024), AfterValidator(menu_texts.command_line)
     ] = "ro console=hvc0"
-    """The kernel command line; root= is added."""
+    """The kernel command line; root= is added. Left out: ro and the consoles of all modes."""
     kernels: tuple[Kernel, ...] = ()
     """Left out: every kernel found in the tree, newest first."""
     menu: Literal["fixed", "maintained"] = "fixed"
@@ -133,6 +141,13 @@ class Machine(_Model):
     """The text on the console that proves the boot."""
 
 
+class PcMachine(Machine):
+    """A PC that starts the image by its own boot code."""
+
+    disk: DiskBus = "virtio"
+    """How the disk is attached."""
+
+
 def _machine(value: Any) -> Any:
     match value:
         case True | "true":  # as text it comes from a variable
@@ -146,11 +161,18 @@ def _machine(value: Any) -> Any:
 MachineOrFalse = Annotated[Machine | None, BeforeValidator(_machine, json_schema_input_type=bool | Machine)]
 
 
+PcMachineOrFalse = Annotated[PcMachine | None, BeforeValidator(_machine, json_schema_input_type=bool | PcMachine)]
+
+
 class Verify(_Model):
     """How the finished image is verified."""
 
     qemu: MachineOrFalse = Machine()
     xen: MachineOrFalse = Machine()
+    pvh: MachineOrFalse = Machine()
+    """This and the next two only where boot.modes has the mode."""
+    bios: PcMachineOrFalse = PcMachine()
+    uefi: PcMachineOrFalse = PcMachine()
     fallback: bool = True
     """Where the menu has a fallback: boot once more under Xen with the default's kernel broken, to see it come up."""
 

@@ -129,4 +129,8 @@ boot:
 verify:
   xen: { expect: "login:", timeout: 10min, memory: 1GiB }
 """,
+    "PcMachine": """\
+verify:
+  bios: { disk: nvme }
+""",
 }

@@ -27,11 +27,13 @@ from imagebuild.rootfs.guest_fstab import GuestDisk, Mount, mounts_of, swap_file
 from imagebuild.vocabulary import Accelerator
 
 _FORMATS = ("raw", "qcow2", "vmdk")
-_LOOK_TIMEOUT_SECONDS = 120
 _CONVERT = "convert it into one file first: qemu-img convert -O qcow2 OLD NEW"
 _NO_TREE = ("swap", "unknown", "crypto_LUKS", "LVM2_member", "linux_raid_member")
 _RELEASES = ("/etc/fstab", "/etc/os-release", "/usr/lib/os-release", "/etc/redhat-release", "/etc/debian_version",
              "/etc/SuSE-release")  # fmt: skip
+# It reads headers; a file that makes it read more is none of an honest maker.
+_LOOK_TIMEOUT_SECONDS = 60
+_KILLED = -9
 _MOST_FSTAB_BYTES = 2**20
 # What a running system puts there is not the tree's.
 _EMPTIED = ("proc", "sys", "run", "tmp", "var/tmp", "dev/shm", "dev/pts")
@@ -55,6 +57,11 @@ def examine(path: Path) -> ImageFile:
     found = _format(path)
     argv = ["qemu-img", "info", "--force-share", "--output=json", "-f", found, str(path)]
     finished = command.attempt(argv, timeout_seconds=_LOOK_TIMEOUT_SECONDS)
+    if finished.exit_code == _KILLED:
+        raise BuildError(
+            f"rootfs.image: qemu-img did not tell within {_LOOK_TIMEOUT_SECONDS} s what {escaped(path.name)} is",
+            resolution="build again when the disk that it lies on is less busy; is it an image at all?",
+        )
     try:
         info = json_value(finished.output) if finished.exit_code == 0 else {}
         size_bytes = whole(info["virtual-size"], most=IMAGE.most)

@@ -7,6 +7,7 @@ import tarfile
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
+from imagebuild.bootloaders.modes import MODES
 from imagebuild.formats.bzimage import KernelFacts
 from imagebuild.formats.foreign import number_or_none
 from imagebuild.formats.initrd import InitrdError, holds_lvm, holds_module, read_initrd
@@ -18,7 +19,10 @@ from imagebuild.rootfs.package_file import PackageMembers as Members
 from imagebuild.vocabulary import ROOT_TYPES
 
 # The modules that a plan may ask about (plan/boot.py). xenblk: the classic Xen kernels' name for xen-blkfront.
-ASKED_MODULES = ("xen-blkfront", "xenblk", "virtio_blk", "virtio_pci", "dm-mod", *ROOT_TYPES)
+ASKED_MODULES = (
+    "xen-blkfront", "xenblk", "virtio_blk", "virtio_pci", "dm-mod", *ROOT_TYPES,
+    *dict.fromkeys(driver for mode in MODES.values() for driver in mode.more_drivers),
+)  # fmt: skip
 _ASKED = {name.replace("-", "_"): name for name in ASKED_MODULES}
 # SUSE also keeps a vmlinux-VERSION.gz beside the vmlinuz; some kernels (openSUSE's for EC2) are only a vmlinux.
 _KERNEL = re.compile(r"boot/vmlinu(?P<letter>[zx])-(?P<version>[^/]+?)(?P<packed>\.gz)?")

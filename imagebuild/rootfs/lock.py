@@ -66,6 +66,15 @@ def source_digest(source: TreeSource) -> str:
             return digest_of(TakeOci(path="", tag=source.tag, architecture=source.architecture))
 
 
+def locked_sources(lock: PackageLock, own: tuple[str, ...]) -> tuple[str, ...]:
+    """apt's sources as they were when the lock was made: they stand in the tree, so another machine's are other bytes.
+
+    `own`, this machine's, where the lock names none, or the same ones: they may have credentials.
+    """
+    locked = tuple(mirror.source for mirror in lock.mirrors if mirror.source.startswith("deb "))
+    return own if not locked or locked == tuple(_CREDENTIALS.sub("//", line) for line in own) else locked
+
+
 def lock_of(
     loaded: LoadedRecipe, packages: Packages, moment: int, *, content_sha256: str | None, apt_sources: Sequence[str]
 ) -> PackageLock:

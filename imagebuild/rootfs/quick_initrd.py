@@ -12,12 +12,13 @@ the trigger that initramfs-tools' own installation pulls (deb-triggers(5)) makes
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
+# The times of access and of change, in nanoseconds.
+Times = tuple[int, int]
 _SCRIPT = Path(__file__).with_name("fewer_processes.sh")
 _SCRIPT_VARIABLE = "IMAGEBUILD_FEWER_PROCESSES"
 _ONCE_VARIABLE = "IMAGEBUILD_ONE_INITRD"
@@ -47,19 +48,22 @@ def environment() -> Mapping[str, str]:
     return {"ZSTD_NBTHREADS": str(len(os.sched_getaffinity(0))), _SCRIPT_VARIABLE: str(_SCRIPT), _ONCE_VARIABLE: "1"}
 
 
-@contextlib.contextmanager
-def fewer_processes(tree: Path) -> Iterator[None]:
-    """While mkinitramfs runs in the tree. One that has no such directory (or a link there) is left alone."""
+def lend(tree: Path) -> Times | None:
+    """Put the functions into the tree for one run of mkinitramfs; returns what `take_back` needs.
+
+    None: it is left alone, having no such directory, or a link there.
+    """
     directory = tree / _FOLDER
     parents = (directory, *(parent for parent in directory.parents if tree in parent.parents))
     if any(part.is_symlink() for part in parents) or not directory.is_dir():
-        yield
-        return
+        return None
     before = directory.stat()
-    script = directory / _NAME
-    shutil.copyfile(_SCRIPT, script)
-    try:
-        yield
-    finally:
-        script.unlink(missing_ok=True)
-        os.utime(directory, ns=(before.st_atime_ns, before.st_mtime_ns))
+    shutil.copyfile(_SCRIPT, directory / _NAME)
+    return before.st_atime_ns, before.st_mtime_ns
+
+
+def take_back(tree: Path, times: Times) -> None:
+    """Remove them, and give their directory its times again. The tree's programs may have put anything in its place."""
+    directory = tree / _FOLDER
+    (directory / _NAME).unlink(missing_ok=True)
+    os.utime(directory, ns=times)

@@ -32,7 +32,8 @@ from imagebuild.rootfs.debian import argv as debian_argv
 from imagebuild.rootfs.debian import bootstrap as debian
 from imagebuild.rootfs.facts import PackageRecords, read_tree
 from imagebuild.rootfs.kernel_files import with_own_kernels
-from imagebuild.rootfs.lock import check_packages, explain_failure, pins
+from imagebuild.rootfs.kernels import ASKED_MODULES
+from imagebuild.rootfs.lock import check_packages, explain_failure, locked_sources, pins
 from imagebuild.rootfs.package_set import read_package_set
 from imagebuild.rootfs.packages import Packages, installed_packages
 from imagebuild.rootfs.times import wanted_epoch
@@ -104,6 +105,7 @@ def _resolve(
     match source:
         case BootstrapDebian():
             lines = debian_argv.apt_sources(source)
+            lines = locked_sources(lock, lines) if lock and source.mirror is None else lines
             preferences = Path(f"LOCK-{lock.digest}") if lock else None
             argv = debian_argv.bootstrap_argv(source, lines, Path("INDEX"), Path("TREE"), preferences)
             packing = debian_argv.pack(Path("TREE"), Path("ARCHIVE"))
@@ -213,7 +215,10 @@ def _take_the_same(
     entry: Path, resolved: ResolvedTree, source: BootstrapDebian, lock: PackageLock, cache: Cache
 ) -> bool:
     """Fill a locked tree's entry from one that was made without the lock, of just these packages and this moment."""
-    other = cache.find(KIND, resolve(source, entry, cache).digest)
+    unlocked = resolve(source, entry, cache)
+    other = cache.find(KIND, unlocked.digest)
+    if unlocked.apt_sources != resolved.apt_sources:  # they stand in the tree
+        return False
     if other is None or not (other / _facts_name()).is_file():
         return False
     facts = TreeFacts.model_validate_json((other / _facts_name()).read_bytes())
@@ -265,7 +270,7 @@ def _write_facts(entry: Path, facts: TreeFacts) -> None:
 
 
 def _facts_name() -> str:
-    schema = json.dumps([TreeFacts.model_json_schema(), WATCHED], sort_keys=True)
+    schema = json.dumps([TreeFacts.model_json_schema(), WATCHED, ASKED_MODULES], sort_keys=True)
     return f"facts-{hashlib.sha256(schema.encode()).hexdigest()[:16]}.json"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,7 +85,7 @@ def prepare(cache: Cache, progress: Progress) -> tuple[TestHost, bool]:
     def make(folder: Path) -> None:
         command.require("mmdebstrap", "mmdebstrap")
         tools = Tools(folder / "tools")
-        _unpack_packages(tools.root, folder / "tmp", progress)
+        unpack_packages(tools.root, folder / "tmp", definition.PACKAGES, (KEEP_RECORDS,), "the Xen test host", progress)
         keep_links_inside(tools.root)
         origin = read_origin(tools.root)
         _take_dom0(tools, origin, folder, progress)
@@ -109,8 +110,10 @@ def _mirrors() -> dict[str, str]:
     return {pocket: uri for *_deb, uri, pocket, _main in reversed(lines)}
 
 
-def _unpack_packages(tree: Path, scratch: Path, progress: Progress) -> None:
-    """Let mmdebstrap resolve, fetch, verify and unpack the packages into `tree`.
+def unpack_packages(
+    tree: Path, scratch: Path, packages: Sequence[str], hooks: Sequence[str], whose: str, progress: Progress
+) -> None:
+    """Let mmdebstrap resolve, fetch, verify and unpack the packages into `tree`, and run the hooks (--extract-hook).
 
     The variant "extract" runs nothing of what it unpacks, so the mode "chrootless" is enough for any user, and all
     files belong to that user. mmdebstrap's own temporary files lie in the entry, too, and go with it.
@@ -118,12 +121,12 @@ def _unpack_packages(tree: Path, scratch: Path, progress: Progress) -> None:
     scratch.mkdir()
     argv = [
         "mmdebstrap", "--variant=extract", "--mode=chrootless", "--format=directory",
-        f"--include={','.join(definition.PACKAGES)}",
+        f"--include={','.join(packages)}",
         f"--aptopt=Acquire::http::Timeout \"{_APT_TIMEOUT_SECONDS}\"",
         f"--aptopt=Acquire::https::Timeout \"{_APT_TIMEOUT_SECONDS}\"",
         *(f"--dpkgopt=path-exclude={pattern}" for pattern in definition.EXCLUDED_PATHS),
         # What this check keeps root from (mmdebstrap 1.4 and later) is running packages' scripts outside of a chroot.
-        "--skip=check/chrootless", f"--extract-hook={KEEP_RECORDS}",
+        "--skip=check/chrootless", *(f"--extract-hook={hook}" for hook in hooks),
         "--architectures=amd64", definition.SUITE, str(tree), *definition.archive_lines(_mirrors()),
     ]  # fmt: skip
     finished = command.attempt(
@@ -132,9 +135,9 @@ def _unpack_packages(tree: Path, scratch: Path, progress: Progress) -> None:
     if finished.exit_code != 0:
         unreachable = any(sign in finished.output for sign in _NETWORK_SIGNS)
         raise VerifyError(
-            "the Debian mirror did not deliver the packages of the Xen test host"
+            f"the Debian mirror did not deliver the packages of {whose}"
             if unreachable
-            else f"the packages of the Xen test host cannot be unpacked (mmdebstrap ended with {finished.exit_code})",
+            else f"the packages of {whose} cannot be unpacked (mmdebstrap ended with {finished.exit_code})",
             details=finished.tail(),
             resolution="check the network and /etc/apt/sources.list, then run: imagebuild doctor --prepare"
             if unreachable
@@ -143,7 +146,8 @@ def _unpack_packages(tree: Path, scratch: Path, progress: Progress) -> None:
     shutil.rmtree(scratch)
 
 
-def _run(argv: list[str], doing: str, progress: Progress) -> str:
+def run_tool(argv: list[str], doing: str, progress: Progress) -> str:
+    """One of the unpacked programs, and what it says. Raises VerifyError when it fails."""
     finished = command.attempt(argv, timeout_seconds=120, log=progress.log)
     if finished.exit_code != 0:
         raise VerifyError(f"{doing} failed (exit code {finished.exit_code})", details=finished.tail())
@@ -156,7 +160,7 @@ def _take_dom0(tools: Tools, origin: Origin, folder: Path, progress: Progress) -
     (folder / "xen").write_bytes(gzip.decompress(origin.read(_only(tools.root / "boot", "xen-*.gz"))))
     (folder / "vmlinuz").write_bytes(origin.read(tools.root / "boot" / f"vmlinuz-{version}"))
     (tools.root / "etc/depmod.d").mkdir(parents=True, exist_ok=True)
-    _run([*tools.depmod(), version], "depmod", progress)
+    run_tool([*tools.depmod(), version], "depmod", progress)
     members = [
         *_skeleton(),
         *_programs(tools, origin, progress),
@@ -200,7 +204,7 @@ def _programs(tools: Tools, origin: Origin, progress: Progress) -> list[initramf
         name = path if path == definition.CONSOLE_CLIENT else f"bin/{Path(path).name}"
         members.append(initramfs.file(name, origin.read(tools.root / path)))
         loader, *options = tools.program(path)
-        listing = _run([loader, "--list", *options], f"listing the libraries of {path}", progress)
+        listing = run_tool([loader, "--list", *options], f"listing the libraries of {path}", progress)
         wanted.update(libraries(listing, Path(loader)))
     return members + [initramfs.file(f"lib/{library.name}", origin.read(library)) for library in sorted(wanted)]
 
@@ -236,7 +240,7 @@ def module_order(modules_dep: str, wanted: tuple[str, ...]) -> list[str]:
 def _make_loaders(tools: Tools, folder: Path, progress: Progress) -> None:
     """The GRUB 2 stand-ins for the two kinds of PV-GRUB, and their facts."""
     facts = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
-    version = _run([*tools.grub_mkimage(), "--version"], "grub-mkimage", progress)
+    version = run_tool([*tools.grub_mkimage(), "--version"], "grub-mkimage", progress)
     facts["loader_version"] = version.strip().rpartition(" ")[2]
     layouts: tuple[Layout, ...] = ("hd0", "hd00")
     for layout in layouts:
@@ -251,6 +255,6 @@ def _make_loader(tools: Tools, layout: Layout, folder: Path, progress: Progress)
     configuration = definition.loader_configuration(layout)
     embedded.write_bytes(stand_in.memdisk(tools.grub_modules(), modules, configuration))
     options = ["--memdisk", str(embedded), "--output", str(output), *modules, "memdisk", "tar"]
-    _run([*tools.grub_mkimage(), *options], f"making the {layout} loader", progress)
+    run_tool([*tools.grub_mkimage(), *options], f"making the {layout} loader", progress)
     embedded.unlink()
     return output

@@ -17,7 +17,7 @@ PLATFORM = "x86_64-xen"
 _LISTS = ("*.lst", "modinfo.sh")
 
 
-def memdisk(folder: Path, modules: Iterable[str], configuration: str) -> bytes:
+def memdisk(folder: Path, modules: Iterable[str], configuration: str, platform: str = PLATFORM) -> bytes:
     """A tar archive of grub.cfg and, from GRUB's `folder` for the platform, the modules with all that they need."""
     needs = module_needs((folder / "moddep.lst").read_text(encoding="utf-8"), modules)
     paths = {folder / f"{name}.mod" for name in needs}
@@ -26,7 +26,15 @@ def memdisk(folder: Path, modules: Iterable[str], configuration: str) -> bytes:
     with tarfile.open(fileobj=output, mode="w", format=tarfile.USTAR_FORMAT) as archive:
         _add(archive, f"{PREFIX}/grub.cfg", configuration.encode())
         for path in sorted(paths):
-            _add(archive, f"{PREFIX}/{PLATFORM}/{path.name}", path.read_bytes())
+            _add(archive, f"{PREFIX}/{platform}/{path.name}", path.read_bytes())
+    return output.getvalue()
+
+
+def memdisk_of(configuration: str) -> bytes:
+    """A tar archive of grub.cfg alone, for a core that has all its modules built in."""
+    output = io.BytesIO()
+    with tarfile.open(fileobj=output, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        _add(archive, f"{PREFIX}/grub.cfg", configuration.encode())
     return output.getvalue()
 
 

@@ -61,12 +61,12 @@ class Tools:
         """GRUB 2's filesystem readers as a program; add an image and a command (`ls`, `cat`, `crc` …)."""
         return self.program("usr/bin/grub-fstest")
 
-    def grub_modules(self) -> Path:
-        """GRUB 2's modules for a Xen PV domain."""
-        return self.root / "usr/lib/grub" / stand_in.PLATFORM
+    def grub_modules(self, platform: str = stand_in.PLATFORM) -> Path:
+        """GRUB 2's modules for a platform, a Xen PV domain if none is named."""
+        return self.root / "usr/lib/grub" / platform
 
-    def grub_mkimage(self) -> list[str]:
-        """GRUB 2's image maker for a Xen PV domain; add --memdisk, --output and the modules to build in."""
+    def grub_mkimage(self, platform: str = stand_in.PLATFORM) -> list[str]:
+        """GRUB 2's image maker for a platform; add --memdisk, --output and the modules to build in."""
         prefix = f"(memdisk)/{stand_in.PREFIX}"
-        options = ["--directory", str(self.grub_modules()), "--format", stand_in.PLATFORM, "--prefix", prefix]
+        options = ["--directory", str(self.grub_modules(platform)), "--format", platform, "--prefix", prefix]
         return [*self.program("usr/bin/grub-mkimage"), *options]

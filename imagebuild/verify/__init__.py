@@ -6,6 +6,9 @@ static.py       the machine that boots nothing: a list of checks, by topic in di
 view.py         what those checks share; grub_shell.py: the witness
 qemu.py         the machine that starts these without Xen
 xen.py          the machine that does as EC2 did: Xen, dom0, PV-GRUB, guest; state.py: a ready dom0, kept
+guests.py       what PV and PVH guests differ in
+firmware.py     PCs: SeaBIOS and OVMF start the image's own boot code
+tasks.py        which boot each machine is to do
 loaders.py      which PV-GRUB: a genuine one, or the stand-in
 console.py      a boot as its console tells it; signs.py: milestones and fatal texts, as data
 boot.py         follows a console within limits; machine.py: one QEMU process

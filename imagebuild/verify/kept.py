@@ -30,7 +30,7 @@ from imagebuild.testhost import definition
 from imagebuild.verify import runner
 from imagebuild.verify.loaders import find_pv_grub
 from imagebuild.verify.request import BootSettings, Request, Verification
-from imagebuild.vocabulary import GENUINE
+from imagebuild.vocabulary import GENUINE, MACHINES
 
 KIND: Kind = "verdicts"
 _FILE = "verdict.json"
@@ -75,12 +75,12 @@ def _verified(request: Request, cache: Cache, progress: Progress) -> Verificatio
 
 def verdict_key(request: Request, sha256: str, cache: Cache) -> str:
     """The name of the entry. Raises HostError when a PV-GRUB that was asked for is none."""
-    genuine = find_pv_grub(request.pv_grub, cache) if "xen" in request.machines else None
+    machines = request.machines or MACHINES  # those that the image claims: any may be
+    genuine = find_pv_grub(request.pv_grub, cache) if "xen" in machines else None
     parts = {
         "image": sha256,
         "machines": request.machines,
-        "qemu": _settings(request.qemu) if "qemu" in request.machines else None,
-        "xen": _settings(request.xen) if "xen" in request.machines else None,
+        "settings": {name: _settings(request.settings(name)) for name in machines if name != "static"},
         "loader": request.loader,
         "fallback": (request.fallback, request.strict_fallback),
         "test host": definition.digest(),
@@ -140,7 +140,7 @@ def _answer(kept: _Kept, request: Request, folder: Path) -> Verification:
 
 
 def _settings(settings: BootSettings) -> list[float | int | str]:
-    return [settings.timeout_seconds, settings.memory_bytes, settings.expect]
+    return [settings.timeout_seconds, settings.memory_bytes, settings.expect, settings.disk]
 
 
 @functools.cache

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from imagebuild.bootloaders.pv_grub import BOOT_DEVICES
 from imagebuild.errors import HostError
+from imagebuild.events import Progress
 from imagebuild.formats.compression import compression_of
 from imagebuild.host.cache import Cache
 from imagebuild.host.cache_kinds import Kind
@@ -22,6 +23,8 @@ from imagebuild.host.digest import file_sha256
 from imagebuild.recipe.named_file import read_whole
 from imagebuild.report import Loader
 from imagebuild.testhost import TestHost
+from imagebuild.testhost.pvh import PLATFORM as PVH_PLATFORM
+from imagebuild.testhost.pvh import pvh_loader
 from imagebuild.vocabulary import GENUINE, Layout
 
 ENVIRONMENT_VARIABLE = "IMAGEBUILD_PV_GRUB"
@@ -77,6 +80,13 @@ def choose_loader(
         return GuestLoader(path, BOOT_DEVICES[layout] + (menu_path or DEFAULT_MENU), facts)
     path = host.stand_in(layout)
     version = f"GRUB {host.facts().get('loader_version', '2')}"
+    return GuestLoader(path, "", Loader(kind="stand-in", version=version, sha256=file_sha256(path)))
+
+
+def pvh_guest_loader(host: TestHost, layout: Layout, cache: Cache, progress: Progress) -> GuestLoader:
+    """GRUB 2 for a PVH guest, made of the test host's own modules. Raises VerifyError where that fails."""
+    path = pvh_loader(host, layout, cache, progress)
+    version = f"GRUB {host.facts().get('loader_version', '2')} ({PVH_PLATFORM})"
     return GuestLoader(path, "", Loader(kind="stand-in", version=version, sha256=file_sha256(path)))
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import os
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,38 +22,37 @@ from imagebuild.host import command
 from imagebuild.host.acceleration import PACKAGE, PROGRAM, accelerator
 from imagebuild.host.cache import Cache
 from imagebuild.host.digest import image_sha256
-from imagebuild.host.memory import available_bytes
 from imagebuild.host.scratch import scratch_folder
-from imagebuild.image.boot_files import NoEntry, default_entry_files
-from imagebuild.image.menu_runs import trace_of
+from imagebuild.image.boot_code import claimed_machines
 from imagebuild.image.subject import Subject, open_subject
 from imagebuild.report import Boot, BootEnd, Check, ImageFacts, Outcome, Stage, Verdict, verdict_of
 from imagebuild.testhost import TestHost, prepare
 from imagebuild.verify import fallback, xen
 from imagebuild.verify.boot import Pace, outcome_of
 from imagebuild.verify.console import Ending
-from imagebuild.verify.evidence import entry_stops, stops_grub_097, unknown_menu
-from imagebuild.verify.guest_start import loader_for, why_not_under_xen
-from imagebuild.verify.qemu import QemuBoot, boot_under_qemu, why_not
+from imagebuild.verify.evidence import stops_grub_097, unknown_menu
+from imagebuild.verify.firmware import PcBoot, boot_as_pc
+from imagebuild.verify.qemu import QemuBoot, boot_under_qemu
 from imagebuild.verify.request import BootSettings, Request, Verification
 from imagebuild.verify.static import run_static
+from imagebuild.verify.tasks import NoBoot, at_once, pc_task, pvh_task, qemu_task, xen_task
 from imagebuild.verify.threads import threads, wait_for
+from imagebuild.verify.xen import XenBoot
 from imagebuild.vocabulary import MACHINES, Accelerator, MachineName
 
 __all__ = ["BootSettings", "Request", "Verification", "verify_image"]
 
 BOOT_CHECK = "boot"
 FALLBACK_CHECK = "fallback"
-# What must be left for everybody else when two machines run at once.
-_SPARE_MEMORY_BYTES = 512 * 2**20
-_QEMU_OVERHEAD_BYTES = 256 * 2**20
 
 
 @dataclass
 class _Run:
-    """What the parts of one verification share; `undecided` maps a machine to why it could not judge."""
+    """What the parts of one verification share. `machines`: those asked for, or claimed by the image; `undecided` maps
+    one to why it could not judge."""
 
     request: Request
+    machines: tuple[MachineName, ...]
     cache: Cache
     progress: Progress
     host: TestHost
@@ -85,7 +84,8 @@ def verify_image(request: Request, *, cache: Cache, progress: Progress) -> Verif
         scratch_folder() as folder,
         open_subject(request.image, host.tools, folder) as subject,
     ):
-        run = _Run(request, cache, progress, host, subject, folder, accel, stages=stages)
+        machines = request.machines or claimed_machines(subject)
+        run = _Run(request, machines, cache, progress, host, subject, folder, accel, stages=stages)
         before = _carry_out(run)
     return _result(run, before)
 
@@ -96,7 +96,7 @@ def _carry_out(run: _Run) -> str:
     with threads(run.stop) as start:
         boots = [start(job) for job in _boot_jobs(run)]
         hashing = start(lambda: run.request.sha256 or image_sha256(image, run.stop))
-        if "static" in run.request.machines:
+        if "static" in run.machines:
             _static(run)
         wait_for([hashing, *boots])
         before = hashing.result()
@@ -113,32 +113,58 @@ def _carry_out(run: _Run) -> str:
 
 
 def _boot_jobs(run: _Run) -> list[Callable[[], None]]:
-    """What each boot thread does: one boot each where both fit at once, else one thread that does both.
+    """What each boot thread does: the next boot that is left, and the next, in as many threads as fit at once."""
+    jobs = deque(_boots(run))
+    lanes = at_once(run.request, run.machines)
+    if len(jobs) > 1 and lanes == 1:
+        run.progress.log("one boot after the other: too few processors or too little memory for two at once")
 
-    What a boot needs from the image is read here: the subject's readers are one thread's.
-    """
-    jobs: list[Callable[[], None]] = []
-    if "xen" in run.request.machines and (reason := why_not_under_xen(default_entry_files(run.subject))):
-        _undecided(run, "xen", reason)
-    elif "xen" in run.request.machines:
-        task = _xen_task(run)
-        jobs.append(functools.partial(_boot_xen, run, task, _fallback_case(run, task)))
-    if "qemu" in run.request.machines and (direct := _qemu_task(run)):
-        jobs.append(functools.partial(_boot_qemu, run, direct))
-    if len(jobs) > 1 and not _fit_side_by_side(run.request):
-        run.progress.log("boots run one after the other: too few processors or too little memory for two")
+    def lane() -> None:
+        while (job := _next(jobs)) is not None:
+            job()
 
-        def all_of_them() -> None:
-            for job in jobs:
-                job()
-
-        return [all_of_them]
-    return jobs
+    return [lane] * min(lanes, len(jobs))
 
 
-def _fit_side_by_side(request: Request) -> bool:
-    needed = xen.machine_memory_bytes(request.xen.memory_bytes) + request.qemu.memory_bytes + _QEMU_OVERHEAD_BYTES
-    return len(os.sched_getaffinity(0)) >= 2 and available_bytes() >= needed + _SPARE_MEMORY_BYTES
+def _boots(run: _Run) -> Iterator[Callable[[], None]]:
+    """The boots to do; where a machine has none, a check says why."""
+    subject, request, shared = run.subject, run.request, (run.host, run.cache, run.progress)
+    for machine in run.machines:
+        match machine:
+            case "static":
+                continue
+            case "qemu":
+                task: QemuBoot | XenBoot | PcBoot | NoBoot = qemu_task(subject, request)
+            case "xen":
+                task = xen_task(subject, request, *shared)
+            case "pvh":
+                task = pvh_task(subject, request, *shared)
+            case "bios" | "uefi":
+                task = pc_task(subject, request, machine)
+        match task:
+            case NoBoot():
+                _has_none(run, machine, task)
+            case QemuBoot():
+                yield functools.partial(_boot_qemu, run, task)
+            case XenBoot():
+                case = _fallback_case(run, task) if machine == "xen" else None
+                yield functools.partial(_boot_xen, run, task, case)
+            case PcBoot():
+                yield functools.partial(_boot_pc, run, task)
+
+
+def _has_none(run: _Run, machine: MachineName, why: NoBoot) -> None:
+    if why.outcome is None:
+        _undecided(run, machine, why.reason)
+    else:
+        _judged(run, Check(machine=machine, name=BOOT_CHECK, outcome=why.outcome, detail=why.reason))
+
+
+def _next(jobs: deque[Callable[[], None]]) -> Callable[[], None] | None:
+    try:
+        return jobs.popleft()
+    except IndexError:  # another thread has taken the last one
+        return None
 
 
 def _static(run: _Run) -> None:
@@ -154,63 +180,29 @@ def _static(run: _Run) -> None:
             run.progress.note(f"{check.outcome} static {check.name}: {check.detail}", check.outcome)
 
 
-def _qemu_task(run: _Run) -> QemuBoot | None:
-    """The boot to do, or None, with a check that says why there is none."""
-    settings = run.request.qemu
-    if reason := unknown_menu(run.subject):
-        _undecided(run, "qemu", reason)
-        return None
-    files = default_entry_files(run.subject)
-    stops = files.reason if isinstance(files, NoEntry) else entry_stops(run.subject, run.request.loader)
-    if isinstance(files, NoEntry) or stops:
-        reason = f"the image's menu names nothing that can be started: {stops}"
-        _judged(run, Check(machine="qemu", name=BOOT_CHECK, outcome=Outcome.FAILED, detail=reason))
-        return None
-    task = QemuBoot(
-        run.subject.raw, files.kernel, files.initrd, files.command_line,
-        settings.memory_bytes, settings.timeout_seconds, settings.expect,
-    )  # fmt: skip
-    if reason := why_not(task) or "":
-        _judged(run, Check(machine="qemu", name=BOOT_CHECK, outcome=Outcome.SKIPPED, detail=reason))
-        return None
-    return task
-
-
 def _boot_qemu(run: _Run, task: QemuBoot) -> None:
     with _booting(run, "qemu") as (note, scratch):
         boot, ending = boot_under_qemu(task, run.accelerator, run.request.output, scratch, run.pace, note, run.stop)
         _judge_boot(run, boot, ending)
 
 
-def _xen_task(run: _Run) -> xen.XenBoot:
-    settings, subject = run.request.xen, run.subject
-    trace_of(subject, "grub-0.97")  # read here: the boots' threads only look it up
-    loader = loader_for(subject, run.host, asked=run.request.pv_grub, cache=run.cache, meant_for=run.request.loader)
-    if loader.note:
-        run.progress.note(f"xen: {loader.note}")
-    menu = subject.menu
-    return xen.XenBoot(
-        image=subject.raw,
-        loader=loader,
-        memory_bytes=settings.memory_bytes,
-        timeout_seconds=settings.timeout_seconds,
-        expect=settings.expect,
-        menu_text=subject.menu_text,
-        menu_waits=menu is not None and menu.timeout is None,
-    )
+def _boot_pc(run: _Run, task: PcBoot) -> None:
+    with _booting(run, task.firmware.machine) as (note, _scratch):
+        boot, ending = boot_as_pc(task, run.accelerator, run.request.output, run.pace, note, run.stop)
+        _judge_boot(run, boot, ending)
 
 
-def _fallback_case(run: _Run, task: xen.XenBoot) -> fallback.Case | str | None:
-    """As fallback.case_of; None as well where no loader reads the menu, or the proof was not in this run."""
+def _fallback_case(run: _Run, task: XenBoot) -> fallback.Case | str | None:
+    """As fallback.case_of; None as well where no loader reads the menu, or the proof was not asked for."""
     if not run.request.fallback or task.loader.is_kernel:
         return None
     return fallback.case_of(run.subject)
 
 
-def _boot_xen(run: _Run, task: xen.XenBoot, case: fallback.Case | str | None) -> None:
+def _boot_xen(run: _Run, task: XenBoot, case: fallback.Case | str | None) -> None:
     """The image as it is, and when that came up, with its default entry broken."""
     host = xen.XenHost(run.host, run.accelerator, run.cache, run.pace, run.stop)
-    with _booting(run, "xen") as (note, scratch):
+    with _booting(run, task.guest.machine) as (note, scratch):
         boot, ending = xen.boot_under_xen(task, host, run.request.output, scratch, note)
         _judge_boot(run, boot, ending)
     if isinstance(case, str):
@@ -253,6 +245,7 @@ def _judge_boot(run: _Run, boot: Boot, ending: Ending) -> None:
     verdict = outcome_of(boot, ending)
     if (
         verdict is Outcome.PASSED
+        and boot.machine == "xen"
         and boot.loader.kind == "stand-in"
         and (stops := stops_grub_097(run.subject, run.request.loader))
     ):

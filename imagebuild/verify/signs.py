@@ -26,11 +26,14 @@ XEN, DOM0, GUEST, LOADER, KERNEL, ROOT, INIT, LOGIN = (
     "login",
 )
 
+# Of a PC: its firmware's first words, boot code, a menu.
+FIRMWARE, CODE, MENU = "firmware", "boot code", "menu"
+
 _BEFORE_GUEST = frozenset({"", XEN, DOM0})
 _BEFORE_LOADER = _BEFORE_GUEST | {GUEST}
 _IN_KERNEL = frozenset({KERNEL, ROOT, INIT})
 # A kernel told to be quiet gives up without having said a word before: right after the loader, or as the first.
-_IN_GUEST = _IN_KERNEL | {"", LOADER}
+_IN_GUEST = _IN_KERNEL | {"", LOADER, CODE, MENU}
 
 
 def _sign(milestone: str, pattern: str, after: str = "") -> Sign:
@@ -69,6 +72,17 @@ def xen_signs(expect: str, menu_text: str, *, has_loader: bool = True) -> tuple[
         *((loader,) if has_loader else ()),
         *_guest_signs(start),
         expected(expect, KERNEL if expect in menu_text else start),
+    )
+
+
+def pc_signs(firmware: tuple[Sign, ...], expect: str, menu_text: str) -> tuple[Sign, ...]:
+    """The milestones of a PC's boot. A kernel told to be quiet says nothing before the login prompt."""
+    return (
+        *firmware,
+        _sign(CODE, r"Welcome to GRUB!|imagebuild: boot code on|GRUB loading", FIRMWARE),
+        _sign(MENU, r"GNU GRUB +version|imagebuild: menu |Booting [`'\"]", CODE),
+        *_guest_signs(CODE),
+        expected(expect, KERNEL if expect in menu_text else CODE),
     )
 
 
@@ -115,7 +129,8 @@ _GUEST_ENDED = Fatal(
     end=BootEnd.CLOSED,
     after_login=True,
 )
-_IN_LOADER = frozenset({LOADER})
+_IN_LOADER = frozenset({LOADER, CODE, MENU})
+_IN_FIRMWARE = frozenset({"", FIRMWARE})
 _NO_KERNEL = _fatal(
     "the kernel is none that Xen can start", r"xc_dom_parse_image returned -1|not xen image", _IN_LOADER
 )
@@ -127,6 +142,32 @@ _STAND_IN = (
 # GRUB 0.97 waits for a key forever; GRUB 2 only for ten seconds.
 _PV_GRUB = (_fatal("the loader gave up", r"Press any key to continue", _IN_LOADER, prompt=True),)
 _MENU_WAITS = _fatal("menu.lst sets no timeout: the loader waits forever", r"Press enter to boot", _IN_LOADER)
+
+
+# SeaBIOS 1.16, src/boot.c (boot_fail, boot_disk, call_boot_entry); boot.img: grub-core/boot/i386/pc/boot.S.
+SEABIOS_SIGNS = (_sign(FIRMWARE, r"SeaBIOS \(version|Booting from Hard Disk"),)
+SEABIOS_FATALS = (
+    _fatal("no boot code in the first sector", r"Boot failed: not a bootable disk", _IN_FIRMWARE),
+    _fatal("no bootable device", r"No bootable device", _IN_FIRMWARE),
+    _fatal("boot.img could not read the core", r"(Geom|Hard Disk|Read) Error", _IN_FIRMWARE | {CODE}, prompt=True),
+)
+# edk2's BdsDxe: what it prints of each boot option, and where nothing is left; then it offers its menu or its shell.
+OVMF_SIGNS = (_sign(FIRMWARE, r"BdsDxe: (loading|starting) Boot|^UEFI Interactive Shell"),)
+OVMF_FATALS = (
+    _fatal("no bootable device", r"BdsDxe: No bootable option or device was found", _IN_FIRMWARE),
+    _fatal("no bootable device", r"^UEFI Interactive Shell|^Shell> ?$", _IN_FIRMWARE, prompt=True),
+    _fatal("a boot loader that the firmware cannot start", r"BdsDxe: failed to start Boot", _IN_FIRMWARE | {CODE}),
+)
+_GRUB_RESCUE = (
+    _fatal("GRUB's rescue prompt", r"^ *grub rescue> ?", _IN_LOADER, prompt=True),
+    _fatal("boot code that gave up", r"^imagebuild: boot code gave up", _IN_LOADER),
+)
+
+
+def pc_fatals(firmware: tuple[Fatal, ...], *, menu_waits: bool) -> tuple[Fatal, ...]:
+    """The fatal texts of a PC's boot, one firmware's among them."""
+    waits = (_MENU_WAITS,) if menu_waits else ()
+    return (*firmware, *_GRUB_RESCUE, *_BOTH_LOADERS, *_STAND_IN, *waits, *GUEST_FATALS)
 
 
 def xen_fatals(

@@ -16,6 +16,7 @@ from imagebuild.image.subject import Subject
 from imagebuild.image.witness import machines_trouble
 from imagebuild.report import Check, Outcome
 from imagebuild.verify import (
+    boot_code_checks,
     disk_checks,
     fstab_checks,
     identity_checks,
@@ -51,7 +52,10 @@ CHECKS: tuple[StaticCheck, ...] = (
     StaticCheck("partition-table", disk_checks.partition_table),
     StaticCheck("filesystem", disk_checks.filesystem),
     StaticCheck("loader-filesystem", disk_checks.loader_filesystem),
+    StaticCheck("bios-code", boot_code_checks.bios_code_is_whole),
+    StaticCheck("efi-code", boot_code_checks.efi_code_starts),
     StaticCheck("menu", menu_checks.menu),
+    StaticCheck("boot-code-menu", boot_code_checks.boot_code_reads_menu),
     StaticCheck("menu-timeout", menu_checks.menu_timeout),
     StaticCheck("menu-default", menu_checks.menu_default),
     StaticCheck("menu-root", menu_checks.menu_root, of_entries=True),

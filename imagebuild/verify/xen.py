@@ -1,10 +1,11 @@
-"""The whole PV path: QEMU runs Xen, Xen runs our dom0, dom0 runs the image as a PV guest that starts with PV-GRUB.
+"""The whole path under Xen: QEMU runs Xen, Xen runs our dom0, dom0 runs the image as a guest that starts with a loader.
 
     1. QEMU starts without any disk. dom0, which is an initial ramdisk, gets ready and waits.
     2. The image and the job (a tar file with the guest's configuration and its loader) are plugged in as SCSI disks.
     3. dom0 finds them by their product names and runs `xl create`: from here on the console is the guest's.
 
 The state of a ready dom0 is kept (state.py), so that step 1 is done once; where it cannot be taken up, it is done anew.
+What PV and PVH guests differ in: guests.py.
 """
 
 from __future__ import annotations
@@ -27,20 +28,16 @@ from imagebuild.testhost import TestHost, definition
 from imagebuild.verify import signs
 from imagebuild.verify.boot import Follower, Pace
 from imagebuild.verify.console import Console, Ending
+from imagebuild.verify.guests import PV, GuestKind
 from imagebuild.verify.loaders import GuestLoader
-from imagebuild.verify.machine import CPU, DiskFormat, Machine, base_arguments, machine, untouched_disk
+from imagebuild.verify.machine import DiskFormat, Machine, base_arguments, machine, untouched_disk
 from imagebuild.verify.state import INCOMING, KeptState, StateStore, take_up
 from imagebuild.vocabulary import Accelerator
 
-CONSOLE_LOG = "console-xen.log"
-FALLBACK_CONSOLE_LOG = "console-xen-fallback.log"
 # Xen, what QEMU's firmware keeps, and some air.
 _XEN_MEMORY_BYTES = 192 * 2**20
 # One processor for dom0 and the guest: with two, every disk request waits for both of the host's to be free.
 _CPUS = 1
-# A PV guest loads CR3 at every system call and switch, and TCG then forgets all translations and looks its code up
-# anew. Without global pages Xen changes CR3 only, where it otherwise changes CR4 twice as well (the gain: verified.md).
-_CPU_MODELS: dict[Accelerator, str] = {"tcg": f"{CPU},-pge", "kvm": CPU}
 # Seconds on a quiet machine with two cores and no KVM: from the start, and from a kept state.
 _BOOTED = {signs.DOM0: 10.0, signs.LOADER: 14.0, signs.KERNEL: 45.0, signs.ROOT: 60.0}
 _TAKEN_UP = {signs.GUEST: 2.5, signs.LOADER: 7.0, signs.KERNEL: 35.0, signs.ROOT: 50.0}
@@ -66,6 +63,7 @@ class XenBoot:
     menu_text: str
     menu_waits: bool
     proves: Literal["default", "fallback"] = "default"
+    guest: GuestKind = PV
 
     @property
     def image_format(self) -> DiskFormat:
@@ -73,18 +71,19 @@ class XenBoot:
 
     @property
     def console_log(self) -> str:
-        return CONSOLE_LOG if self.proves == "default" else FALLBACK_CONSOLE_LOG
+        return self.guest.console_log if self.proves == "default" else self.guest.fallback_console_log
 
 
-def machine_memory_bytes(guest_memory_bytes: int) -> int:
+def machine_memory_bytes(guest_memory_bytes: int, guest: GuestKind = PV) -> int:
     """What QEMU's machine has for a guest of this size."""
-    return guest_memory_bytes + definition.DOM0_MEMORY_MIB * 2**20 + _XEN_MEMORY_BYTES
+    return guest_memory_bytes + definition.DOM0_MEMORY_MIB * 2**20 + _XEN_MEMORY_BYTES + guest.more_memory_bytes
 
 
-def machine_arguments(accelerator: Accelerator, memory_bytes: int) -> list[str]:
-    """The words for a machine that runs Xen and dom0 and has no disk; file names are relative to the test host."""
+def machine_arguments(possible: Accelerator, memory_bytes: int, guest: GuestKind = PV) -> list[str]:
+    """The argv of a machine that runs Xen and dom0 and has no disk; file names are relative to the test host."""
+    accelerator = guest.accelerator(possible)
     return [
-        *base_arguments(accelerator, _CPUS, memory_bytes, _CPU_MODELS[accelerator]),
+        *base_arguments(accelerator, _CPUS, memory_bytes, guest.cpus[accelerator]),
         "-kernel", "xen", "-append", definition.XEN_COMMAND_LINE,
         "-initrd", f"vmlinuz {definition.DOM0_COMMAND_LINE},initrd.img",
         "-device", "virtio-scsi-pci,id=scsi,ioeventfd=off",
@@ -110,7 +109,8 @@ def boot_under_xen(
     Raises VerifyError or HostError when QEMU cannot be run, Interrupted when told to stop.
     """
     (scratch / _JOB).write_bytes(job_archive(task))
-    bare = machine_arguments(host.accelerator, machine_memory_bytes(task.memory_bytes))
+    memory_bytes = machine_memory_bytes(task.memory_bytes, task.guest)
+    bare = machine_arguments(host.accelerator, memory_bytes, task.guest)
     store = StateStore.of(host.cache, bare, host.files.folder, qemu_version())
     if kept := store.find():
         with contextlib.suppress(VerifyError):
@@ -147,7 +147,7 @@ def _boot(
             return None
         ending = follower.follow()
         boot = Boot(
-            machine="xen",
+            machine=task.guest.machine,
             proves=task.proves,
             end=ending.end,
             milestones=tuple(console.milestones),
@@ -216,7 +216,7 @@ def guest_configuration(task: XenBoot) -> str:
         f"{line}\n"
         for line in (
             'name="guest"',
-            'type="pv"',
+            f'type="{task.guest.type}"',
             # Without one, xl asks the kernel for random bytes and waits seconds for the first.
             'uuid="00000000-0000-4000-8000-000000000001"',
             'kernel="/job/loader"',
@@ -224,9 +224,7 @@ def guest_configuration(task: XenBoot) -> str:
             f'extra="{task.loader.extra}"',
             f"memory={task.memory_bytes // 2**20}",
             "vcpus=1",
-            # Else Xen emulates rdtsc on a processor whose TSC it does not trust, and a kernel that randomizes its stack
-            # says rdtsc at each return from a system call.
-            'tsc_mode="native"',
+            *task.guest.settings,
             "disk=['phy:/dev/image,xvda,w']",
             *(f'on_{event}="destroy"' for event in ("poweroff", "reboot", "crash")),
         )

@@ -21,7 +21,7 @@ NAMES = {".".join(path.relative_to(ROOT).with_suffix("").parts) for path in MODU
 MAX_LINES = 320
 SAYS_NOTHING = {"utils", "util", "common", "helpers", "helper", "manager", "base", "misc"}
 # Programs of their own, run inside a namespace; what they print is their parent's log.
-CHILDREN = {"assemble/inside/script_sandbox.py", "host/lifeline.py"}
+CHILDREN = {"host/lifeline.py"}
 PUBLIC_HOSTS = ("debian.org", "pypi.org", "pythonhosted.org", "ubuntu.com", "localhost", "127.0.0.1")
 # Where sessions work: nothing of the kind belongs into a repository. Put together, so as not to find itself.
 PRIVATE_PATHS = ["/" + "work/" + word for word in ("main", "shared", ".")]

@@ -14,13 +14,13 @@ import pytest
 from imagebuild.bootloaders.table import LOADERS
 from imagebuild.families.table import INITRD_TOOLS
 from imagebuild.filesystems.table import FILESYSTEMS, KNOWN, identify
-from imagebuild.vocabulary import BootLoader, FilesystemType, InitrdTool
+from imagebuild.vocabulary import BootLoader, FilesystemType, InitrdTool, RootType
 
 CODE = Path(__file__).parents[2] / "imagebuild"
 # Files that may spell a variant's name beside its room, the user's language (recipe/) and modules that bear its name.
 MOST_FILES = 6
 ROOMS = {
-    **dict.fromkeys(("reiserfs", "xfs", "btrfs", "ext2", "ext3", "ext4"), "filesystems"),
+    **dict.fromkeys(("reiserfs", "xfs", "btrfs", "ext2", "ext3", "ext4", "vfat"), "filesystems"),
     **dict.fromkeys(("pv-grub", "pygrub", "pvgrub2"), "bootloaders"),
     **dict.fromkeys(("ubuntu", "fedora", "centos", "rhel", "opensuse", "mkinitramfs", "mkinitrd"), "families"),
 }
@@ -59,7 +59,7 @@ def test_only_what_a_filesystem_writes_is_taken_for_it() -> None:
     assert all(filesystem.read(bytes(0x11000)) is None for filesystem in KNOWN.values())
 
 
-@pytest.mark.parametrize("name", sorted(set(FILESYSTEMS) - {"swap"}))
+@pytest.mark.parametrize("name", sorted(get_args(RootType)))
 def test_what_holds_a_root_can_be_checked_read_and_mounted(name: FilesystemType) -> None:
     filesystem = FILESYSTEMS[name]
     assert filesystem.checker is not None

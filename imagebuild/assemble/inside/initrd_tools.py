@@ -9,17 +9,20 @@ Run here so far: initramfs-tools and dracut of Debian 12. The mkinitrds of RHEL 
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
+from imagebuild.assemble.inside.in_tree import in_tree
+from imagebuild.assemble.inside.mountpoints import make_mountpoints
 from imagebuild.errors import BuildError
 from imagebuild.families.table import INITRD_TOOLS
 from imagebuild.host import command
+from imagebuild.host.fence.door import run
+from imagebuild.host.fence.request import Limits, Program
 from imagebuild.plan.steps import GenerateInitrd, WriteFile
 from imagebuild.rootfs import quick_initrd
-
-DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
-# Without network, even where the job has it for a script.
-_INSIDE = ("unshare", "--net", "chroot")
 
 
 def tool_configuration(step: GenerateInitrd, tree: Path) -> WriteFile:
@@ -29,27 +32,40 @@ def tool_configuration(step: GenerateInitrd, tree: Path) -> WriteFile:
     return WriteFile(path=tool.configuration_path, content=tool.configure(step, before))
 
 
-def generate_initrd(tree: Path, step: GenerateInitrd) -> None:
+def generate_initrd(tree: Path, step: GenerateInitrd, limits: Limits) -> None:
     """Run the tool inside the tree (its configuration is written already). Raises BuildError."""
-    mount_for_tools(tree)
-    with quick_initrd.fewer_processes(tree):
-        command.run(
-            [*_INSIDE, str(tree), *INITRD_TOOLS[step.tool].argv(step)],
-            doing=f"generating {step.path}", environment=quick_initrd.environment(), log=print,
-        )  # fmt: skip
-    if not (tree / step.path.lstrip("/")).is_file():
+    lent = quick_initrd.lend(tree)
+    argv = INITRD_TOOLS[step.tool].argv(step)
+    _run(tree, argv, f"generating {step.path}", limits, quick_initrd.environment())
+    if lent is not None:
+        in_tree(tree, "taking back what the initrd's tool was lent", partial(quick_initrd.take_back, Path("/"), lent))
+    in_tree(tree, f"generating {step.path}", partial(_check_made, step))
+
+
+def _check_made(step: GenerateInitrd) -> None:
+    if not Path(step.path).is_file():
         raise BuildError(f"generating {step.path} failed: {step.tool} succeeded, but did not write the file")
 
 
-def run_depmod(tree: Path, kernel_version: str) -> None:
+def run_depmod(tree: Path, kernel_version: str, limits: Limits) -> None:
     """Let the tree's own depmod index a kernel's modules. Raises BuildError when it has none."""
     if not any((tree / directory / "depmod").is_file() for directory in ("sbin", "usr/sbin", "bin", "usr/bin")):
         raise BuildError(
             f"boot.kernels: the modules of {kernel_version} cannot be indexed: the tree has no depmod",
             resolution="install kmod in the tree (older releases: module-init-tools)",
         )
-    mount_for_tools(tree)
-    command.run([*_INSIDE, str(tree), "depmod", kernel_version], doing=f"running depmod {kernel_version}", log=print)
+    _run(tree, ["depmod", kernel_version], f"running depmod {kernel_version}", limits)
+
+
+def _run(tree: Path, argv: list[str], doing: str, limits: Limits, environment: Mapping[str, str] | None = None) -> None:
+    """Behind the fence, without network, even where the job has it for a script. Raises BuildError."""
+    make_mountpoints(tree)
+    log: command.Sink = print
+    log(f"in the tree: {' '.join(argv)}")
+    moment = {name: os.environ[name] for name in ("SOURCE_DATE_EPOCH",) if name in os.environ}
+    ended = run(Program(tree=tree, argv=tuple(argv), environment={**moment, **(environment or {})}, limits=limits), log)
+    if not ended.well:
+        raise BuildError(f"{doing} failed: {argv[0]} {ended.how}", details=ended.tail(), resolution=ended.resolution)
 
 
 def _text(tree: Path, path: str) -> str:
@@ -59,38 +75,3 @@ def _text(tree: Path, path: str) -> str:
     if any(part.is_symlink() for part in (file, *parents)) or not file.is_file():
         return ""
     return file.read_text(encoding="utf-8", errors="replace")
-
-
-def mount_for_tools(tree: Path) -> None:
-    """/proc and a few devices, in our private mount namespace only. Device nodes cannot be made there, so bind them."""
-    for name in ("proc", "dev", "run", "tmp"):
-        real_directory(tree, name)  # before anything is looked for in one: a link would lead to the machine's own
-    if (tree / "proc/self").exists():
-        return
-    command.run(["mount", "-t", "proc", "proc", str(tree / "proc")], doing="mounting /proc in the tree")
-    command.run(["mount", "-t", "tmpfs", "-o", "mode=755", "dev", str(tree / "dev")], doing="mounting /dev in the tree")
-    for device in DEVICES:
-        (tree / "dev" / device).touch()
-        command.run(["mount", "--bind", f"/dev/{device}", str(tree / "dev" / device)], doing=f"binding /dev/{device}")
-    (tree / "dev/fd").symlink_to("/proc/self/fd")
-
-
-def unmount_tools(tree: Path) -> None:
-    """Undo `mount_for_tools`, so that the tree's own files populate the filesystems."""
-    if not (tree / "proc").is_symlink() and (tree / "proc/self").exists():
-        command.run(["umount", str(tree / "proc")], doing="unmounting /proc of the tree")
-        for device in DEVICES:
-            command.run(["umount", str(tree / "dev" / device)], doing=f"unmounting /dev/{device} of the tree")
-        command.run(["umount", str(tree / "dev")], doing="unmounting /dev of the tree")
-
-
-def real_directory(tree: Path, name: str) -> Path:
-    """The tree's own directory of that name, made if need be. Raises BuildError where something else is there."""
-    directory = tree / name
-    if directory.is_symlink() or (directory.exists() and not directory.is_dir()):
-        raise BuildError(
-            f"/{name} of the tree is not a directory",
-            resolution="a root tree has /proc, /dev, /run and /tmp as directories",
-        )
-    directory.mkdir(exist_ok=True)
-    return directory

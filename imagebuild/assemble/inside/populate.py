@@ -13,7 +13,6 @@ from typing import assert_never
 
 from imagebuild.assemble.inside import btrfs, ext, pack, placement, privileged
 from imagebuild.assemble.inside.finish import catalogue
-from imagebuild.assemble.inside.initrd_tools import unmount_tools
 from imagebuild.assemble.inside.tree_edits import apply_edits
 from imagebuild.assemble.inside.xfs import make_xfs
 from imagebuild.assemble.job import PopulateJob, filesystem_file, serve
@@ -37,8 +36,10 @@ def _run(job: PopulateJob) -> None:
     check_owners(job.highest_id)
     deferred = privileged.defer(area, job.devices, job.attributes)
     unpack(job.tree, tree, privileged.exclusions(deferred.devices))
-    apply_edits(tree, job.edits, recipe_directory=job.recipe_directory, secrets=job.secrets, epoch=job.epoch)
-    unmount_tools(tree)
+    apply_edits(
+        tree, job.edits,
+        recipe_directory=job.recipe_directory, secrets=job.secrets, epoch=job.epoch, limits=job.limits,
+    )  # fmt: skip
     if job.populated is not None:
         catalogue.write(tree, deferred, job.populated / catalogue.NAME)
     times.clamp_times(tree, job.epoch)  # last of all: whoever reads a directory or a link may move its time of access

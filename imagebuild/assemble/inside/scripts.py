@@ -1,47 +1,53 @@
-"""Runs a recipe's script inside the tree: in namespaces of its own, for a limited time, with its output in our log."""
+"""Runs a recipe's script inside the tree: behind the fence, for a limited time, with its output in our log."""
 
 from __future__ import annotations
 
-import sys
-import time
 from pathlib import Path
 
-from imagebuild.assemble.inside.script_sandbox import Sandbox
+from imagebuild.assemble.inside.lent_files import lent
+from imagebuild.assemble.inside.mountpoints import make_mountpoints
 from imagebuild.errors import BuildError
 from imagebuild.host import command
+from imagebuild.host.fence.door import Ended, run
+from imagebuild.host.fence.request import SCRIPTS, Limits, Program
 from imagebuild.plan.system_vocabulary import RunScript
 
-_KILLED = -9
 
-
-def run_script(tree: Path, step: RunScript, recipe_directory: Path, epoch: int) -> None:
+def run_script(tree: Path, step: RunScript, recipe_directory: Path, epoch: int, limits: Limits) -> None:
     """Raises BuildError that names the script and how it ended, with the last lines of its output.
 
-    Every process that it has started has ended then, too: it was process 2 of a namespace.
+    Every process that it has started has ended then, too.
     """
-    sandbox = Sandbox(
+    script = recipe_directory / step.source
+    program = Program(
         tree=tree,
-        script=recipe_directory / step.source,
-        arguments=step.arguments,
+        argv=(f"{SCRIPTS}/{script.name}", *step.arguments),
         environment={"SOURCE_DATE_EPOCH": str(epoch), **step.environment},
+        limits=limits.model_copy(update={"seconds": step.timeout_seconds}),
         hostname=step.hostname,
         network=step.network,
+        script=script,
     )
-    argv = ["unshare", "--mount", "--pid", "--uts", "--ipc", *([] if step.network else ["--net"])]
-    argv += ["--fork", "--kill-child", sys.executable, "-m", "imagebuild.assemble.inside.script_sandbox"]
+    make_mountpoints(tree)
     log: command.Sink = print
     log(f"script {step.source}")
-    begun = time.monotonic()
-    ended = command.attempt(argv, stdin=sandbox.model_dump_json(), timeout_seconds=step.timeout_seconds, log=log)
-    if ended.exit_code == 0:
-        return
-    if ended.exit_code == _KILLED and time.monotonic() - begun >= step.timeout_seconds:
-        how = f"did not end within {step.timeout_seconds:g} s"
+    with lent(tree, network=step.network):
+        ended = run(program, log)
+        if not ended.well:
+            raise _failed(step, script, ended)
+
+
+def _failed(step: RunScript, script: Path, ended: Ended) -> BuildError:
+    details = ended.tail()
+    if not ended.started:
+        first = script.read_bytes().split(b"\n")[0].decode("utf-8", "replace").removeprefix("#!").strip()
+        details = f"the tree has no program {first}, which the script's first line names\n{details}"
+    if ended.result.limit == "time":
         resolution = "give it more time with timeout if it is only slow; it cannot ask questions: its input is empty"
+    elif ended.resolution:
+        resolution = ended.resolution
     else:
-        code = ended.exit_code
-        how = f"was ended by signal {code - 128}" if code > 128 else f"ended with exit code {code}"
         resolution = "the build log has all of its output"
         if not step.network:
             resolution += "; it had no network: if it needs some, say network: true"
-    raise BuildError(f"scripts: {step.source} {how}", details=ended.tail(), resolution=resolution)
+    return BuildError(f"scripts: {step.source} {ended.how}", details=details, resolution=resolution)

@@ -1,12 +1,9 @@
-"""Edits of a tree, done after chroot(2): a symbolic link of a hostile tree leads nowhere but into that tree."""
+"""Edits of a tree: our own code does them after chroot(2), programs of the tree run behind the fence."""
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import sys
-import traceback
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -14,12 +11,14 @@ from typing import BinaryIO, assert_never
 
 from imagebuild.assemble.inside import accounts
 from imagebuild.assemble.inside.directories import make_directory
+from imagebuild.assemble.inside.in_tree import in_tree
 from imagebuild.assemble.inside.initrd_tools import generate_initrd, run_depmod, tool_configuration
 from imagebuild.assemble.inside.package_unpack import unpack_package
 from imagebuild.assemble.inside.scripts import run_script
 from imagebuild.assemble.inside.traces import remove_traces
-from imagebuild.errors import BuildError, ImagebuildError
+from imagebuild.errors import BuildError
 from imagebuild.formats.repack import RepackError, with_gzip_payload
+from imagebuild.host.fence.request import Limits
 from imagebuild.plan.steps import (
     CopyFile,
     CopyInTree,
@@ -41,76 +40,50 @@ from imagebuild.recipe.public_keys import MOST_BYTES as _MOST_KEYS_BYTES
 
 
 def apply_edits(
-    tree: Path, edits: tuple[Edit, ...], *, recipe_directory: Path, secrets: Mapping[str, str], epoch: int
+    tree: Path,
+    edits: tuple[Edit, ...],
+    *,
+    recipe_directory: Path,
+    secrets: Mapping[str, str],
+    epoch: int,
+    limits: Limits,
 ) -> None:
-    """Apply all edits in order. Raises BuildError.
+    """Apply all edits in order. Raises BuildError, HostError.
 
-    `secrets`: crypt(5) hashes by the names that the plan uses. `epoch`: the moment that the image shows.
+    `secrets`: crypt(5) hashes by the names that the plan uses. `epoch`: the moment that the image shows. `limits`: of
+    the tree's own programs.
     """
     for edit in edits:
         match edit:
             case GenerateInitrd():
                 configuration = tool_configuration(edit, tree)
-                _in_chroot(tree, configuration, partial(_change, configuration))
-                generate_initrd(tree, edit)
+                _edit(tree, configuration, partial(_change, configuration))
+                generate_initrd(tree, edit, limits)
             case IndexModules():
-                run_depmod(tree, edit.kernel_version)
+                run_depmod(tree, edit.kernel_version, limits)
             case RunScript():
-                run_script(tree, edit, recipe_directory, epoch)
+                run_script(tree, edit, recipe_directory, epoch, limits)
             case AuthorizeKeys():
                 contents = [read_whole(recipe_directory / name, _MOST_KEYS_BYTES) for name in edit.sources]
-                _in_chroot(tree, edit, partial(accounts.authorize_keys, edit, contents))
+                _edit(tree, edit, partial(accounts.authorize_keys, edit, contents))
             case CopyFile() | UnpackPackage():
                 with open_named(recipe_directory / edit.source) as file:  # opened while its path still means something
-                    _in_chroot(tree, edit, partial(_copy_in, edit, file))
+                    _edit(tree, edit, partial(_copy_in, edit, file))
             case WriteSecret():
                 content = secrets[edit.secret].encode()
-                _in_chroot(tree, edit, partial(_write, Path(edit.path), content, edit.mode))
+                _edit(tree, edit, partial(_write, Path(edit.path), content, edit.mode))
             case AddUser() | JoinGroups() | SetPassword():
-                _in_chroot(tree, edit, partial(accounts.apply, edit, secrets))
+                _edit(tree, edit, partial(accounts.apply, edit, secrets))
             case RemoveTraces():
-                _in_chroot(tree, edit, partial(remove_traces, edit))
+                _edit(tree, edit, partial(remove_traces, edit))
             case Remove() | WriteFile() | MakeLink() | MakeDirectory() | CopyInTree() | RepackKernel():
-                _in_chroot(tree, edit, partial(_change, edit))
+                _edit(tree, edit, partial(_change, edit))
             case _:
                 assert_never(edit)
 
 
-def _in_chroot(tree: Path, edit: Edit, action: Callable[[], None]) -> None:
-    """Fork, chroot, edit: the parent keeps its view of the machine. Raises BuildError with what went wrong."""
-    sys.stdout.flush()
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.close(reading)
-        os._exit(_attempt(tree, edit, action, writing))
-    os.close(writing)
-    with os.fdopen(reading, "rb") as answer:
-        said = answer.read()
-    _pid, status = os.waitpid(child, 0)
-    if status != 0:
-        failure = json.loads(said) if said else {"brief": f"{edit.kind} failed", "details": "", "resolution": ""}
-        raise BuildError(failure["brief"], details=failure["details"], resolution=failure["resolution"])
-
-
-def _attempt(tree: Path, edit: Edit, action: Callable[[], None], answer: int) -> int:
-    failure = {"brief": f"{edit.kind} failed", "details": "", "resolution": ""}
-    try:
-        os.chroot(tree)
-        os.chdir("/")
-        action()
-    except ImagebuildError as error:
-        failure = {"brief": error.brief, "details": error.details, "resolution": error.resolution}
-    except OSError as error:
-        what = getattr(edit, "path", edit.kind)
-        failure["brief"] = f"changing {what} in the tree failed: {error.strerror}"
-        failure["details"] = f"{edit.kind}: {error.filename or ''}"
-    except BaseException:
-        failure["details"] = traceback.format_exc()
-    else:
-        return 0
-    os.write(answer, json.dumps(failure).encode())
-    return 1
+def _edit(tree: Path, edit: Edit, action: Callable[[], None]) -> None:
+    in_tree(tree, edit.kind, action, getattr(edit, "path", ""))
 
 
 def _copy_in(edit: CopyFile | UnpackPackage, file: BinaryIO) -> None:

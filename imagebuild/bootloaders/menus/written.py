@@ -1,8 +1,12 @@
-"""The writer's conscience: a menu that GRUB 0.97 would not read back as it was meant is not written."""
+"""The writer's conscience: a menu that GRUB 0.97 would not read back as it was meant is not written.
+
+Nor is one that GRUB 2 would not, where it has to read it, too.
+"""
 
 from __future__ import annotations
 
 from imagebuild.bootloaders.menu import Menu, MenuEntry, write_menu
+from imagebuild.bootloaders.menus import grub2_legacy
 from imagebuild.bootloaders.menus.facts import EverythingThere
 from imagebuild.bootloaders.menus.grub_legacy import interpret, run_alone
 from imagebuild.bootloaders.menus.trace import End, FileName, Run, Trace
@@ -26,6 +30,20 @@ def misread(menu: Menu) -> str:
         if problem := _entry(meant, run_alone(text, _NAME, files, index)):
             return f"entry {index} ({meant.title}): {problem}"
     return ""
+
+
+def misread_by_grub2(menu: Menu) -> str:
+    """As `misread`, for GRUB 2's legacy_configfile: the entry that starts, and the menu around it."""
+    text = write_menu(menu).encode("utf-8", "surrogateescape")
+    partitioned = any("," in (entry.root or "") for entry in menu.entries)
+    trace = grub2_legacy.interpret(text, "hd0,1" if partitioned else "hd0", EverythingThere(partitioned=partitioned))
+    wanted = menu.default if isinstance(menu.default, int) else 0
+    if [entry.title for entry in trace.entries] != [entry.title for entry in menu.entries]:
+        return "GRUB 2 reads its titles otherwise"
+    if trace.default != wanted or trace.timeout_seconds != menu.timeout:
+        return f"GRUB 2 starts entry {trace.default} after {trace.timeout_seconds} seconds"
+    problem = _entry(menu.entries[wanted], trace.runs[0])
+    return f"GRUB 2, entry {wanted}: {problem}" if problem else ""
 
 
 def _head(menu: Menu, trace: Trace) -> str:

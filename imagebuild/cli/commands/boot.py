@@ -8,15 +8,18 @@ import typer
 
 from imagebuild.cli.options import AnyImage, Debug, Memory, PvGrub, boot_settings
 from imagebuild.cli.output import say_text
-from imagebuild.errors import OK
+from imagebuild.errors import OK, UsageError
+from imagebuild.vocabulary import BootMode
 
 
 def boot(
     context: typer.Context,
     image: AnyImage,
-    xen: Annotated[
-        bool, typer.Option("--xen", help="Boot as a Xen PV guest, through PV-GRUB or the stand-in.")
-    ] = False,
+    mode: Annotated[
+        BootMode | None,
+        typer.Option("--mode", help="By its own boot code on a PC (bios, uefi), or as a Xen guest (pv, pvh)."),
+    ] = None,
+    xen: Annotated[bool, typer.Option("--xen", help="The same as --mode pv.")] = False,
     keep: Annotated[bool, typer.Option("--keep", help="Write changes to the image (default: discard them).")] = False,
     pv_grub: PvGrub = None,
     memory: Memory = None,
@@ -24,12 +27,13 @@ def boot(
 ) -> int:
     """Boot an image and use its console. Changes are discarded at the end, unless you give --keep.
 
-    Without --xen, QEMU starts the kernel that the image's menu.lst names. Ctrl-A X ends the machine, and so does
+    Without --mode, QEMU starts the kernel that the image's menu.lst names. Ctrl-A X ends the machine, and so does
     `poweroff` in the guest. The exit code is 0 however the machine ended.
 
     \b
     Examples:
       imagebuild boot out/web/web.raw
+      imagebuild boot out/web/web.raw --mode uefi
       imagebuild boot old-server.qcow2 --xen --memory 1GiB
     """
 
@@ -45,7 +49,10 @@ def boot(
     if pv_grub:
         check_file(pv_grub, "PV-GRUB")
     memory_bytes = boot_settings(None, memory, None).memory_bytes
-    request = BootRequest(image=image, memory_bytes=memory_bytes, xen=xen, keep=keep, pv_grub=pv_grub)
+    if xen and mode not in (None, "pv"):
+        raise UsageError("--xen", f"found --mode {mode} as well; --xen is --mode pv: leave one out")
+    chosen = mode or ("pv" if xen else None)
+    request = BootRequest(image=image, memory_bytes=memory_bytes, mode=chosen, keep=keep, pv_grub=pv_grub)
     with showing(choose_display(sys.stderr)) as display:
 
         def on_start() -> None:

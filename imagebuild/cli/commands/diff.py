@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from imagebuild.cli.options import AsJson, Debug
+from imagebuild.cli.options import AsJson, Debug, duration_seconds
 from imagebuild.cli.output import say_json
 from imagebuild.errors import DIFFERENT, OK
 
@@ -23,6 +23,9 @@ def diff(
         Path | None, typer.Option("--html", metavar="FILE", help="Write the differences as an HTML page.")
     ] = None,
     exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 11 if they differ.")] = False,
+    timeout: Annotated[
+        str | None, typer.Option("--timeout", metavar="TIME", help="Limit of reading both (default: 30min).")
+    ] = None,
     debug: Debug = False,
 ) -> int:
     """Compare two images or output directories: layout, menu, kernels, packages, and every file.
@@ -43,10 +46,11 @@ def diff(
 
     from imagebuild.cli.terminal import say, watching
     from imagebuild.diff.text import lines
-    from imagebuild.operations.diff import DiffRequest, diff_images
+    from imagebuild.operations.diff import TIMEOUT_SECONDS, DiffRequest, diff_images
 
+    seconds = TIMEOUT_SECONDS if timeout is None else duration_seconds(timeout)
     with watching(sys.stderr, transient=True) as progress:
-        difference = diff_images(DiffRequest(a=a, b=b, html=html), progress)
+        difference = diff_images(DiffRequest(a=a, b=b, html=html, timeout_seconds=seconds), progress)
     if as_json:
         say_json(difference.model_dump_json(indent=2))
     else:

@@ -12,6 +12,7 @@ from imagebuild.cli.ec2_options import Arch, Cert, Ec2Cert, Kernel, Key, Loader,
 from imagebuild.cli.options import PV_GRUB_OPTION, AsJson, Debug, Settings
 from imagebuild.cli.output import say_json, say_text
 from imagebuild.errors import OK
+from imagebuild.vocabulary import Ec2BootMode
 
 if TYPE_CHECKING:
     from imagebuild.operations.publish import DryRun
@@ -61,6 +62,10 @@ def publish(
     ask_aws: Annotated[
         bool, typer.Option("--ask-aws", help="Query AWS for AKIs instead of imagebuild's table.")
     ] = False,
+    boot_mode: Annotated[
+        Ec2BootMode | None,
+        typer.Option("--boot-mode", help="For hvm: how EC2 starts it; the report must contain that boot."),
+    ] = None,
     ena: Annotated[bool, typer.Option("--ena", help="For hvm: the kernel has the ENA driver.")] = False,
     volume_type: Annotated[
         str | None, typer.Option("--volume-type", metavar="TYPE", help="For ebs: volume type (default: gp2).")

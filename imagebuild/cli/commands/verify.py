@@ -23,7 +23,7 @@ from imagebuild.cli.options import (
     boot_settings,
     chosen_machines,
 )
-from imagebuild.vocabulary import DEFAULT_LOADER, MACHINES
+from imagebuild.vocabulary import DEFAULT_LOADER
 
 
 def verify(
@@ -52,8 +52,10 @@ def verify(
     """Verify any image that has a /boot/grub/menu.lst, not only imagebuild's own. The image is never written.
 
     static reads it back (sfdisk, fsck, GRUB 0.97's shell, pygrub). qemu boots the kernel that its menu names. xen boots
-    the whole chain through a PV-GRUB; if the menu has a fallback, once more with the default's kernel broken. DIR then
-    holds report.html, report.json, junit.xml, verify.log and the consoles.
+    the whole chain through a PV-GRUB; if the menu has a fallback, once more with the default's kernel broken.
+    bios and uefi start a PC from the boot code in the image, pvh is a Xen PVH guest. Without --with: static, xen, and
+    bios and uefi if the image has boot code for them, else qemu. DIR then holds report.html, report.json, junit.xml,
+    verify.log and the consoles.
 
     \b
     Examples:
@@ -70,7 +72,7 @@ def verify(
 
     request = VerifyRequest(
         image=image,
-        machines=chosen_machines(machines) or MACHINES,
+        machines=chosen_machines(machines) or (),
         boot=boot_settings(timeout, memory, expect),
         output=output,
         loader=loader,

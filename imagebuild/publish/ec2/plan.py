@@ -20,7 +20,7 @@ from imagebuild.publish.ec2.instance_families import Virtualization, who_starts
 from imagebuild.publish.ec2.manifest import MOST_IMAGE_BYTES, check_account, check_prefix
 from imagebuild.publish.ec2.requests import Registration, Store
 from imagebuild.publish.ec2.upload import split_bucket
-from imagebuild.vocabulary import Architecture
+from imagebuild.vocabulary import Architecture, Ec2BootMode, MachineName
 
 Connect = Callable[[str], Clients]
 
@@ -45,6 +45,7 @@ class Publication:
     pv_grub: str | None = None
     loader: str | None = None
     ask_aws: bool = False
+    boot_mode: Ec2BootMode | None = None
     ena: bool = False
     volume_type: str = "gp2"
     bucket: str | None = None
@@ -92,11 +93,20 @@ def plan_publication(
             volume_gib=requests.volume_gib(size_bytes),
             volume_type=publication.volume_type,
             description=publication.description,
+            boot_mode=publication.boot_mode,
             ena=publication.ena,
             mappings=publication.mappings,
             tags=requests.check_tags(publication.tags),
         )
     return PublicationPlan(publication, registrations, tuple(notes))
+
+
+def proving(publication: Publication) -> tuple[MachineName, ...]:
+    """The machines whose boots prove that an HVM image starts as it is registered."""
+    found: dict[Ec2BootMode | None, tuple[MachineName, ...]] = {
+        None: ("bios",), "legacy-bios": ("bios",), "uefi": ("uefi",), "uefi-preferred": ("bios", "uefi"),
+    }  # fmt: skip
+    return found[publication.boot_mode]
 
 
 def default_name(publication: Publication, sha256: str) -> str:
@@ -144,6 +154,8 @@ def _check(publication: Publication, size_bytes: int, sectors: FirstSectors) -> 
     aki.refuse_ramdisk(publication.ramdisk_id)
     if publication.virtualization == "hvm":
         _check_hvm(publication, sectors)
+    elif publication.boot_mode:
+        raise PublishError("a boot mode is for HVM images only", resolution="leave it out, or add --virtualization hvm")
     elif publication.ena:
         raise PublishError("EnaSupport is for HVM images only", resolution="leave --ena out")
     if publication.store == "instance-store":
@@ -153,11 +165,12 @@ def _check(publication: Publication, size_bytes: int, sectors: FirstSectors) -> 
 def _check_hvm(publication: Publication, sectors: FirstSectors) -> None:
     if publication.kernel_id or publication.pv_grub or publication.loader:
         raise PublishError("an HVM image has no AKI", resolution="leave --kernel and the options of the loader out")
-    if reason := sectors.why_not_hvm():
+    machines = proving(publication)
+    if reason := sectors.why_not_hvm(bios="bios" in machines, uefi="uefi" in machines):
         raise PublishError(
             f"the image cannot be registered as HVM: {reason}",
-            details="an HVM instance starts as a PC does, from boot code in the first sector; PV-GRUB needs none",
-            resolution="register it as paravirtual, or install a loader into its master boot record and verify again",
+            details="an HVM instance starts as a PC does, from boot code in the image; PV-GRUB needs none",
+            resolution="build it with boot.modes: [bios, uefi] and verify again, or register it as paravirtual",
         )
 
 

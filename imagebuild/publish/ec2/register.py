@@ -128,6 +128,7 @@ def _differences(image: Any, wanted: Registration) -> list[str]:
         ("architecture", image.get("Architecture"), wanted.architecture),
         ("virtualization", image.get("VirtualizationType"), wanted.virtualization),
         ("kernel", image.get("KernelId"), wanted.kernel_id),
+        ("boot mode", image.get("BootMode"), wanted.boot_mode),
         ("store", image.get("RootDeviceType"), wanted.store),
     ]
     if wanted.store == "ebs":

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from imagebuild.errors import PublishError
 from imagebuild.formats.first_sectors import TableKind
 from imagebuild.publish.ec2.instance_families import Virtualization
-from imagebuild.vocabulary import Architecture
+from imagebuild.vocabulary import Architecture, Ec2BootMode
 
 Store = Literal["ebs", "instance-store"]
 
@@ -45,6 +45,7 @@ class Registration:
     volume_gib: int
     volume_type: str = "gp2"
     description: str = ""
+    boot_mode: Ec2BootMode | None = None
     ena: bool = False
     mappings: tuple[tuple[str, str], ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -112,6 +113,8 @@ def register_request(wanted: Registration) -> dict[str, Any]:
     }
     if wanted.kernel_id:
         request["KernelId"] = wanted.kernel_id
+    if wanted.boot_mode:
+        request["BootMode"] = wanted.boot_mode
     if wanted.ena and wanted.virtualization == "hvm":
         request["EnaSupport"] = True
     mappings = [

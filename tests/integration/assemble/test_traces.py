@@ -8,6 +8,7 @@ import pytest
 
 from imagebuild.assemble.inside.tree_edits import apply_edits
 from imagebuild.formats.machine_traces import TRACES
+from imagebuild.host.fence.request import Limits
 from imagebuild.plan.system_vocabulary import RemoveTraces
 from imagebuild.plan.traces import trace_edits
 from tests.unit.rootfs.test_families import recipe
@@ -24,6 +25,8 @@ TREE = {
     "home/a/.bashrc": b"x", "etc/udev/rules.d/70-persistent-net.rules": b"x", "root/.ssh/authorized_keys": b"key",
 }  # fmt: skip
 
+LIMITS = Limits(seconds=60, memory_bytes=2**30, processes=50)  # nothing of the tree runs here
+
 
 def _tree(folder: Path) -> Path:
     for name, content in TREE.items():
@@ -35,7 +38,7 @@ def _tree(folder: Path) -> Path:
 
 
 def _after(folder: Path, edits: tuple[RemoveTraces, ...]) -> dict[str, bytes]:
-    apply_edits(folder, edits, recipe_directory=folder, secrets={}, epoch=0)
+    apply_edits(folder, edits, recipe_directory=folder, secrets={}, epoch=0, limits=LIMITS)
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 

@@ -251,7 +251,7 @@ def test_the_network_is_lent_when_asked_for(tree: Path, tmp_path: Path) -> None:
         ("echo words\nexit 3", "", "scripts: setup.sh ended with exit code 3", "words"),
         ("kill -9 $$", "", "scripts: setup.sh was ended by signal 9", ""),
         ("echo begun\nsleep 1000 &\nsleep 1000", ", timeout: 6s", "scripts: setup.sh did not end within 6 s", "begun"),
-        ("#!/bin/perl", "", "scripts: setup.sh ended with exit code 126", "the tree has no program /bin/perl"),
+        ("#!/bin/perl", "", "scripts: setup.sh could not be started", "the tree has no program /bin/perl"),
     ],
 )
 def test_a_script_that_fails(content: str, more: str, brief: str, details: str, tree: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from imagebuild.cli.run import run
+from tests.boot_code import for_pcs
 
 pytestmark = pytest.mark.integration
 MIB = 2**20
@@ -108,6 +109,28 @@ def test_the_disk_is_the_image_itself_only_with_keep(
     said = capsys.readouterr().err
     assert "changes are discarded" in said
     assert "the guest writes into the image" in said
+
+
+@pytest.mark.needs("mke2fs", "debugfs", "qemu-system-x86_64", "testhost", "ovmf", "fat-tools")
+def test_a_pc_starts_boot_code_where_there_is_some(
+    image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen: list[list[str]] = []
+
+    def foreground(argv: list[str], environment: dict[str, str] | None = None) -> int:
+        seen.append(argv)
+        return 0
+
+    monkeypatch.setattr("imagebuild.host.command.foreground", foreground)
+    assert run(["boot", str(image), "--mode", "uefi"]) == 6
+    assert "carries no boot code for UEFI" in capsys.readouterr().err
+    for mode in ("bios", "uefi", "pvh"):
+        assert run(["boot", str(for_pcs(tmp_path / "pc.raw")), "--mode", mode]) == 0
+    bios, uefi, pvh = seen
+    assert "graphics=off" in bios
+    assert any("pflash" in word for word in uefi)
+    assert "qemu64,+svm,+npt" in pvh
+    assert run(["boot", str(image), "--mode", "bios", "--xen"]) == 2
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -8,11 +8,14 @@ from pathlib import Path
 import pytest
 
 from imagebuild.events import Quiet
+from imagebuild.image.boot_code import claimed_machines
 from imagebuild.image.subject import open_subject
 from imagebuild.report import Check, Outcome
 from imagebuild.testhost import TestHost
+from imagebuild.verify.firmware import own_loader
 from imagebuild.verify.static import CHECKS, findings, run_static
 from imagebuild.verify.view import View
+from tests.boot_code import for_pcs
 from tests.images import Filesystem, changed, make_image, make_partitioned, root_only, run, separate_boot, tree
 from tests.sabotage import (
     GOOD,
@@ -113,3 +116,13 @@ def test_hostile_names_are_escaped(tmp_path: Path, test_host: TestHost) -> None:
     checks = _all_checks(tmp_path / "image.raw", test_host, tmp_path)
     assert [check.detail for check in checks if not check.detail.isprintable()] == []
     assert any(check.outcome is Outcome.FAILED for check in checks)
+
+
+def test_an_image_says_by_itself_what_it_is_to_start_on(tmp_path: Path, test_host: TestHost) -> None:
+    claims = {}
+    for name, make in (("plain", make_image), ("pc", for_pcs)):
+        make(tmp_path / name)
+        with open_subject(tmp_path / name, test_host.tools, tmp_path) as subject:
+            claims[name] = claimed_machines(subject)
+            assert {own_loader(subject, "bios") is None, own_loader(subject, "uefi") is None} == {name == "plain"}
+    assert claims == {"plain": ("static", "qemu", "xen"), "pc": ("static", "xen", "bios", "uefi")}

@@ -94,7 +94,7 @@ def verify_image(request: Request, *, cache: Cache, progress: Progress) -> Verif
         path=str(request.image), sha256=hashlib.sha256(content).hexdigest(), size_bytes=len(content), real_bytes=4096
     )
     checks, boots = [], []
-    for machine in request.machines:
+    for machine in request.machines or ("static", "qemu", "xen"):
         with stage(progress, f"verify: {machine}"):
             if wanted == "slow":
                 wait_for_a_signal(progress)

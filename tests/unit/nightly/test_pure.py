@@ -168,7 +168,9 @@ def test_jobs_and_resources() -> None:
     ]  # fmt: skip
     names = ("mmdebstrap", "namespace", "parted", "e2fsprogs", "disk-tools", "cache", "qemu", "guestfs")
     found = [Capability(name, "ok", "tried") for name in names]
-    assert offered(found, 3) == {"build": 3, "guestfs": 3, "qemu": 3, "xen": 3}
+    boots = dict.fromkeys(("qemu", "xen", "pvh", "bios"), 3)
+    assert offered(found, 3) == {"build": 3, "guestfs": 3, **boots}
+    assert "uefi" in offered([*found, *(Capability(name, "ok", "tried") for name in ("ovmf", "fat-tools"))], 1)
     assert "kvm" in offered([*found, Capability("acceleration", "ok", "tried")], 1)
     with pytest.raises(HostError, match="namespace"):
         offered([Capability("namespace", "lacking", "tried: no"), *(f for f in found if f.name != "namespace")], 1)

@@ -16,10 +16,12 @@ from imagebuild.plan.planner import make_plan
 from imagebuild.plan.steps import Edit, FinishingEdit, Plan, TreeEdit, WriteFile
 from imagebuild.recipe.model import Recipe
 from tests.unit.plan.test_any_recipe import plan_or_refusal, tree
+from tests.unit.plan.test_modes import code
 from tests.unit.plan.test_volume_groups import DATA, ROOT
 
 DISK = {
     "layout": "hd00",
+    "table": "gpt",
     "size": "8GiB",
     "partitions": [
         {"mount": "/boot", "size": "200MiB", "filesystem": "ext3"},
@@ -29,7 +31,9 @@ DISK = {
     ],
     "volume_groups": {"vg0": [{**ROOT, "filesystem": "xfs"}, {**DATA, "filesystem": "btrfs"}]},
 }
-RECIPE = Recipe.model_validate({"name": "phases", "rootfs": {"tar": "tree.tar"}, "disk": DISK})
+RECIPE = Recipe.model_validate(
+    {"name": "phases", "rootfs": {"tar": "tree.tar"}, "disk": DISK, "boot": {"modes": ["bios", "uefi"]}}
+)
 
 
 def kinds(union: Any) -> set[type]:
@@ -39,7 +43,7 @@ def kinds(union: Any) -> set[type]:
 
 
 def test_the_phases_are_the_plan_s_steps_in_their_order() -> None:
-    plan = make_plan(RECIPE, tree(300))
+    plan = make_plan(RECIPE, tree(300), code())
     phases = plan.phases
     assert {type(step) for step in plan.disk} == kinds(DiskStep)
     parted = [*phases.blank, *phases.populate, *phases.appliance, *phases.identities]

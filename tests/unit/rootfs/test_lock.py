@@ -14,7 +14,7 @@ from imagebuild.recipe.load import LoadedRecipe, load_recipe
 from imagebuild.recipe.lock import PackageLock, lock_path
 from imagebuild.rootfs import tree as rootfs
 from imagebuild.rootfs.debian import argv as debian_argv
-from imagebuild.rootfs.lock import check_packages, explain_failure, lock_of, pins, with_lock
+from imagebuild.rootfs.lock import check_packages, explain_failure, lock_of, locked_sources, pins, with_lock
 from imagebuild.rootfs.packages import Package, Packages, installed_packages
 
 RECIPE = """\
@@ -190,3 +190,17 @@ def test_sizes_come_from_the_archives_index() -> None:
     index = "Package: bash\nVersion: 1\nArchitecture: amd64\nSHA256: aa\nSize: 42\n"
     assert installed_packages(status, index)[0].size_bytes == 42
     assert installed_packages(status)[0].size_bytes is None
+
+
+def test_a_lock_names_the_archives_too(tmp_path: Path) -> None:
+    """apt's sources stand in the tree: on another machine they are the lock's, unless the recipe names a mirror."""
+    locked = (
+        "deb http://deb.debian.org/debian bookworm main",
+        "deb http://deb.debian.org/debian bookworm-updates main",
+    )
+    lock = lock_of(recipe(tmp_path), PACKAGES, MOMENT, content_sha256=None, apt_sources=locked)
+    assert locked_sources(lock, ("deb http://mirror.example/debian bookworm main",)) == locked
+    own = tuple(line.replace("//", "//user:secret@") for line in locked)
+    assert locked_sources(lock, own) == own
+    silent = lock_of(recipe(tmp_path), PACKAGES, MOMENT, content_sha256=None, apt_sources=())
+    assert locked_sources(silent, own) == own

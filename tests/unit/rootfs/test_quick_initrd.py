@@ -53,12 +53,13 @@ def test_a_folder_is_made_only_where_there_is_none(folder: Path) -> None:
 
 def test_nothing_is_left_in_the_tree(tmp_path: Path) -> None:
     hooks = tmp_path / "usr/share/initramfs-tools/conf-hooks.d"
-    with quick_initrd.fewer_processes(tmp_path):
-        assert not hooks.exists()
+    assert quick_initrd.lend(tmp_path) is None
     hooks.mkdir(parents=True)
     before = hooks.stat().st_mtime_ns
-    with quick_initrd.fewer_processes(tmp_path):
-        assert [path.name for path in hooks.iterdir()] == ["imagebuild"]
+    lent = quick_initrd.lend(tmp_path)
+    assert [path.name for path in hooks.iterdir()] == ["imagebuild"]
+    assert lent is not None
+    quick_initrd.take_back(tmp_path, lent)
     assert not list(hooks.iterdir())
     assert hooks.stat().st_mtime_ns == before
 

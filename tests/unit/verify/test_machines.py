@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import tarfile
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from imagebuild.host.cache import Cache
 from imagebuild.report import Loader
+from imagebuild.verify.guests import PVH
 from imagebuild.verify.loaders import GuestLoader
 from imagebuild.verify.machine import untouched_disk
 from imagebuild.verify.qemu import QemuBoot, disk_driver, why_not
@@ -83,3 +85,15 @@ def test_a_state_fits_one_machine_and_one_test_host(tmp_path: Path) -> None:
     digests = {digest(2**30, "/a/one"), digest(2**31, "/a/one"), digest(2**30, "/a/two")}
     assert len(digests) == 3
     assert digest(2**30, "/a/one") == digest(2**30, "/b/one")
+
+
+def test_a_pvh_guest_has_its_own_processor_and_configuration(tmp_path: Path) -> None:
+    """It is always emulated: TCG has nested paging on every machine."""
+    for accelerator in ("tcg", "kvm"):
+        arguments = machine_arguments(accelerator, 2**30, PVH)
+        assert "qemu64,+svm,+npt" in arguments
+        assert "tcg,thread=multi" in arguments
+    task = dataclasses.replace(xen_boot(tmp_path, ""), guest=PVH)
+    assert 'type="pvh"' in guest_configuration(task).splitlines()
+    assert "tsc_mode" not in guest_configuration(task)
+    assert task.console_log == "console-pvh.log"

@@ -33,7 +33,10 @@ def _run(job: FinishJob) -> None:
     frame.mkdir()
     make_frame(frame, catalogue, job.edits, partial(_read, job))
     before = Listing(frame)
-    apply_edits(frame, job.edits, recipe_directory=job.recipe_directory, secrets=job.secrets, epoch=job.epoch)
+    apply_edits(
+        frame, job.edits,
+        recipe_directory=job.recipe_directory, secrets=job.secrets, epoch=job.epoch, limits=job.limits,
+    )  # fmt: skip
     after = Listing(frame)
     changes = between(before.states, after.states)
     before.close()

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from imagebuild.report import Check, ImageFacts, Outcome, Report, Verdict
+from imagebuild.report import Boot, BootEnd, Check, ImageFacts, Loader, Outcome, Report, Verdict
+from imagebuild.vocabulary import MachineName
 from tests.integration.publish.ec2.strict_front import Front
 from tests.unit.publish.ec2.keypairs import Pair, make_pair
 
@@ -115,7 +116,16 @@ def mbr(sectors: int, *, code: bytes = b"", flag: int = 0) -> bytes:
     return code.ljust(446, b"\0") + entry + bytes(48) + b"\x55\xaa"
 
 
-def write_report(image: Path, verdict: Verdict = Verdict.PASSED, sha256: str | None = None) -> None:
+def booted(machine: MachineName) -> Boot:
+    return Boot(
+        machine=machine, end=BootEnd.REACHED, milestones=(), console=f"console-{machine}.log",
+        loader=Loader(kind="own", version="GRUB 2"), seconds=1,
+    )  # fmt: skip
+
+
+def write_report(
+    image: Path, verdict: Verdict = Verdict.PASSED, sha256: str | None = None, boots: Sequence[MachineName] = ()
+) -> None:
     found = image.stat()
     outcome = Outcome.PASSED if verdict is Verdict.PASSED else Outcome.FAILED
     report = Report(
@@ -128,6 +138,7 @@ def write_report(image: Path, verdict: Verdict = Verdict.PASSED, sha256: str | N
             real_bytes=found.st_blocks * 512,
         ),
         checks=(Check(machine="static", name="menu", outcome=outcome, detail="for the tests"),),
+        boots=tuple(map(booted, boots)),
     )
     (image.parent / "report.json").write_text(report.model_dump_json())
 

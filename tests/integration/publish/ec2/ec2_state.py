@@ -295,8 +295,12 @@ def _check_kernel(region: str, fields: dict[str, str]) -> None:
             raise Refusal("InvalidParameterCombination", f"{loader} and {architecture}")
         if "EnaSupport" in fields or "SriovNetSupport" in fields:
             raise Refusal("InvalidParameterCombination", "enhanced networking is for HVM")
+        if "BootMode" in fields:
+            raise Refusal("InvalidParameterCombination", "a boot mode is for HVM")
     elif kernel:
         raise Refusal("InvalidParameterCombination", "an HVM image with a kernel id")
+    if fields.get("BootMode", "uefi") not in ("legacy-bios", "uefi", "uefi-preferred"):
+        raise Refusal("InvalidParameterValue", f"BootMode {fields['BootMode']}")
 
 
 def _check_bundle(location: str, fields: dict[str, str], request: Any, forward: Forward) -> None:
@@ -339,6 +343,7 @@ def _image_item(image: Image) -> str:
         "description": image["Description"],
         "architecture": image["Architecture"],
         "virtualizationType": image["VirtualizationType"],
+        "bootMode": image["BootMode"],
         "kernelId": image["KernelId"],
         "rootDeviceType": "ebs" if ebs else "instance-store",
         "rootDeviceName": image["RootDeviceName"],

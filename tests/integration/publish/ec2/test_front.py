@@ -60,6 +60,11 @@ REFUSED: dict[str, tuple[str, Callable[[str], None]]] = {
     "an i386 kernel": ("pv-grub-hd0_1.05-i386.gz and x86_64", lambda _: register(KernelId="aki-04206613")),
     "a ramdisk": ("a ramdisk", lambda _: register(RamdiskId="ari-12345678")),
     "enhanced networking": ("for HVM", lambda _: register(EnaSupport=True)),
+    "a boot mode of a PV image": ("for HVM", lambda _: register(BootMode="uefi")),
+    "no such boot mode": (
+        "BootMode bios",
+        lambda _: register(VirtualizationType="hvm", KernelId=None, BootMode="bios"),
+    ),
     "hvm with a kernel": ("HVM image with a kernel", lambda _: register(VirtualizationType="hvm")),
     "the root not mapped": ("root device is not mapped", lambda _: register(RootDeviceName="/dev/sda")),
     "unfinished snapshot": (

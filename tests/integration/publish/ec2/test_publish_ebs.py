@@ -128,6 +128,33 @@ def test_hvm_only_where_it_can_boot(front: Front, imagebuild: Imagebuild, hd0: P
     assert "every family but C1, M1, M2, T1" in ended.err
 
 
+def test_a_boot_mode_is_registered_where_the_report_holds_that_boot(
+    front: Front, imagebuild: Imagebuild, hd00: Path
+) -> None:
+    words = ("--region", "us-east-1", "--virtualization", "hvm", "--boot-mode", "uefi-preferred")
+    data = bytearray(hd00.read_bytes())
+    data[0:3], data[446] = b"\xeb\x63\x90", 0x80
+    hd00.write_bytes(data)
+    write_report(hd00, boots=("bios", "uefi"))
+    ended = imagebuild("publish", hd00, *words)
+    assert (ended.code, "no EFI system partition" in ended.err) == (7, True)
+    data[446 + 16 : 446 + 32] = bytes([0, 0, 0, 0, 0xEF, 0, 0, 0]) + (4096).to_bytes(4, "little") * 2
+    hd00.write_bytes(data)
+    write_report(hd00, boots=("bios",))
+    ended = imagebuild("publish", hd00, *words)
+    assert (ended.code, "has no boot by uefi" in ended.err) == (7, True)
+    assert front.changes() == []
+    write_report(hd00, boots=("bios", "uefi"))
+    ended = imagebuild("publish", hd00, *words)
+    assert ended.code == 0, ended.err
+    (image,) = front.account.images["us-east-1"].values()
+    assert (image["VirtualizationType"], image["BootMode"]) == ("hvm", "uefi-preferred")
+    again = imagebuild("publish", hd00, *words)
+    assert "nothing to do" in again.out
+    other = imagebuild("publish", hd00, *words[:-1], "legacy-bios")
+    assert (other.code, "boot mode: uefi-preferred there, legacy-bios here" in other.err) == (7, True)
+
+
 def test_the_recipes_section(front: Front, imagebuild: Imagebuild, hd0: Path, tmp_path: Path) -> None:
     recipe = tmp_path / "web.yaml"
     recipe.write_text(

@@ -137,6 +137,10 @@ def test_first_sectors() -> None:
     unflagged = read_first_sectors(mbr((0, 0x83, 63, 1000), code=b"\xeb\x63\x90"), size)
     assert "flagged" in str(unflagged.why_not_hvm())
     assert read_first_sectors(mbr((0x80, 0x83, 63, 1000), code=b"\xeb\x63\x90"), size).why_not_hvm() is None
+    efi = read_first_sectors(mbr((0, 0x83, 63, 1000), (0, 0xEF, 1100, 100)), size)
+    assert efi.esp
+    assert efi.why_not_hvm(bios=False, uefi=True) is None
+    assert "no EFI system partition" in str(plain.why_not_hvm(bios=False, uefi=True))
     # a boot sector of FAT: code where the entries would be
     assert read_first_sectors(mbr((0x41, 0x83, 99999999, 1), code=b"\xeb\x3c"), size).table == "none"
     gpt = mbr((0, 0xEE, 1, 2047)) + b"EFI PART" + bytes(504)
