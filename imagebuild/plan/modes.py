@@ -91,7 +91,7 @@ def _check_places(recipe: Recipe, disk: DiskModel) -> None:
             )
     if sum(area.role == "bios-boot" for area in disk.partitions) > 1 or len(_of(disk, "esp")) > 1:
         raise PlanError(
-            "disk.partitions", "one esp and one bios-boot partition at the most", resolution="leave one out"
+            "disk.partitions", "one esp and one bios-boot partition at most", resolution="leave one out"
         )
     if _of(disk, "bios-boot") and disk.spec.table != "gpt":
         raise PlanError(

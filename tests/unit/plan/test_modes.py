@@ -128,7 +128,7 @@ def test_no_mode_changes_nothing() -> None:
         ({"disk": disk(partitions=[{"type": "esp", "size": "40MiB"}, *PARTITIONS])}, "the first partition"),
         ({"disk": disk(partitions=[*PARTITIONS, {"type": "bios-boot", "size": "1MiB"}])}, "belongs to a GPT"),
         ({"disk": disk(partitions=[*PARTITIONS, {"type": "esp", "size": "20MiB"}])}, "vfat needs at least 34 MiB"),
-        ({"disk": disk(partitions=[*PARTITIONS, *[{"type": "esp", "size": "40MiB"}] * 2])}, "at the most"),
+        ({"disk": disk(partitions=[*PARTITIONS, *[{"type": "esp", "size": "40MiB"}] * 2])}, "at most"),
         ({"disk": disk(partitions=[{"mount": "/", "size": "rest", "filesystem": "vfat"}])}, "FAT"),
     ],
 )
