@@ -37,7 +37,7 @@ def diff(
 
     \b
     Examples:
-      imagebuild diff out/web@-1 out/web      # the result before this one; @12: after run 12
+      imagebuild diff out/web@-1 out/web   # the result before; @12: after run 12
       imagebuild diff old.raw new.raw --html difference.html
       imagebuild diff old.raw new.raw --json | jq '.packages'
     """

@@ -42,7 +42,7 @@ def doctor(
     Examples:
       imagebuild doctor
       imagebuild doctor --prepare
-      imagebuild doctor --packages            # the command for apt; --install runs it
+      imagebuild doctor --packages   # the apt command; --install runs it
       imagebuild doctor --json | jq '.capabilities[] | {name, state}'
     """
 
