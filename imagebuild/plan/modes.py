@@ -90,9 +90,7 @@ def _check_places(recipe: Recipe, disk: DiskModel) -> None:
                 resolution="put it last",
             )
     if sum(area.role == "bios-boot" for area in disk.partitions) > 1 or len(_of(disk, "esp")) > 1:
-        raise PlanError(
-            "disk.partitions", "one esp and one bios-boot partition at most", resolution="leave one out"
-        )
+        raise PlanError("disk.partitions", "one esp and one bios-boot partition at most", resolution="leave one out")
     if _of(disk, "bios-boot") and disk.spec.table != "gpt":
         raise PlanError(
             f"{_of(disk, 'bios-boot')[0].key}.type",
