@@ -84,6 +84,6 @@ def _content(file: CodeFile, directory: Path | None) -> bytes:
     if hashlib.sha256(content).hexdigest() != file.sha256:
         raise BuildError(
             f"{file.name} of {file.package} is not the file that was planned with",
-            resolution="build again: the cache was filled again meanwhile",
+            resolution="build again: the cache changed meanwhile",
         )
     return content

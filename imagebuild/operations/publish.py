@@ -166,7 +166,7 @@ def _check_pc_boots(report: Report, path: Path, publication: Publication, progre
     elif missing:
         raise PublishError(
             f"boot mode {publication.boot_mode}: the report {path} has no boot by {' and '.join(missing)}",
-            resolution=f"run: imagebuild verify IMAGE --with static,{','.join(missing)} (or give --unverified)",
+            resolution=f"run: imagebuild verify IMAGE --with static,{','.join(missing)} (or publish it with --unverified)",
         )
 
 

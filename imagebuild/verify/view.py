@@ -105,7 +105,7 @@ def initrd_facts(content: bytes) -> InitrdFacts | InitrdError:
             _known_initrds[key] = error
     found = _known_initrds[key]
     if isinstance(found, InitrdLimitError):
-        raise VerifyError(f"an initrd of the image cannot be checked: {found}")
+        raise VerifyError(f"an initrd of the image cannot be read: {found}")
     return found
 
 
