@@ -7,7 +7,7 @@ CI ?= true
 # Files of tests that run side by side (a boot takes one processor and a GiB), the long ones, in tests/boot, first.
 TEST_JOBS ?= 2
 
-.PHONY: help image test fuzz bench matrix proof hosts container-test check docs setup setup-build format clean
+.PHONY: help image test fuzz bench matrix proof hosts container-test check docs deb setup setup-build format clean
 
 # `make` alone says what there is.
 help:
@@ -21,6 +21,7 @@ help:
 	@echo "make container-test   test the Dockerfile and vagrant/ with real containers (half an hour, root)"
 	@echo "make check    run linters, types, import contracts and unit tests (about a minute)"
 	@echo "make docs     build the documentation as a site: site/index.html"
+	@echo "make deb      make a Debian package of imagebuild for this machine's Python: dist/imagebuild_*.deb"
 	@echo "make setup    install the Debian packages and .venv/ that all of them need"
 	@echo "make format   format the code"
 	@echo "make clean    remove .venv/, $(OUTPUT)/ and the tools' caches"
@@ -64,6 +65,9 @@ check: setup
 docs: setup
 	.venv/bin/python -m imagebuild.cli.manual docs
 	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict --quiet
+
+deb: setup-build
+	.venv/bin/python tools/deb.py
 
 proof: setup
 	.venv/bin/python -m tools.proof.menus

@@ -120,6 +120,36 @@ class ImageFacts(_Data):
     real_bytes: int
 
 
+class PackageUpdate(_Data):
+    """One package in another version than before. `before` empty: added, `after` empty: removed.
+
+    `releases`: the code names of the archive's releases that hold the new one (bookworm-security); empty: not known.
+    """
+
+    name: str
+    before: str
+    after: str
+    releases: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        where = f" ({', '.join(self.releases)})" if self.releases else ""
+        return f"{self.name} {self.before or 'added'} → {self.after or 'removed'}{where}"
+
+
+class PackageNews(_Data):
+    """How new an image's packages are. `as_of`: the archive's state that they are of (ISO 8601, UTC; empty: unknown).
+
+    `asked`: the archive was asked for updates in this run; `because`: why it did not answer, then `as_of` is older.
+    `updated`: what is in another version than in the image that was there before.
+    """
+
+    as_of: str = ""
+    count: int = 0
+    asked: bool = False
+    because: str = ""
+    updated: tuple[PackageUpdate, ...] = ()
+
+
 class Report(_Data):
     """`unverified_because`: why less than a boot was proven; empty where the verdict is passed or failed. `remedy`: the
     command that may prove more; empty where there is none.
@@ -130,6 +160,8 @@ class Report(_Data):
     `build_seconds`: the stages that made the image, without those of its verification (0: not built, or not known).
 
     `cached`: the same bytes were judged before, at `verified_at` (ISO 8601, UTC), and that verdict stands.
+
+    `packages`: how new they are; None: not built here.
     """
 
     name: str
@@ -149,6 +181,7 @@ class Report(_Data):
     build_seconds: float = 0.0
     cached: bool = False
     verified_at: str = ""
+    packages: PackageNews | None = None
 
     @property
     def booted(self) -> bool:

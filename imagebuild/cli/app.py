@@ -25,6 +25,7 @@ from imagebuild.cli.commands.lock import lock
 from imagebuild.cli.commands.nightly import nightly
 from imagebuild.cli.commands.plan import plan
 from imagebuild.cli.commands.publish import publish
+from imagebuild.cli.commands.recipe import recipe
 from imagebuild.cli.commands.repair import repair
 from imagebuild.cli.commands.reproduce import reproduce
 from imagebuild.cli.commands.schema import schema
@@ -104,6 +105,7 @@ _VERBS: tuple[tuple[Callable[..., int], str], ...] = (
     (bundle, "Make an EC2 bundle (instance store) of an image."),
     (unbundle, "Extract the image from an EC2 bundle."),
     (publish, "Upload an image to EC2 and register it as an AMI."),
+    (recipe, "Write one of imagebuild's own recipes into a directory."),
     (init, "Write a commented starter recipe."),
     (diff, "Compare two images or output directories."),
     (boot, "Boot an image and use its console."),

@@ -10,7 +10,7 @@ from imagebuild.cli.terminal import Segment
 from imagebuild.errors import OK, Interrupted
 from imagebuild.formats.text import duration, moment, size
 from imagebuild.operations.build import BuildResult
-from imagebuild.report import VERDICT_WORDS, Boot, BootEnd, Check, Outcome, Report, Verdict
+from imagebuild.report import VERDICT_WORDS, Boot, BootEnd, Check, Outcome, PackageNews, Report, Verdict
 from imagebuild.vocabulary import GENUINE
 
 Line = Sequence[Segment]
@@ -48,6 +48,27 @@ def unchanged(report: Report, folder: Path, seconds: float) -> list[Line]:
         (", unchanged: same inputs, and the image still has the verified sha256 (--force builds again)", ""),
     ]
     return [[], head, *([(f"  {word:<8}", "dim"), (text, "")] for word, text in rows)]
+
+
+_SHOWN_UPDATES = 12
+
+
+def packages(news: PackageNews) -> list[Line]:
+    """How new the packages are; amber where the archive was asked and did not answer."""
+    lines: list[Line] = [[(f"  {'packages':<8}", "dim"), (f" {packages_text(news)}", "")]]
+    lines += [[(f"           {update}", "")] for update in news.updated[:_SHOWN_UPDATES]]
+    if len(news.updated) > _SHOWN_UPDATES:
+        lines.append([(f"           and {len(news.updated) - _SHOWN_UPDATES} more", "dim")])
+    if news.because:
+        lines.append([(f"  the archive could not be asked for updates: {news.because}", "yellow")])
+    return lines
+
+
+def packages_text(news: PackageNews) -> str:
+    """ "127 packages as of 2026-11-29, 1 updated"."""
+    day = f" as of {news.as_of[:10]}" if news.as_of else ""
+    updated = f", {len(news.updated)} updated" if news.updated else ", none updated" if news.asked else ""
+    return f"{news.count} packages{day}" + ("" if news.because else updated)
 
 
 def _checks(checks: Sequence[Check]) -> list[Line]:

@@ -11,6 +11,7 @@ lifeline.py      ends a process with the imagebuild that started it
 no_sync.py       leaves out every sync
 acceleration.py  what QEMU can really use here: tried, not assumed
 capabilities.py  what this machine can do, for `doctor` and the tests
+packages.py      what this machine's distribution calls the packages that imagebuild needs
 apt_sources.py   where this machine gets its Debian packages
 memory.py        how much memory there is to give
 ovmf.py          the UEFI firmware for QEMU

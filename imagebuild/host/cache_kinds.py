@@ -12,6 +12,7 @@ from typing import Literal
 Kind = Literal[
     "acceleration",
     "appliance",
+    "archives",
     "bundles",
     "dom0-state",
     "essentials",
@@ -25,7 +26,7 @@ Kind = Literal[
     "verdicts",
 ]
 """Kinds whose entries are directories, each under its digest."""
-FileKind = Literal["publish", "stamps", "supermin"]
+FileKind = Literal["package-sets", "publish", "stamps", "supermin"]
 """Kinds that only save time: small files, and what libguestfs keeps for itself."""
 
 
@@ -45,6 +46,7 @@ MOST_STAMPS = 1000  # some 200 bytes each; nothing says that an image is gone
 KINDS: Mapping[Kind | FileKind, CacheKind] = {
     "acceleration": CacheKind("whether KVM works", "this boot of the machine, QEMU's version, the user"),
     "appliance": CacheKind("filesystems that the appliance can make", "this machine's kernels, modules and appliance"),
+    "archives": CacheKind("apt's lists of what archives offer", "sources, architecture"),
     "bundles": CacheKind("unfinished EC2 bundles", "the image's sha256, account, name, machine, public keys"),
     "dom0-state": CacheKind("a booted dom0", "the machine's arguments, the test host, QEMU's version"),
     "essentials": CacheKind(
@@ -56,6 +58,7 @@ KINDS: Mapping[Kind | FileKind, CacheKind] = {
         limit=f"{MOST_FILESYSTEMS_BYTES // 2**30} GiB",
     ),
     "kernels": CacheKind("facts about kernels beside recipes", "the files' names and sha256"),
+    "package-sets": CacheKind("which packages an update found", "where the tree comes from"),
     "packages": CacheKind("packages' files", "their names and sha256"),
     "publish": CacheKind("progress of interrupted uploads", "the snapshot's id"),
     "pv-grub": CacheKind("genuine PV-GRUB", "none: you put it there"),

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shlex
 import shutil
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,13 +54,31 @@ class Drive:
     name: str | None = None
 
 
+def binding_remedy(prefix: Path | None = None) -> str:
+    """What to do where guestfs cannot be imported. It comes with the distribution, for the distribution's Python: a
+    virtual environment sees it only when it was made so (venv, --system-site-packages). `prefix`: the environment's.
+    """
+    prefix = prefix or Path(sys.prefix)
+    try:
+        settings = (prefix / "pyvenv.cfg").read_text(encoding="utf-8")
+    except OSError:
+        return _NEEDS
+    if re.search(r"^include-system-site-packages\s*=\s*true\s*$", settings, re.MULTILINE | re.IGNORECASE):
+        return _NEEDS
+    return (
+        f"{_NEEDS}; and let this virtual environment see them: set include-system-site-packages = true in "
+        f"{prefix}/pyvenv.cfg, or make it again with /usr/bin/python3 -m venv --system-site-packages (pipx: "
+        "--system-site-packages)"
+    )
+
+
 def load_binding() -> Any:
     """The module guestfs. Raises HostError where the distribution's package is missing."""
     try:
         import guestfs
     except ImportError as error:
         raise HostError(
-            "guestfs, libguestfs' Python binding, cannot be imported", details=str(error), resolution=_NEEDS
+            "guestfs, libguestfs' Python binding, cannot be imported", details=str(error), resolution=binding_remedy()
         ) from error
     return guestfs
 

@@ -22,7 +22,8 @@ def file_name(number: int) -> str:
 def read_nights(store: Store, most: int = KEPT) -> tuple[list[Night], list[str]]:
     """The last nights, the oldest first; and a note for each that cannot be read (it stays where it is)."""
     nights, notes = [], []
-    for name in [name for name in store.names(FOLDER) if name.endswith(".json")][-most:]:
+    # what lies deeper are the results of earlier nights (earlier_results.py)
+    for name in [name for name in store.names(FOLDER) if name.endswith(".json") and name.count("/") == 1][-most:]:
         try:
             nights.append(Night.model_validate_json(store.read(name) or b""))
         except ValidationError:

@@ -11,34 +11,52 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from imagebuild.errors import UsageError
+from imagebuild.errors import RecipeError, UsageError
 from imagebuild.host.digest import file_sha256
 from imagebuild.plan.accounts import passwords
 from imagebuild.recipe.files import FILE_KEYS, FOLDER_KEYS
 from imagebuild.recipe.load import LoadedRecipe
+from imagebuild.recipe.public_keys import is_written_out
+from imagebuild.recipe.yaml_source import read_yaml
 
 # A password's hash takes part in the digest (a changed one is a changed image), but never travels.
 _SECRET_KEYS = ("system.root_password.file", "system.users.*.password.file")
 
 
-def recipes_in(paths: Sequence[Path]) -> list[Path]:
-    """Files as they are, directories as the *.yaml in them. Raises UsageError for a directory without any."""
+def recipes_in(paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:
+    """Files as they are, directories as the *.yaml in them; and the files that were passed over.
+
+    Passed over is what other recipes include and no image comes from: _NAME.yaml, and a file without a name of its own.
+    Raises UsageError for a directory without any recipe.
+    """
     found: list[Path] = []
+    passed_over: list[Path] = []
     for path in paths:
-        if path.is_dir():
-            inside = sorted(path.glob("*.yaml"))
-            if not inside:
-                raise UsageError(str(path), "found no *.yaml in this directory: name another")
-            found += inside
-        else:
+        if not path.is_dir():
             found.append(path)  # one that is not there is a broken recipe of this night; the others go on
-    return found
+            continue
+        inside = sorted(path.glob("*.yaml"))
+        parts = [each for each in inside if each.name.startswith("_") or _has_no_name(each)]
+        if len(parts) == len(inside):
+            raise UsageError(str(path), "found no recipe (*.yaml with a name) in this directory: name another")
+        found += [each for each in inside if each not in parts]
+        passed_over += parts
+    return found, passed_over
+
+
+def _has_no_name(path: Path) -> bool:
+    """Whether it can be read and has no key `name` (nor an include that may give it one)."""
+    try:
+        top, _problems = read_yaml(path)
+    except RecipeError:
+        return False  # a recipe that is broken is one that the night tells of
+    return not {"name", "include"} & top.entries.keys()
 
 
 def named_paths(loaded: LoadedRecipe, keys: Sequence[str] = FILE_KEYS + FOLDER_KEYS) -> list[Path]:
     """The files and folders that the recipe's values name."""
     names = [value for key, value in _values(loaded.recipe.model_dump(mode="python")) if key in keys]
-    return [loaded.folder / name for name in names]
+    return [loaded.folder / name for name in names if not is_written_out(name)]
 
 
 def travelling_files(loaded: LoadedRecipe) -> list[Path]:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from imagebuild.operations.jobs import BuildRequest
 from imagebuild.operations.judge import LoaderDemand
 from imagebuild.operations.recipes import parse_settings
-from imagebuild.report import Report, Verdict
+from imagebuild.report import PackageNews, Report, Verdict
 from imagebuild.vocabulary import MachineName
 
 
@@ -36,7 +36,8 @@ class Result(_Data):
     """One recipe in one night. `seconds` counts all attempts; `message` is why it did not pass, or was not built.
 
     `build_seconds` is the build's stages, `boot_seconds` each boot's by machine. `worker` is the machine's name.
-    `inputs_sha256`: of all that the recipe is made from (inputs.py).
+    `inputs_sha256`: of all that the recipe is made from (inputs.py). `packages`: how new they are; `updated` since the
+    last night. `links`: files of the result by what they are (report, image, a console), from the summary's directory.
     """
 
     name: str
@@ -55,6 +56,8 @@ class Result(_Data):
     boot_seconds: dict[str, float] = {}
     plan_digest: str = ""
     inputs_sha256: str = ""
+    packages: PackageNews | None = None
+    links: dict[str, str] = {}
 
 
 class Night(_Data):
@@ -91,8 +94,8 @@ class Limits:
 class Options:
     """What is asked of every recipe. `machines` None: all that each recipe has; empty: no verification.
 
-    `settings`: NAME=VALUE. `program` starts imagebuild; empty: each worker's own. `pv_grub` and `sign_key` are files of
-    the worker.
+    `settings`: NAME=VALUE. `update`: newer packages in the archive are a reason to build. `program` starts imagebuild;
+    empty: each worker's own. `pv_grub` and `sign_key` are files of the worker.
     """
 
     machines: tuple[MachineName, ...] | None = None
@@ -100,6 +103,7 @@ class Options:
     limits: Limits = Limits()
     program: tuple[str, ...] = ()
     locked: bool = False
+    update: bool = False
     pv_grub: Path | None = None
     demand: LoaderDemand = None
     sign_key: Path | None = None
@@ -113,6 +117,7 @@ class Options:
             machines=self.machines or None,
             verify=self.machines != (),
             locked=self.locked,
+            update=self.update,
             pv_grub=self.pv_grub,
             demand=self.demand,
             sign_key=self.sign_key,

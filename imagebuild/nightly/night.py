@@ -2,34 +2,36 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
-import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from imagebuild import __version__
+from imagebuild.artifacts.earlier_results import drop_unreplaced, prune_results, set_aside
 from imagebuild.errors import ImagebuildError, Interrupted, RecipeError
+from imagebuild.formats.text import size
 from imagebuild.host.cache import Cache
-from imagebuild.nightly import history, shared, unchanged
+from imagebuild.nightly import history, reserve, shared, unchanged
 from imagebuild.nightly.engine import run_tasks
+from imagebuild.nightly.extra import require_extra
 from imagebuild.nightly.inputs import inputs_sha256
+from imagebuild.nightly.links import links_of
 from imagebuild.nightly.model import Done, Night, Options, Result, State, Task
 from imagebuild.nightly.needs import needs_of
+from imagebuild.nightly.news import as_it_stands, news_line, since_last_night
 from imagebuild.nightly.store import CURRENT, RESERVED, Store, as_url
 from imagebuild.nightly.summary import Summary, summary_files
 from imagebuild.nightly.unchanged import Current
 from imagebuild.operations.jobs import machines_of
 from imagebuild.operations.recipes import parse_settings, reader
+from imagebuild.operations.updates import ask_archive
 from imagebuild.recipe.load import LoadedRecipe
-from imagebuild.report import Report
+from imagebuild.report import PackageNews, Report
+from imagebuild.rootfs.debian.offer import Archives
 
-# Kept free from the beginning, so that a full disk still has room for the words that say so.
-_RESERVE_BYTES = 4 * 2**20
-_RESERVE = ".reserve.partial"
 _NO_TURN = "not started"
 _STANDING = {
     State.UNCHANGED: "unchanged and still verified: not built",
@@ -45,6 +47,7 @@ Say = Callable[[str, str], None]
 class NightRequest:
     """What the night is asked for. `scheduler` empty: this process does it, `jobs` at once.
 
+    `keep`: of how many nights the results stay (earlier_results.py); None: nothing is set aside, nothing pruned.
     `now` is the clock.
     """
 
@@ -53,6 +56,7 @@ class NightRequest:
     options: Options
     jobs: int
     scheduler: str = ""
+    keep: int | None = None
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
 
@@ -67,11 +71,18 @@ class _Run:
     notes: list[str] = field(default_factory=list)
     results: dict[str, Result] = field(default_factory=dict)
     reports: dict[str, Report] = field(default_factory=dict)
+    archives: Archives = field(default_factory=lambda: Archives(Cache()))
+    news: dict[str, PackageNews] = field(default_factory=dict)
 
     @property
     def direct(self) -> bool:
         """Results go straight into a folder; else they travel through the store."""
         return not self.request.scheduler and "://" not in self.request.output
+
+    @property
+    def directory(self) -> Path | None:
+        """Where results lie as output directories; None: in the store."""
+        return Path(self.request.output) if self.direct else None
 
 
 def run_night(request: NightRequest, say: Say) -> Night:
@@ -80,8 +91,9 @@ def run_night(request: NightRequest, say: Say) -> Night:
     Raises BuildError when another night writes there, HostError for a store or scheduler that cannot be reached.
     Interrupted, the night is kept too: what did not come back is LOST.
     """
+    require_extra(request.output)
     store = Store(as_url(request.output))
-    with store.lock(), _reserve(store):
+    with store.lock(), reserve.held(store):
         run = _begin(request, store, say)
         try:
             _work(run)
@@ -101,6 +113,9 @@ def _begin(request: NightRequest, store: Store, say: Say) -> _Run:
     run = _Run(request, store, nights, night, say, time.monotonic(), notes)
     _note(run, history.clock_note(nights, now))
     if not request.scheduler:
+        entries = Cache().entries()
+        total = size(sum(entry.size_bytes for entry in entries))
+        say("", f"reading the cache for damage: {len(entries)} entries, {total}")
         for line in shared.mend(Cache()):
             _note(run, line)
     return run
@@ -108,6 +123,8 @@ def _begin(request: NightRequest, store: Store, say: Say) -> _Run:
 
 def _work(run: _Run) -> None:
     tasks: list[Task] = []
+    if run.request.options.update:
+        run.say("", "asking the archives for newer packages")
     for path in run.request.recipes:
         if task := _prepare(run, path):
             tasks.append(task)
@@ -135,15 +152,31 @@ def _prepare(run: _Run, path: Path) -> Task | None:
         run.results[name] = Result(
             name=name, recipe=str(path), state=State.LOST, exit_code=Interrupted.exit_code, message=_NO_TURN
         )
+        news = _ask(run, loaded) if options.update else None
         standing = _standing(run, loaded, inputs)
-        if not standing.why_not and standing.report:
-            _unchanged(run, loaded, standing.report, inputs)
+        why_not = standing.why_not or (news_line(news) if news and news.updated else "")
+        if not why_not and standing.report:
+            _unchanged(run, loaded, standing.report, inputs, news)
             return None
-        run.say(name, f"to be built: {standing.why_not}")
-        return _task(run, loaded, inputs)
+        run.say(name, f"to be built: {why_not}")
+        if run.directory and run.request.keep:
+            set_aside(run.directory, name, run.night.number - 1)
+        return _task(run, loaded, inputs, update=news is not None and not news.because)
     except ImagebuildError as error:
         _refused(run, path, error)
         return None
+
+
+def _ask(run: _Run, loaded: LoadedRecipe) -> PackageNews | None:
+    """What the archive has for the recipe; one that does not answer is noted once, and the night goes on."""
+    known = unchanged.published_packages(run.store, loaded.recipe.name, direct=run.direct)
+    news = ask_archive(loaded, known, run.archives)
+    if news:
+        run.news[loaded.recipe.name] = news
+    line = f"{news.because}: the run continues with the packages that it has" if news and news.because else ""
+    if line not in run.notes:
+        _note(run, line)
+    return news
 
 
 def _standing(run: _Run, loaded: LoadedRecipe, inputs: str) -> unchanged.Standing:
@@ -154,7 +187,7 @@ def _standing(run: _Run, loaded: LoadedRecipe, inputs: str) -> unchanged.Standin
     return unchanged.in_store(loaded, run.store, inputs, options, Cache())
 
 
-def _unchanged(run: _Run, loaded: LoadedRecipe, report: Report, inputs: str) -> None:
+def _unchanged(run: _Run, loaded: LoadedRecipe, report: Report, inputs: str, news: PackageNews | None) -> None:
     name, state = loaded.recipe.name, unchanged.state_of(report)
     message = _STANDING[state]
     run.results[name] = Result(
@@ -162,14 +195,15 @@ def _unchanged(run: _Run, loaded: LoadedRecipe, report: Report, inputs: str) -> 
         image=report.image.path, message=message, image_sha256=report.image.sha256,
         size_bytes=report.image.size_bytes, real_bytes=report.image.real_bytes, build_seconds=report.build_seconds,
         boot_seconds={boot.machine: boot.seconds for boot in report.boots if boot.proves == "default"},
-        plan_digest=report.plan_digest or "", inputs_sha256=inputs,
+        plan_digest=report.plan_digest or "", inputs_sha256=inputs, links=_links(run, name, report),
+        packages=as_it_stands(report, news),
     )  # fmt: skip
     run.reports[name] = report
     run.say(name, message)
 
 
-def _task(run: _Run, loaded: LoadedRecipe, inputs: str) -> Task:
-    options, name = run.request.options, loaded.recipe.name
+def _task(run: _Run, loaded: LoadedRecipe, inputs: str, *, update: bool) -> Task:
+    options, name = replace(run.request.options, update=update), loaded.recipe.name
     machines = machines_of(loaded, options.machines)
     task = Task(
         name=name, recipe=str(loaded.path), options=options, output=run.request.output, inputs_sha256=inputs,
@@ -194,20 +228,27 @@ def _refused(run: _Run, path: Path, error: ImagebuildError) -> None:
 
 def _take(run: _Run, task: Task, done: Done) -> None:
     """Publish a result: from here on, and only here, it is what readers see."""
-    result = done.result.model_copy(update={"recipe": run.results[task.name].recipe})
+    packages = since_last_night(done.result.packages, run.news.get(task.name))
+    result = done.result.model_copy(update={"recipe": run.results[task.name].recipe, "packages": packages})
     if done.stored:
         marks = {name: run.store.mark(f"{task.name}/{done.stored}/{name}") for name in done.files}
         assert done.report is not None
         current = Current(stored=done.stored, result=result, report=done.report, files=done.files, marks=marks)
         run.store.write(f"{task.name}/{CURRENT}", current.model_dump_json(indent=1).encode())
         run.store.sweep(task.name, done.stored)
-    run.results[task.name] = result
+    run.results[task.name] = result.model_copy(update={"links": _links(run, task.name, done.report)})
     if done.report:
         run.reports[task.name] = done.report
+    if run.directory and run.request.keep:
+        drop_unreplaced(run.directory, task.name, run.night.number - 1)
     for line in done.notes:
         _note(run, line)
     run.say(task.name, f"{result.state}" + (f": {result.message.splitlines()[0]}" if result.message else ""))
     _keep(run)
+
+
+def _links(run: _Run, name: str, report: Report | None) -> dict[str, str]:
+    return links_of(run.store, name, report, directory=run.directory / name if run.directory else None)
 
 
 def _interrupted(run: _Run) -> None:
@@ -216,8 +257,9 @@ def _interrupted(run: _Run) -> None:
 
 def _end(run: _Run) -> None:
     _note(run, history.jump_note(history.parse(run.night.begun) or run.request.now(), run.request.now(), _seconds(run)))
-    if run.store.folder is not None:
-        (run.store.folder / _RESERVE).unlink(missing_ok=True)
+    if run.directory and run.request.keep:
+        prune_results(run.directory, run.night.number, run.request.keep)
+    reserve.give_up(run.store)
     _keep(run)
 
 
@@ -229,18 +271,10 @@ def _keep(run: _Run) -> None:
     try:
         history.keep(run.store, run.night)
     except OSError as error:
-        if error.errno != errno.ENOSPC or not _give_up_reserve(run):
+        if error.errno != errno.ENOSPC or not reserve.give_up(run.store):
             raise
         _note(run, "the disk filled up during the run: earlier results are unchanged")
         _keep(run)
-
-
-def _give_up_reserve(run: _Run) -> bool:
-    reserve = run.store.folder / _RESERVE if run.store.folder else None
-    if reserve is None or not reserve.exists():
-        return False
-    reserve.unlink()
-    return True
 
 
 def _write_up(run: _Run, texts: Mapping[str, str]) -> None:
@@ -256,17 +290,3 @@ def _note(run: _Run, line: str) -> None:
     if line:
         run.notes.append(line)
         run.say("", line)
-
-
-@contextlib.contextmanager
-def _reserve(store: Store) -> Iterator[None]:
-    if store.folder is None:
-        yield
-        return
-    path = store.folder / _RESERVE
-    try:
-        with path.open("wb") as file:
-            os.posix_fallocate(file.fileno(), 0, _RESERVE_BYTES)
-        yield
-    finally:
-        path.unlink(missing_ok=True)

@@ -15,7 +15,7 @@ from imagebuild.formats.text import pictured
 from imagebuild.nightly import trends
 from imagebuild.nightly.model import Night, State
 from imagebuild.pages.render import delta, duration, size
-from imagebuild.report import VERDICT_WORDS, Verdict
+from imagebuild.report import VERDICT_WORDS, PackageNews, Verdict
 
 _OWN = Path(__file__).with_name("templates")
 _SHARED = Path(pages.__file__).with_name("templates")
@@ -60,6 +60,9 @@ def _verdict(night: Night) -> tuple[str, str]:
         return "unverified", f"{unverified} of {len(night.results)} built and not verified, as requested"
     if night.exit_code == 0 and checked:
         return "unverified", f"{checked} of {len(night.results)} checked and not booted, as requested"
+    silent = sum(bool(result.packages and result.packages.because) for result in night.results)
+    if night.exit_code == 0 and silent:
+        return "unverified", f"{silent} of {len(night.results)}: the archive could not be asked for updates"
     if night.exit_code == 0:
         return "passed", "All passed" if night.results else "No recipes"
     bad = [result for result in night.results if result.exit_code != 0]
@@ -78,9 +81,21 @@ def _environment() -> Environment:
         "duration": duration,
         "delta": delta,
         "line": trends.line,
+        "packages": packages_text,
         "measure": _measure,
     }
     return environment
+
+
+def packages_text(news: PackageNews | None) -> str:
+    """ "127 as of 2026-11-29, 1 updated since the last run"."""
+    if news is None:
+        return ""
+    day = f" as of {news.as_of[:10]}" if news.as_of else ""
+    if news.because:
+        return f"{news.count}{day}; the archive could not be asked for updates"
+    updated = f", {len(news.updated)} updated since the last run" if news.updated else ""
+    return f"{news.count} packages{day}{updated}"
 
 
 def _measure(value: float, unit: str) -> str:

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from imagebuild.errors import HostError
+from imagebuild.errors import HostError, UsageError
 from imagebuild.nightly.lock import hold_file, hold_object
 
 CURRENT = "current.json"
@@ -138,12 +138,18 @@ class Store:
         """Hold the store for one night. Raises BuildError when another night holds it."""
         if self._is_local:
             with self._doors():
-                Path(self._root).mkdir(parents=True, exist_ok=True)
+                self._make_directory()
             with hold_file(Path(self._root) / _LOCK):
                 yield
         else:
             with hold_object(self, _LOCK):
                 yield
+
+    def _make_directory(self) -> None:
+        try:
+            Path(self._root).mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError):
+            raise UsageError(self._root, "found a file; expected a directory, or the name of a new one") from None
 
     @contextlib.contextmanager
     def _doors(self) -> Iterator[None]:

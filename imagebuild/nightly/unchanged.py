@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 
 from imagebuild import __version__
-from imagebuild.artifacts.output_directory import REPORT
+from imagebuild.artifacts.output_directory import PACKAGES, REPORT
 from imagebuild.errors import PlanError
 from imagebuild.host.cache import Cache
 from imagebuild.host.digest import image_sha256
@@ -18,6 +18,7 @@ from imagebuild.nightly.store import CURRENT, Store
 from imagebuild.operations.recipes import final_plan
 from imagebuild.recipe.load import LoadedRecipe
 from imagebuild.report import Report, Verdict
+from imagebuild.rootfs.packages import Packages
 
 
 class Current(BaseModel):
@@ -74,6 +75,16 @@ def state_of(report: Report) -> State:
     if as_asked_for(report):
         return State.NOT_VERIFIED
     return State.CHECKED if report.verdict is Verdict.CHECKED else State.UNCHANGED
+
+
+def published_packages(store: Store, name: str, *, direct: bool) -> Packages | None:
+    """packages.json of what is published; None: nothing is, or it cannot be read."""
+    current = None if direct else read_current(store, name)
+    path = f"{name}/{PACKAGES}" if direct else f"{name}/{current.stored}/{PACKAGES}" if current else ""
+    try:
+        return Packages.model_validate_json(store.read(path) or b"") if path else None
+    except ValidationError:
+        return None
 
 
 def read_current(store: Store, name: str) -> Current | None:

@@ -140,6 +140,7 @@ def _result(job: _Job, ended: Ended, attempts: int, report: Report | None) -> Do
         boot_seconds={boot.machine: boot.seconds for boot in report.boots if boot.proves == "default"},
         plan_digest=report.plan_digest or "",
         inputs_sha256=task.inputs_sha256,
+        packages=report.packages,
     )
     return Done(result, report)
 

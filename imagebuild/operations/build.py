@@ -1,5 +1,6 @@
 """Recipes in, verified images out. Start at `build_job`: one recipe from its output directory's lock to its result.
 
+    update?     ask_archive: other packages make the tree another one      (updates.py)
     unchanged?  still_good: nothing is to be done      (unchanged.py)
     build       toolbox.build: tree, plan, assembly    (image.py)
     verify      toolbox.verify, and what is said of it (judge.py)
@@ -42,7 +43,7 @@ from imagebuild.operations.recipes import placed, reader
 from imagebuild.operations.toolbox import Made, Toolbox
 from imagebuild.operations.unchanged import inputs_digest, still_good
 from imagebuild.pages.junit import junit_text
-from imagebuild.report import Report, Verdict
+from imagebuild.report import PackageNews, Report, Verdict
 from imagebuild.vocabulary import DiskBus
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class BuildResult:
     """One recipe of several. `code` None: not started. `unchanged`: an earlier result stands.
 
     `failure`: why it was not built, or could not be verified. `said`: the last words of a process that built it.
+    `packages`: what the archive said, where it was asked.
     """
 
     name: str
@@ -68,6 +70,7 @@ class BuildResult:
     unchanged: bool = False
     failure: Failure | None = None
     said: str = ""
+    packages: PackageNews | None = None
 
 
 def prepare(request: BuildRequest, toolbox: Toolbox) -> Prepared:
@@ -91,10 +94,11 @@ def build_job(job: Job, request: BuildRequest, toolbox: Toolbox, screen: Screen)
     path = request.output / job.name
     try:
         with open_folder(path, job.name) as folder:
+            news = _ask(job, path, screen) if request.update else None
             if request.verify and not request.force and (earlier := still_good(job, path, request)):
-                return BuildResult(job.name, OK, earlier, time.monotonic() - begin, unchanged=True)
+                return BuildResult(job.name, OK, earlier, time.monotonic() - begin, unchanged=True, packages=news)
             with log_file(folder.log_path("build")) as log:
-                return _logged(job, folder, request, toolbox, screen, log)
+                return _logged(job, folder, request, toolbox, Journal(screen, log), log, news)
     except BrokenPipeError:
         raise
     except BaseException as error:
@@ -102,13 +106,22 @@ def build_job(job: Job, request: BuildRequest, toolbox: Toolbox, screen: Screen)
         return BuildResult(job.name, failure.exit_code, None, time.monotonic() - begin, failure=failure)
 
 
+def _ask(job: Job, folder: Path, screen: Screen) -> PackageNews | None:
+    from imagebuild.operations.updates import ask_archive, packages_in
+    from imagebuild.rootfs.debian.offer import Archives
+
+    with stage(Journal(screen), "archive"):
+        return ask_archive(job.loaded, packages_in(folder), Archives(Cache()))
+
+
 def _logged(
-    job: Job, folder: OutputFolder, request: BuildRequest, toolbox: Toolbox, screen: Screen, log: LogFile
-) -> BuildResult:
+    job: Job, folder: OutputFolder, request: BuildRequest, toolbox: Toolbox, journal: Journal, log: LogFile,
+    news: PackageNews | None,
+) -> BuildResult:  # fmt: skip
     begin = time.monotonic()
     log.line(f"imagebuild {__version__}: build {job.loaded.path}")
     try:
-        report, error = _make(job, folder, request, toolbox, Journal(screen, log))
+        report, error = _make(job, folder, request, toolbox, journal, news)
     except BrokenPipeError:
         raise
     except BaseException as broken:
@@ -120,13 +133,15 @@ def _logged(
         log.last_lines(why.logged(debug=request.debug))
     log.line(f"verdict: {report.verdict}")
     code = exit_code(report, error)
-    return BuildResult(job.name, code, report, time.monotonic() - begin, failure=why)
+    return BuildResult(job.name, code, report, time.monotonic() - begin, failure=why, packages=report.packages)
 
 
 def _make(
-    job: Job, folder: OutputFolder, request: BuildRequest, toolbox: Toolbox, journal: Journal
+    job: Job, folder: OutputFolder, request: BuildRequest, toolbox: Toolbox, journal: Journal, news: PackageNews | None
 ) -> tuple[Report, ImagebuildError | None]:
     """Build, verify, and put the result into its place; the error is why it could not be verified."""
+    from imagebuild.operations.updates import packages_in, packages_of_build
+
     cache = Cache()
     try:
         if job.is_private:
@@ -137,7 +152,9 @@ def _make(
     build_seconds = round(sum(stage.seconds for stage in journal.stages), 3)
     judgement = _judge(job, folder, request, toolbox, cache, journal)
     inputs = inputs_digest(job, built.plan, request)
-    report = _report(job, built, judgement, journal, build_seconds=build_seconds, inputs=inputs)
+    report = _report(job, built, judgement, journal, build_seconds=build_seconds, inputs=inputs).model_copy(
+        update={"packages": packages_of_build(built.plan, built.packages, packages_in(folder.path), news)}
+    )
     if report.unverified_because and job.loaded.recipe.verify.boot:
         image = folder.path / report.image.path
         report = report.model_copy(update={"remedy": remedy(judgement, image, request.demand)})

@@ -46,6 +46,7 @@ def build_argv(request: BuildRequest) -> list[str]:
     flags = {
         "--no-verify": not request.verify,
         "--force": request.force,
+        "--update": request.update,
         "--keep-going": request.keep_going,
         "--locked": request.locked,
         "--debug": request.debug,

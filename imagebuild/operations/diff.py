@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from imagebuild.artifacts.earlier_results import earlier_result
 from imagebuild.diff.compare import Difference, Fact, compare, folded
 from imagebuild.diff.take import take_snapshot
 from imagebuild.errors import HostError
@@ -19,7 +20,10 @@ Row = tuple[str, str, str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiffRequest:
-    """Two images or output folders. `html`: where a page is written. `timeout_seconds`: of reading both."""
+    """Two images or output folders (also an earlier night's: out/web@-1). `html`: where a page is written.
+
+    `timeout_seconds`: of reading both.
+    """
 
     a: Path
     b: Path
@@ -30,7 +34,7 @@ class DiffRequest:
 def diff_images(request: DiffRequest, progress: Progress) -> Difference:
     """Compare them. Raises VerifyError or HostError when one cannot be read, or the page not be written."""
     with at_most(request.timeout_seconds, f"reading {request.a} and {request.b}", "give it more time: --timeout"):
-        difference = compare(take_snapshot(request.a, progress), take_snapshot(request.b, progress))
+        difference = compare(*(take_snapshot(earlier_result(path), progress) for path in (request.a, request.b)))
     if request.html is not None:
         _write(request.html, page_of(difference))
     return difference

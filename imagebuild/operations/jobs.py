@@ -29,7 +29,8 @@ class BuildRequest:
     """What `build` is asked for; child.py makes a command line of it again.
 
     `machines`: those that verify; None: all that each recipe has. `verify` False: none. `jobs`: recipes side by side;
-    0: as cores and memory allow. `force`: build even where an unchanged result is there. `debug`: tracebacks.
+    0: as cores and memory allow. `force`: build even where an unchanged result is there. `update`:
+    ask the archive for newer packages first. `debug`: tracebacks.
     """
 
     recipes: tuple[Path, ...]
@@ -38,6 +39,7 @@ class BuildRequest:
     machines: tuple[MachineName, ...] | None = None
     verify: bool = True
     force: bool = False
+    update: bool = False
     keep_going: bool = False
     locked: bool = False
     pv_grub: Path | None = None

@@ -47,9 +47,11 @@ def bound_to_lock(load: Load) -> Load:
 
 def preliminary_plan(loaded: LoadedRecipe) -> Plan:
     """The plan as far as the recipe alone tells it. Raises PlanError, with its place."""
+    from imagebuild.operations.names import check_names
     from imagebuild.plan.planner import make_plan
 
     try:
+        check_names(loaded.recipe)
         return make_plan(loaded.recipe, None)
     except PlanError as error:
         raise placed(error, loaded) from None

@@ -12,6 +12,7 @@ from imagebuild.plan.system_vocabulary import AddUser, AuthorizeKeys, JoinGroups
 from imagebuild.plan.tools import BASH, NOLOGIN, SSHD, SUDO, package_of, place_of
 from imagebuild.recipe.model import Password, Recipe, User
 from imagebuild.recipe.nearest import did_you_mean
+from imagebuild.recipe.public_keys import is_written_out
 
 ROOT_PASSWORD_SECRET = "system.root_password"
 # login.defs(5), as the families ship it today. Free numbers are taken in this order.
@@ -70,7 +71,9 @@ def account_edits(recipe: Recipe, facts: TreeFacts | None) -> list[Edit]:
             _check_groups(user, f"system.users.{index}", recipe, facts)
             more.append(JoinGroups(user=user.name, groups=user.groups))
         if user.ssh_keys:
-            more.append(AuthorizeKeys(user=user.name, uid=uid, gid=gid, home=home, sources=user.ssh_keys))
+            keys = tuple(key.strip() for key in user.ssh_keys if is_written_out(key))
+            sources = tuple(key for key in user.ssh_keys if not is_written_out(key))
+            more.append(AuthorizeKeys(user=user.name, uid=uid, gid=gid, home=home, sources=sources, keys=keys))
     return [*new, *more]
 
 

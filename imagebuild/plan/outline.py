@@ -169,7 +169,8 @@ def _system_edit(
         case JoinGroups():
             return f"{edit.user} joins {', '.join(edit.groups)}"
         case AuthorizeKeys():
-            return f"keys of {', '.join(edit.sources)} for {edit.user}"
+            written = [" ".join((key.split()[0], *key.split()[2:])) for key in edit.keys]
+            return f"keys of {', '.join([*edit.sources, *written])} for {edit.user}"
         case RunScript():
             command = " ".join((edit.source, *edit.arguments))
             return (

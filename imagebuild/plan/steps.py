@@ -311,7 +311,8 @@ class Plan(Step):
         return (*self.edits, *self.finishing)
 
 
-def digest_of(part: BaseModel) -> str:
+def digest_of(part: BaseModel, without: set[str] | None = None) -> str:
     """sha256 (hex) of a plan's or a sub-plan's canonical JSON: sorted keys, no white space, UTF-8."""
-    text = json.dumps(part.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    content = part.model_dump(mode="json", exclude=without)
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()

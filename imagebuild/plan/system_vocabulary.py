@@ -34,7 +34,8 @@ class JoinGroups(Step):
 
 
 class AuthorizeKeys(Step):
-    """Write ~/.ssh/authorized_keys (0600, in a directory of 0700) from public keys that stand beside the recipe."""
+    """Write ~/.ssh/authorized_keys (0600, in a directory of 0700) from public keys that stand beside the recipe, and
+    from `keys`, which are written in it."""
 
     kind: Literal["authorize-keys"] = "authorize-keys"
     user: str
@@ -42,6 +43,7 @@ class AuthorizeKeys(Step):
     gid: int | None
     home: str
     sources: tuple[str, ...]
+    keys: tuple[str, ...] = ()
 
 
 class RemoveTraces(Step):

@@ -53,6 +53,15 @@ def check_user_data(content: bytes) -> None:
         raise ValueError(f"a YAML mapping must follow {_CLOUD_CONFIG}")
 
 
+def written_key_problem(value: str) -> str | None:
+    """What is wrong with a public key that is written in the recipe; None: nothing."""
+    try:
+        keys = public_keys(value.encode())
+    except ValueError as error:
+        return f"found a key; {error}"
+    return None if len(keys) == 1 else f"found {len(keys)} keys in one; write each as an item of its own"
+
+
 def check_meta_data(content: bytes) -> None:
     """Raises ValueError for what is no mapping with an instance-id, which the seed needs."""
     found = _yaml(content)

@@ -12,7 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from imagebuild.errors import Problem
-from imagebuild.recipe.contents import content_problem
+from imagebuild.recipe.contents import content_problem, written_key_problem
+from imagebuild.recipe.public_keys import is_written_out
 from imagebuild.recipe.tree import Mapping, Scalar, Steps, dotted, shown, transform
 
 # Every key of the model that holds the path of a file on this machine (* is any index): add new ones here.
@@ -38,6 +39,9 @@ FILE_KEYS = (
     "boot.kernels.*.rpm.*",
 )
 
+_KEYS = "system.users.*.ssh_keys.*"
+"""Of these keys a public key may stand in the file's place."""
+
 # And those that hold a folder's.
 FOLDER_KEYS = ("rootfs.directory", "rootfs.oci", "rootfs.oci.path")
 
@@ -49,6 +53,12 @@ def resolve_files(root: Mapping, recipe: Path) -> tuple[Mapping, list[Problem]]:
     def change(steps: Steps, scalar: Scalar) -> Scalar:
         pattern = _pattern(steps)
         if not isinstance(scalar.value, str) or pattern not in FILE_KEYS + FOLDER_KEYS:
+            return scalar
+        if pattern == _KEYS and is_written_out(scalar.value):
+            if reason := written_key_problem(scalar.value):
+                problems.append(
+                    scalar.place.problem(dotted(steps), reason)
+                )  # it may be a private one: what stands there is never shown
             return scalar
         folder = Path(scalar.place.file).parent
         kind = "directory" if pattern in FOLDER_KEYS else "file"

@@ -22,6 +22,12 @@ _PRIVATE = (b"PRIVATE KEY-----", b"PuTTY-User-Key-File", b"SSH PRIVATE KEY FILE"
 MOST_BYTES = 2**20
 
 
+def is_written_out(value: str) -> bool:
+    """Whether it is a key itself, not the name of a file that holds some. A private one is a key, too."""
+    first = value.split(maxsplit=1)[:1]
+    return (bool(first) and first[0] in TYPES) or any(mark.decode() in value for mark in _PRIVATE)
+
+
 def public_keys(content: bytes) -> tuple[str, ...]:
     """The lines for authorized_keys, in their order. Raises ValueError for anything that is not public keys alone.
 

@@ -60,7 +60,7 @@ class User(Model):
 
     name: AccountName
     ssh_keys: tuple[FileName, ...] = ()
-    """Public key files (.pub) beside the recipe, for ~/.ssh/authorized_keys."""
+    """Public keys for ~/.ssh/authorized_keys: files (.pub) beside the recipe, or the keys themselves."""
     groups: tuple[AccountName, ...] = ()
     """Groups of the tree that the user joins, besides its own."""
     password: Password | None = None

@@ -7,6 +7,8 @@ image.py         the tree inside an existing disk image, read in the appliance
 guest_fstab.py   that image's own fstab
 oci.py           an OCI image layout: index, manifest
 oci_layers.py    its layers merged, with their whiteouts
+debian/offer.py  what the archive has today for a recipe
+package_set.py   which packages an update found: part of a tree's key
 archive.py       tar archives read without believing them (one that somebody made is taken as it is)
 cpio_stream.py   cpio archives, the payload of an rpm
 tree_names.py    where an archive's members will lie

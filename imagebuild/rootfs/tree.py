@@ -34,6 +34,7 @@ from imagebuild.rootfs.facts import PackageRecords, read_tree
 from imagebuild.rootfs.kernel_files import with_own_kernels
 from imagebuild.rootfs.kernels import ASKED_MODULES
 from imagebuild.rootfs.lock import check_packages, explain_failure, locked_sources, pins
+from imagebuild.rootfs.package_set import read_package_set
 from imagebuild.rootfs.packages import Packages, installed_packages
 from imagebuild.rootfs.times import wanted_epoch
 
@@ -46,7 +47,8 @@ class ResolvedTree(BaseModel):
     `epoch`: the moment that the user asks for (SOURCE_DATE_EPOCH). `apt_sources`: one-line entries for a bootstrap, and
     `command` its argv, with names instead of paths: another imagebuild may bootstrap in another way.
     `content_sha256`: of the archive, the directory, the image or the layout's manifest; the place of these does not
-    change the tree, so it is left out of `source`.
+    change the tree, so it is left out of `source`. `package_set`: what an update found (package_set.py); None: nobody
+    has asked, and the key is the one that it was before there was such a question.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -56,10 +58,16 @@ class ResolvedTree(BaseModel):
     apt_sources: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
     content_sha256: str | None = None
+    package_set: str | None = None
 
     @property
     def digest(self) -> str:
-        return digest_of(self)
+        return digest_of(self) if self.package_set else self.where_from
+
+    @property
+    def where_from(self) -> str:
+        """The digest without the packages: the same for every day's tree."""
+        return digest_of(self, without={"package_set"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +109,9 @@ def _resolve(
             preferences = Path(f"LOCK-{lock.digest}") if lock else None
             argv = debian_argv.bootstrap_argv(source, lines, Path("INDEX"), Path("TREE"), preferences)
             packing = debian_argv.pack(Path("TREE"), Path("ARCHIVE"))
-            return ResolvedTree(source=source, epoch=epoch, apt_sources=lines, command=(*argv, packing))
+            resolved = ResolvedTree(source=source, epoch=epoch, apt_sources=lines, command=(*argv, packing))
+            packages = None if lock else read_package_set(cache, resolved.where_from)
+            return resolved.model_copy(update={"package_set": packages})
         case UnpackTar():
             digest = _pinned_sha256("rootfs.tar", source.path, source.sha256, recipe_directory, cache)
             return ResolvedTree(source=UnpackTar(path="", sha256=None), epoch=epoch, content_sha256=digest)

@@ -80,6 +80,7 @@ def authorize_keys(step: AuthorizeKeys, contents: Sequence[bytes]) -> None:
             keys += public_keys(content)
         except ValueError as error:
             raise BuildError(f"system.users: {name} cannot be a key of {step.user}: {error}") from error
+    keys += step.keys  # these were checked where they stand
     home, directory = Path(step.home), Path(step.home, ".ssh")
     if not home.is_dir():
         raise BuildError(f"system.users: {step.user}'s home {home} is not in the tree: there is no place for ssh_keys")

@@ -43,6 +43,9 @@ def build(
         bool, typer.Option("--no-verify", help="Do not verify; the verdict is then 'unverified'.")
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Build and verify even if nothing changed.")] = False,
+    update: Annotated[
+        bool, typer.Option("--update", help="First ask the archive for newer packages; rebuild if there are any.")
+    ] = False,
     keep_going: Annotated[
         bool, typer.Option("--keep-going", help="After a failure, continue with the next recipe.")
     ] = False,
@@ -71,6 +74,10 @@ def build(
       imagebuild build recipes/*.yaml -o out --keep-going
       imagebuild build web.yaml --set release=bookworm --with static,qemu
     """
+    if update and locked:
+        raise typer.BadParameter(
+            "--update cannot be combined with --locked: use `imagebuild lock --update` for a newer lock"
+        )
     if no_verify and (machines is not None or demand is not None):
         raise typer.BadParameter("--no-verify cannot be combined with --with or --require")
 
@@ -86,6 +93,7 @@ def build(
         keep_going=keep_going,
         locked=locked,
         force=force,
+        update=update,
         pv_grub=pv_grub,
         demand=demand,
         sign_key=sign_key,
@@ -189,4 +197,6 @@ def _one(job: Job, request: BuildRequest, toolbox: Toolbox, shown: _Shown) -> Bu
     if result.report and not (shown.quiet or shown.as_json):
         block = summary.unchanged if result.unchanged else summary.block
         say(block(result.report, request.output / job.name, result.seconds))
+        if result.packages:
+            say(summary.packages(result.packages))
     return result

@@ -31,12 +31,13 @@ def diff(
     """Compare two images or output directories: layout, menu, kernels, packages, and every file.
 
     Files are compared by type, content, mode, owner, extended attributes and link target, not by time. debugfs reads
-    ext filesystems (about 20 s for each image), libguestfs' appliance reads the others (minutes). The exit code is 0
-    whether they differ or not, unless you give --exit-code.
+    ext filesystems (about 20 s for each image), libguestfs' appliance reads the others (minutes). NAME@-1 is an earlier
+    result of NAME, if `nightly --keep N` kept it. The exit code is 0 whether they differ or not, unless you give
+    --exit-code.
 
     \b
     Examples:
-      imagebuild diff out-yesterday/web out/web
+      imagebuild diff out/web@-1 out/web   # the result before; @12: after run 12
       imagebuild diff old.raw new.raw --html difference.html
       imagebuild diff old.raw new.raw --json | jq '.packages'
     """

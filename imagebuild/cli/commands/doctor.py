@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from imagebuild.cli.options import AsJson, Debug, PvGrub
-from imagebuild.cli.output import say_json
+from imagebuild.cli.output import say_json, say_text
 from imagebuild.errors import OK, HostError
 
 if TYPE_CHECKING:
@@ -25,6 +25,10 @@ def doctor(
     prepare: Annotated[
         bool, typer.Option("--prepare", help="Build the Xen test host now (once; it stays in the cache).")
     ] = False,
+    packages: Annotated[
+        bool, typer.Option("--packages", help="Print only the command that installs the Debian packages.")
+    ] = False,
+    install: Annotated[bool, typer.Option("--install", help="Run that command (as root, or with sudo).")] = False,
     as_json: AsJson = False,
     pv_grub: PvGrub = None,
     debug: Debug = False,
@@ -38,8 +42,12 @@ def doctor(
     Examples:
       imagebuild doctor
       imagebuild doctor --prepare
+      imagebuild doctor --packages   # the apt command; --install runs it
       imagebuild doctor --json | jq '.capabilities[] | {name, state}'
     """
+
+    if packages or install:
+        return _packages(install=install)
 
     from imagebuild.host.cache import Cache
     from imagebuild.operations.doctor import DoctorRequest, examine
@@ -47,6 +55,22 @@ def doctor(
     with progress_for(as_json=as_json) as progress:
         found = examine(DoctorRequest(prepare=prepare, pv_grub=pv_grub), Cache(), progress)
     return show(found, as_json=as_json)
+
+
+def _packages(*, install: bool) -> int:
+    """The line alone on stdout, for `sh -c "$(…)"`; what else is to be known on stderr."""
+    import shlex
+    import sys
+
+    from imagebuild.operations.packages import install_packages, packages_here
+
+    line, note = packages_here()
+    if note:
+        say_text(f"note: {note}", stream=sys.stderr)
+    say_text(shlex.join(line))
+    if install:
+        install_packages(line)
+    return OK
 
 
 def progress_for(*, as_json: bool) -> AbstractContextManager[Journal]:

@@ -39,6 +39,7 @@ def nightly(
     no_verify: Annotated[
         bool, typer.Option("--no-verify", help="Build without verifying; the summary says 'not verified'.")
     ] = False,
+    no_update: Annotated[bool, typer.Option("--no-update", help="Do not ask the archives for newer packages.")] = False,
     jobs: Jobs = 0,
     scheduler: Annotated[
         str, typer.Option("--scheduler", metavar="ADDRESS", help="Dask scheduler, such as tcp://host:8786.")
@@ -49,13 +50,18 @@ def nightly(
     attempts: Annotated[
         int, typer.Option("--attempts", metavar="N", min=1, help="Attempts when the network fails.")
     ] = 3,
+    keep: Annotated[
+        int | None, typer.Option("--keep", metavar="N", min=1, help="Keep the results of the last N runs (see: diff).")
+    ] = None,
     debug: Debug = False,
 ) -> int:
     """Build and verify recipes (files, or directories of *.yaml), as many in parallel as cores and memory allow.
 
-    An image that is unchanged and still verified is not built again. A build that failed because of the network is
-    tried again. A recipe that is broken or hangs does not stop the others. DIR then holds each image's directory,
-    summary.html (all recipes, all runs), summary.json and junit.xml. The exit code is that of the worst recipe.
+    nightly asks each archive for newer packages and builds a recipe that holds one again (not with --locked: see
+    `imagebuild lock --update`). An image that is unchanged and still verified is not built again. A build that failed
+    because of the network is tried again. A recipe that is broken or hangs does not stop the others. DIR then holds
+    each image's directory, summary.html (all recipes, all runs), summary.json and junit.xml. The exit code is that of
+    the worst recipe.
 
     \b
     Examples:
@@ -64,6 +70,12 @@ def nightly(
     """
     if no_verify and machines is not None:
         raise typer.BadParameter("--no-verify cannot be combined with --with")
+
+    if keep and (scheduler or "://" in output):
+        raise typer.BadParameter("--keep needs a directory (-o DIR): it cannot be combined with a URL or --scheduler")
+
+    lines = _Lines()
+    lines("", f"into {output}")  # at once: what follows takes a second to import
 
     from imagebuild.cli.commands.cache import trim_cache
     from imagebuild.cli.signals import unhurried
@@ -77,12 +89,15 @@ def nightly(
     parse_settings(settings or [])  # a mistake in these is the command line's, not each recipe's
     chosen = () if no_verify else chosen_machines(machines)
     options = Options(
-        chosen, tuple(settings or ()), Limits(stage_limit, attempts), context.obj.toolbox().program, locked
-    )
-    request = NightRequest(recipes_in(recipes), output, options, jobs or jobs_here(), scheduler)
+        chosen, tuple(settings or ()), Limits(stage_limit, attempts), context.obj.toolbox().program, locked,
+        update=not no_update and not locked,
+    )  # fmt: skip
+    files, passed_over = recipes_in(recipes)
+    request = NightRequest(files, output, options, jobs or jobs_here(), scheduler, keep)
     where = f"on {scheduler}" if scheduler else f"{request.jobs} at once"
-    lines = _Lines()
-    lines("", f"{len(request.recipes)} recipes, {where}, into {output}")
+    lines("", f"{len(request.recipes)} recipes, {where}")
+    for path in passed_over:
+        lines("", f"skipped: {path} (a name that begins with _, or a file without `name`, is a part of recipes)")
     unhurried()
     night = run_night(request, lines)
     say(_table(night, output))
@@ -105,6 +120,7 @@ class _Lines:
 
 
 def _table(night: Night, output: str) -> list[Sequence[Segment]]:
+    from imagebuild.cli.summary import packages_text
     from imagebuild.errors import OK
     from imagebuild.formats.text import duration, size
     from imagebuild.nightly.model import State
@@ -115,8 +131,10 @@ def _table(night: Night, output: str) -> list[Sequence[Segment]]:
         first = result.message.splitlines()[0] if result.message and result.state is not State.UNCHANGED else ""
         tail = f"{duration(result.seconds):>12}" if result.seconds else " " * 12
         tail += f"  {size(result.real_bytes):>8}" if result.real_bytes else " " * 10
+        tail += f"  {packages_text(result.packages)}" if result.packages else ""
         state = (f"{result.state.replace('-', ' '):<13}", _STYLE[result.state.value])
         lines.append([(f"{result.name:<{width}}  ", ""), state, (tail, ""), (f"  {first}" if first else "", "")])
+        lines += [[(f"    {update}", "")] for update in (result.packages.updated if result.packages else ())]
     lines += [[(f"note: {note}", "yellow")] for note in night.notes]
     good = sum(result.exit_code == OK for result in night.results)
     lines.append(

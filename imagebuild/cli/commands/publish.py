@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from imagebuild.cli.ec2_options import Arch, Cert, Ec2Cert, Kernel, Key, Loader, Mappings, Ramdisk, RawImage, User
-from imagebuild.cli.options import AsJson, Debug, Settings
+from imagebuild.cli.options import PV_GRUB_OPTION, AsJson, Debug, Settings
 from imagebuild.cli.output import say_json, say_text
 from imagebuild.errors import OK
 from imagebuild.vocabulary import Ec2BootMode
@@ -54,7 +54,9 @@ def publish(
     ramdisk_id: Ramdisk = None,
     pv_grub: Annotated[
         str | None,
-        typer.Option("--pv-grub-version", metavar="V", help="PV-GRUB version (default: newest that starts the image)."),
+        typer.Option(
+            f"{PV_GRUB_OPTION}-version", metavar="V", help="PV-GRUB version (default: newest that starts the image)."
+        ),
     ] = None,
     loader: Loader = None,
     ask_aws: Annotated[

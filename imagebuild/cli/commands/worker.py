@@ -40,8 +40,10 @@ def worker(
     from imagebuild.cli.terminal import say
     from imagebuild.errors import OK, Interrupted
     from imagebuild.host.cache import Cache
+    from imagebuild.nightly.extra import require_extra
     from imagebuild.nightly.worker import WorkerRequest, jobs_here, offered, probe, serve
 
+    require_extra()
     request = WorkerRequest(scheduler, jobs or jobs_here(), name, folder)
     resources = offered(probe(Cache()), request.jobs)
     offer = ", ".join(f"{word}={count:g}" for word, count in resources.items())

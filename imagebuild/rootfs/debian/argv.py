@@ -17,7 +17,7 @@ from imagebuild.rootfs import quick_initrd
 
 ARCHITECTURES = {"x86_64": "amd64", "i386": "i386"}
 # apt gives up on a mirror that is silent for so long; without it a dead mirror holds a build for minutes.
-_APT_TIMEOUT_SECONDS = 30
+APT_TIMEOUT_SECONDS = 30
 # Debian's mirrors for a suite that this machine's apt knows nothing of (another release, another distribution).
 _MIRROR = "http://deb.debian.org/debian"
 _SECURITY_MIRROR = "http://deb.debian.org/debian-security"
@@ -78,8 +78,8 @@ def bootstrap_argv(
     return [
         "mmdebstrap", "--mode=root", f"--variant={'essential' if ours else step.variant}", "--format=directory",
         f"--architectures={ARCHITECTURES[step.architecture]}", f"--components={','.join(step.components)}",
-        f"--aptopt=Acquire::http::Timeout \"{_APT_TIMEOUT_SECONDS}\"",
-        f"--aptopt=Acquire::https::Timeout \"{_APT_TIMEOUT_SECONDS}\"",
+        f"--aptopt=Acquire::http::Timeout \"{APT_TIMEOUT_SECONDS}\"",
+        f"--aptopt=Acquire::https::Timeout \"{APT_TIMEOUT_SECONDS}\"",
         "--dpkgopt=force-unsafe-io",  # the tree is copied out in the end: fsync protects nothing
         *([f"--setup-hook={_take_preferences(pins)}"] if pins else []),
         f"--essential-hook={quick_initrd.HOOK_BEFORE}",

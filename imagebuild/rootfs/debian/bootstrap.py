@@ -67,7 +67,7 @@ def bootstrap(
             reuse = reuse_for(step, apt_sources, moment, cache, space.directory / "reuse-again", layers=False)
             finished = run(reuse)
         if finished.exit_code != 0:
-            raise _failed(step, finished)
+            raise explain(f"bootstrapping {step.suite} failed", step, finished)
         reuse.store()
         return index.read_text(encoding="utf-8", errors="replace")
 
@@ -99,14 +99,12 @@ def offered(
         return index.read_text(encoding="utf-8", errors="replace")
 
 
-def _failed(step: BootstrapDebian, finished: command.Finished) -> BuildError:
+def explain(what_failed: str, step: BootstrapDebian, finished: command.Finished) -> BuildError:
+    """Why apt, or mmdebstrap with it, failed; where its output says so in a way that we know, with the cure."""
     if known := explained(finished.output, step.suite, step.mirror):
         what, cure = known
-        return BuildError(f"bootstrapping {step.suite} failed: {what}", details=_errors_of(finished), resolution=cure)
-    return BuildError(
-        f"bootstrapping {step.suite} failed (mmdebstrap ended with {finished.exit_code})",
-        details=finished.tail(),
-    )
+        return BuildError(f"{what_failed}: {what}", details=_errors_of(finished), resolution=cure)
+    return BuildError(f"{what_failed} (exit code {finished.exit_code})", details=finished.tail())
 
 
 def _errors_of(finished: command.Finished) -> str:

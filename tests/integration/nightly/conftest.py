@@ -34,14 +34,14 @@ class Nights:
 
     def run(
         self, *recipes: Path, scheduler: str = "", limits: Limits | None = None, verify: bool = True,
-        program: tuple[str, ...] = PROGRAM, **environment: str,
+        update: bool = False, keep: int | None = None, program: tuple[str, ...] = PROGRAM, **environment: str,
     ) -> Night:  # fmt: skip
         with pytest.MonkeyPatch.context() as patch:
             for name, value in environment.items():
                 patch.setenv(name, value)
             machines = None if verify else ()
-            options = Options(machines, program=program, limits=limits or Limits(pause_seconds=0.1))
-            request = NightRequest(recipes, self.output, options, 2, scheduler, lambda: self.now)
+            options = Options(machines, program=program, limits=limits or Limits(pause_seconds=0.1), update=update)
+            request = NightRequest(recipes, self.output, options, 2, scheduler, keep, lambda: self.now)
             return run_night(request, lambda name, line: self.lines.append(f"{name}: {line}"))
 
     def states(self, night: Night) -> dict[str, str]:

@@ -33,5 +33,10 @@ def test_it_shows(tab: Browser, tmp_path: Path, width: int, dark: bool, hostile:
     assert tab.value("document.querySelectorAll('section.recipe').length") == 5
     assert tab.value("document.querySelectorAll('svg.trend polyline').length") >= 12
     assert tab.value("document.documentElement.scrollWidth") <= width, "nothing is wider than the screen"
+    lines = "[...document.querySelectorAll('.date')].every((date) => date.getClientRects().length === 1)"
+    assert tab.value(lines), "no date breaks"
+    verdicts = "document.querySelector('td.state').compareDocumentPosition(document.querySelector('svg.trend'))"
+    assert tab.value(f"{verdicts} & Node.DOCUMENT_POSITION_FOLLOWING"), "verdicts stand before sparklines"
+    assert tab.value("document.querySelectorAll('section.recipe a').length") >= 12
     light = tab.value("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).every((part) => part > 128)")
     assert light != dark

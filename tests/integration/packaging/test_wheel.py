@@ -18,6 +18,8 @@ from tests.conftest import Needs
 from tests.unit.rootfs.family_trees import debian, write_tar
 
 ROOT = Path(__file__).parents[3]
+# What is installed beside the package: its recipes, and the man page.
+BESIDE = ("recipes", "docs/imagebuild.1")
 RECIPE = """\
 name: small
 rootfs: {tar: tree.tar}
@@ -43,7 +45,7 @@ def pip(*argv: str) -> None:
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Built from a copy, so that neither old build directories nor ignored files get into it."""
     source = tmp_path_factory.mktemp("source")
-    for name in tracked_files("imagebuild", "pyproject.toml", "README.md", "LICENSE"):
+    for name in tracked_files("imagebuild", "pyproject.toml", "README.md", "LICENSE", *BESIDE):
         (source / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, source / name)
     output = tmp_path_factory.mktemp("dist")
@@ -96,7 +98,11 @@ def test_the_wheel_holds_every_file_of_the_package(wheel: Path) -> None:
         packed = {name for name in archive.namelist() if ".dist-info/" not in name}
         (metadata,) = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
         facts = archive.read(metadata).decode().splitlines()
-    assert packed == set(tracked_files("imagebuild"))
+    shared = {name.partition(".data/data/share/")[2] for name in packed if ".data/data/share/" in name}
+    assert {name for name in packed if ".data/" not in name} == set(tracked_files("imagebuild"))
+    recipes = {name for name in tracked_files("recipes/*.yaml", "recipes/files") if name.count("/") < 3}
+    own = {f"imagebuild/{name}" for name in recipes if "opensuse" not in name}
+    assert shared == {*own, "man/man1/imagebuild.1"}
     assert {"License-Expression: GPL-3.0-or-later", "License-File: LICENSE"} <= set(facts)
 
 
@@ -122,3 +128,39 @@ def test_doctor_in_an_empty_directory(program: Path, empty: Path) -> None:
     assert "pyparted loads libparted" in told
     assert "the appliance was launched" in told
     assert list(empty.iterdir()) == []
+
+
+def test_recipes_schema_and_completion_come_from_the_wheel(program: Path, empty: Path) -> None:
+    assert "debian-12-web" in run(program, "recipe", directory=empty).split()
+    run(program, "recipe", "debian-12-web", "-o", "web", directory=empty)
+    run(program, "validate", "web/debian-12-web.yaml", directory=empty)
+    assert "imagebuild" in run(program, "completion", "bash", directory=empty)
+    assert '"$schema"' in run(program, "schema", directory=empty)
+    assert (program.parents[1] / "share/man/man1/imagebuild.1").read_text() == (ROOT / "docs/imagebuild.1").read_text()
+
+
+def test_without_the_extra_nights_and_workers_say_what_to_install(wheel: Path, tmp_path: Path, empty: Path) -> None:
+    """An environment that has every dependency but those of the extra."""
+    directory = tmp_path / "venv"
+    venv.create(directory, with_pip=False)
+    python = directory / "bin/python"
+    pip("--python", str(python), "install", "--no-deps", "--no-index", str(wheel))
+    argv = [str(python), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
+    packages = Path(subprocess.run(argv, capture_output=True, text=True, check=True).stdout.strip())
+    for path in Path(sysconfig.get_path("purelib")).iterdir():
+        if not path.name.startswith(
+            ("distributed", "fsspec", "obstore", "dask", "imagebuild", "__editable", "pip", "_")
+        ):
+            (packages / path.name).symlink_to(path)
+    for name in ("_ruamel_yaml", "_parted", "_ped", "_cffi_backend"):
+        for path in Path(sysconfig.get_path("purelib")).glob(f"{name}*"):
+            (packages / path.name).symlink_to(path)
+    (empty / "small.yaml").write_text(RECIPE)
+    for words in (("worker", "tcp://127.0.0.1:9"), ("nightly", "small.yaml", "-o", "s3://images/nightly")):
+        done = subprocess.run(
+            [directory / "bin/imagebuild", *words], cwd=empty, capture_output=True, text=True,
+            env=environment(empty.parent),
+        )  # fmt: skip
+        assert (done.returncode, "pip install imagebuild[nightly]" in done.stderr) == (4, True), (
+            done.stdout + done.stderr
+        )

@@ -22,13 +22,18 @@ from imagebuild.errors import BuildError, HostError, VerifyError
 from imagebuild.events import Progress, stage
 from imagebuild.host.cache import Cache
 from imagebuild.operations.toolbox import Toolbox
-from imagebuild.plan.planner import make_plan
-from imagebuild.plan.steps import Plan
+from imagebuild.plan.planner import make_plan, tree_source
+from imagebuild.plan.steps import BootstrapDebian, Plan
 from imagebuild.recipe.load import LoadedRecipe, load_recipe
 from imagebuild.report import Boot, BootEnd, Check, ImageFacts, Loader, Milestone, Outcome, verdict_of
-from imagebuild.rootfs.packages import Packages
+from imagebuild.rootfs.debian import offer
+from imagebuild.rootfs.debian.argv import apt_sources
+from imagebuild.rootfs.debian.offer import Archives
+from imagebuild.rootfs.packages import Package, Packages
 from imagebuild.verify.runner import Request, Verification
 
+if "FAKE_KEYS" in os.environ:  # of a local archive (tests/tiny_archive.py), whose packages are then "installed"
+    offer._KEYS = (os.environ["FAKE_KEYS"],)
 HOSTILE = "a \x1b[2J\x07 line of the guest's"
 
 
@@ -70,7 +75,16 @@ def build_image(
                 raise ZeroDivisionError("a fault of imagebuild's")
             case _:
                 pass
-    return Made(plan=make_plan(loaded.recipe, None), packages=Packages(tree="0" * 64, packages=()))
+    return Made(plan=make_plan(loaded.recipe, None), packages=Packages(tree="0" * 64, packages=_installed(loaded)))
+
+
+def _installed(loaded: LoadedRecipe) -> tuple[Package, ...]:
+    """What a bootstrap from the archive of FAKE_KEYS would have installed."""
+    source = tree_source(loaded.recipe)
+    if "FAKE_KEYS" not in os.environ or not isinstance(source, BootstrapDebian):
+        return ()
+    found = Archives(Cache()).offer(source, apt_sources(source)).packages
+    return tuple(Package(name=one.name, version=one.version, architecture=one.architecture) for one in found)
 
 
 def verify_image(request: Request, *, cache: Cache, progress: Progress) -> Verification:

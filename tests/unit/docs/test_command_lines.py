@@ -42,6 +42,8 @@ def command_lines(text: str) -> list[list[str]]:
     return found
 
 
+# A file that the page shows whole, with its name above it.
+WRITTEN = re.compile(r"^`(?P<name>[\w.]+)`:\n\n```yaml\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 LINES = [(page.relative_to(ROOT), words) for page in PAGES for words in command_lines(page.read_text(encoding="utf-8"))]
 
 
@@ -74,6 +76,8 @@ def test_a_page_can_be_followed(page: Path, tmp_path: Path, monkeypatch: pytest.
     shutil.copytree(ROOT / "recipes", tmp_path / "recipes")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("IMAGEBUILD_CACHE", str(tmp_path / "cache"))
+    for found in WRITTEN.finditer(page.read_text(encoding="utf-8")):
+        (tmp_path / found["name"]).write_text(found["text"], encoding="utf-8")
     for words in command_lines(page.read_text(encoding="utf-8")):
         if words and words[0] in RUN and "--from" not in words and all(_there(word) for word in words[1:]):
             assert run([*words, *(["--yes"] if words[0] == "init" and "--yes" not in words else [])]) == 0, words

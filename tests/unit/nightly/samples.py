@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 from imagebuild.nightly.model import Night, Result, State
+from imagebuild.report import PackageNews, PackageUpdate
 
 HOSTILE = "<script>document.title = 'owned'</script>\x1b[2J\x00 \"'> &amp; \u202e<svg onload=x> " + "x" * 300
 _NAMES = ("debian-12-hd0", "debian-12-hd00-lvm", "web-frontend", "postgres", "build-agent")
@@ -64,5 +65,21 @@ def _result(name: str, index: int, number: int, dice: random.Random, *, last: bo
         image_sha256="" if state is State.BROKEN else f"{number:02x}{index:02x}" * 16,
         size_bytes=2 * size, real_bytes=0 if state is State.BROKEN else size,
         build_seconds=0 if state is State.BROKEN else 18 + 4 * dice.random() + index,
+        packages=_packages(number, state),
+        links={} if state is State.BROKEN else {
+            word: f"{name}/{file}"
+            for word, file in (("report", "report.html"), ("image", f"{name}.raw"), ("console: xen", "console-xen.log"))
+        },
         boot_seconds={} if state is State.BROKEN else {"qemu": 31 + 5 * dice.random(), "xen": 62 + 9 * dice.random()},
     )  # fmt: skip
+
+
+def _packages(number: int, state: State) -> PackageNews | None:
+    if state is State.BROKEN:
+        return None
+    update = PackageUpdate(
+        name="openssl", before="3.0.14-1~deb12u1", after="3.0.14-1~deb12u2", releases=("bookworm-security",)
+    )
+    day = f"2026-{10 + number // 31:02}-{1 + number % 30:02}T00:53:13Z"
+    updated = () if state is State.UNCHANGED else (update,)
+    return PackageNews(as_of=day, count=127, asked=True, updated=updated)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from imagebuild.nightly.inputs import inputs_sha256, travelling_files
+from imagebuild.errors import UsageError
+from imagebuild.nightly.inputs import inputs_sha256, recipes_in, travelling_files
 from imagebuild.recipe.load import load_recipe
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJOhhIH7fqMiB8dY9HduIzjJ+hVMjYucXz7YBnoTHh59 {}\n"
@@ -54,3 +55,18 @@ def test_what_counts_and_what_travels(tmp_path: Path, monkeypatch: pytest.Monkey
     assert digest(tmp_path) == before
     monkeypatch.setenv("OTHER_PW", HASH)
     assert digest(tmp_path) != before
+
+
+def test_parts_of_recipes_are_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "web.yaml").write_text(RECIPE)
+    (tmp_path / "db.yaml").write_text("include: [web.yaml]\n")  # its name may come from there
+    (tmp_path / "_base.yaml").write_text(RECIPE)
+    (tmp_path / "network.yaml").write_text("system: {hostname: a}\n")
+    (tmp_path / "broken.yaml").write_text("name: [\n")
+    found, passed_over = recipes_in([tmp_path, tmp_path / "_base.yaml"])
+    assert [path.name for path in found] == ["broken.yaml", "db.yaml", "web.yaml", "_base.yaml"], "named is named"
+    assert [path.name for path in passed_over] == ["_base.yaml", "network.yaml"]
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "parts/_base.yaml").write_text(RECIPE)
+    with pytest.raises(UsageError, match="1 problem"):
+        recipes_in([tmp_path / "parts"])

@@ -30,7 +30,7 @@ MACHINE_SETS = st.sets(st.sampled_from(MACHINES), min_size=1).map(
 @st.composite
 def requests(draw: st.DrawFn) -> BuildRequest:
     """Every request that a command line can make."""
-    verify = draw(st.booleans())
+    verify, locked = draw(st.booleans()), draw(st.booleans())
     return BuildRequest(
         recipes=tuple(draw(st.lists(PATHS, min_size=1, max_size=3))),
         output=draw(PATHS),
@@ -39,7 +39,8 @@ def requests(draw: st.DrawFn) -> BuildRequest:
         verify=verify,
         force=draw(st.booleans()),
         keep_going=draw(st.booleans()),
-        locked=draw(st.booleans()),
+        locked=locked,
+        update=draw(st.booleans()) and not locked,
         pv_grub=draw(st.none() | PATHS),
         demand=draw(st.sampled_from((None, "pv-grub"))) if verify else None,
         sign_key=draw(st.none() | PATHS),

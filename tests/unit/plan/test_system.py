@@ -54,6 +54,14 @@ def test_numbers_of_new_users() -> None:
     ]
 
 
+def test_a_key_may_be_written_in_the_recipe() -> None:
+    key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJOhhIH7fqMiB8dY9HduIzjJ+hVMjYucXz7YBnoTHh59 admin@example"
+    plan = make_plan(recipe(system={"users": [{"name": "root", "ssh_keys": ["root.pub", key]}]}), tree())
+    (edit,) = kinds(plan, AuthorizeKeys)
+    assert (edit.sources, edit.keys) == (("root.pub",), (key,))
+    assert sources_of(edit) == ("root.pub",), "no file is looked for under the key's text"
+
+
 def test_who_is_there_is_not_made() -> None:
     users = [{"name": "root", "ssh_keys": ["k"]}, {"name": "old", "ssh_keys": ["k"], "groups": ["sudo"]}]
     plan = make_plan(recipe(system={"users": users}), tree())
