@@ -303,12 +303,12 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage("menu-empty", _files(menu=b"default 0\ntimeout 3\ntitle nothing below\n"), "menu", "no entry"),
     warning("menu-at-root", _two(boot=changed(separate_boot(), files={
         key: value for key, value in boot_files_at_root(tree(menu=menu(root="(hd0,0)", folder="").encode())).items()
-        if key != "boot"})), "menu", "1.04 and later only"),
+        if key != "boot"})), "menu", "1.04 and later; 1.03 needs"),
     Sabotage("no-timeout", _menu(head="default 0\n"), "menu-timeout", "waits at the menu forever"),
     warning("long-timeout", _menu(head="timeout 600\n"), "menu-timeout", "600"),
     warning("default-past-end", _menu(head="default 7\ntimeout 3\n"), "menu-default", "default 7 does not exist"),
     warning("fallback-past-end", _menu(head="default 0\ntimeout 3\nfallback 4\n"), "menu-default", "fallback 4"),
-    Sabotage("savedefault", _menu(more="savedefault\n"), "menu-default", "wants /boot/grub/default"),
+    Sabotage("savedefault", _menu(more="savedefault\n"), "menu-default", "needs /boot/grub/default"),
     warning("loaders-differ", _menu(head="default 1\ntimeout 3\ntitle Empty\n", more=_SECOND),
             "menu-default", "pygrub starts entry 1"),
     Sabotage("pause", _menu(more="pause\n"), "menu-default", "waits for a key"),
@@ -368,7 +368,6 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage("no-bzimage", _files(kernel=noise(9000)), "kernel", "no Linux kernel"),
     Sabotage("old-protocol", _files(kernel=kernel(protocol=(2, 6), release="2.6.18")), "kernel", "older than 2.08"),
     Sabotage("i386-new", _files(kernel=kernel(flags=0, release="6.1.0")), "kernel", "cannot be a 32-bit Xen PV guest"),
-    warning("i386-old", _files(kernel=kernel(flags=0, release="4.9.0")), "kernel", "needs the i386 PV-GRUB"),
     warning("two-architectures", lambda target: make_image(target, Filesystem({
         **tree(menu=menu(head="fallback 1\ntimeout 3\n", more=_OTHER).encode()),
         "boot/vmlinuz-other": kernel(flags=0, release="4.9.0")})), "kernel", "of different architectures"),
@@ -398,7 +397,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage("root-partlabel", _menu(device="PARTLABEL=root"), "root-device", "no partition of the image has it"),
     Sabotage("root-partnroff", lambda target: make_partitioned(target, separate_boot(
         menu=menu(root="(hd0,0)", folder="", device="PARTUUID=12345678-01/PARTNROFF=4").encode()), root_only()),
-        "root-device", "no partition is 4 behind"),
+        "root-device", "no partition is 4 after"),
     warning("root-ram", _menu(device="/dev/ram0"), "root-device", "a RAM disk, which the initrd fills"),
     warning("root-known-to-initrd", _files(menu=_NO_ROOT, initrd=initrd(
         more={"etc/cmdline.d/95root.conf": f"root=UUID={ROOT_UUID}\n".encode()})), "root-device", "95root.conf says"),
@@ -428,8 +427,8 @@ SABOTAGES: tuple[Sabotage, ...] = (
     warning("fstab-root", _files(fstab=b"UUID=dead-beef / ext4 defaults 0 1\n"), "fstab", "mounted already"),
     warning("fstab-crash", _files(fstab=b"LABEL=x /data ext4 x-systemd.device-timeout\n"), "fstab", "crashes"),
     Sabotage("fstab-sysv", _with_sysv(b"UUID=dead-beef /data ext3 defaults 0 2\n"), "fstab", "emergency mode"),
-    warning("fstab-sysv-unchecked", _with_sysv(b"UUID=dead-beef /data ext3\n"), "fstab", "goes on without"),
-    warning("fstab-mountall", _with_sysv(b"LABEL=x /data ext3 nobootwait 0 2\n", "sbin/mountall"), "fstab", "goes on"),
+    warning("fstab-sysv-unchecked", _with_sysv(b"UUID=dead-beef /data ext3\n"), "fstab", "continues without"),
+    warning("fstab-mountall", _with_sysv(b"LABEL=x /data ext3 nobootwait 0 2\n", "sbin/mountall"), "fstab", "continues without"),
     warning("fstab-nofail", _files(fstab=b"LABEL=data /data ext4 nofail 0 2\n"), "fstab", "LABEL=data"),
     Sabotage("no-init", _also_without_init({"usr/bin/true": program()}), "init", "none of /sbin/init"),
     Sabotage("only-a-shell", _also_without_init({"bin/sh": program()}), "init", "the boot ends in /bin/sh"),
