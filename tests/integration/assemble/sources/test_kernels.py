@@ -92,7 +92,7 @@ def test_files_that_cannot_boot_are_refused_before_any_work(
         trees.add_boot_files(archive)
     (tmp_path / "vmlinuz-own").write_bytes(kernel)
     (tmp_path / "initrd-own").write_bytes(initrd)
-    boot = "boot: {kernels: [{kernel: vmlinuz-own, initrd: initrd-own}]}"
+    boot = "boot: {repack: never, kernels: [{kernel: vmlinuz-own, initrd: initrd-own}]}"
     recipe = trees.write_recipe(tmp_path, "{tar: rootfs.tar}", boot)
     complaint = trees.build(recipe, tmp_path / "image.raw", tmp_path / "cache")
     assert words in complaint
