@@ -54,6 +54,10 @@ def _invoke(argv: list[str], invocation: Invocation) -> int:
     command = typer.main.get_command(app)
     try:
         if _COMPLETE in os.environ:
+            # with add_completion, typer would call it by itself
+            from typer.completion import completion_init  # type: ignore[attr-defined]
+
+            completion_init()
             command(argv, prog_name="imagebuild")
         with command.make_context("imagebuild", argv, obj=invocation) as context:
             return int(command.invoke(context) or OK)

@@ -147,7 +147,7 @@ def test_what_debugfs_cannot_do_is_said(folder: Path) -> None:
     with (folder / "zeros").open("wb") as file:
         for number in range(12):
             file.write(bytes([number + 1]) * 2**22)
-    with pytest.raises(BuildError, match="writing files into / failed: there is no room") as caught:
+    with pytest.raises(BuildError, match="writing files into / failed: there is not enough space") as caught:
         build(write_recipe(folder, "hd0"), folder / "i.raw", folder / "cache")
     assert "allocate block" in caught.value.details
     assert not (folder / "i.raw").exists()

@@ -70,7 +70,7 @@ def test_nothing_is_overwritten_and_nothing_asked(tmp_path: Path) -> None:
 
 
 def test_questions_on_a_terminal(tmp_path: Path) -> None:
-    answers = "\n\nnonsense\nhd00\ny\nx\n\nwww\n"
+    answers = "\n\nnonsense\nhd00\ny\nx\n\nwww\n\n"
     argv = ["script", "-qec", f"{sys.executable} -m imagebuild init asked.yaml", "/dev/null"]
     done = subprocess.run(argv, cwd=tmp_path, input=answers, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout

@@ -96,4 +96,4 @@ def test_an_oci_layout_of_several_images_wants_a_tag(tmp_path: Path) -> None:
     recipe = trees.write_recipe(tmp_path, "{oci: layout}")
     complaint = trees.build(recipe, tmp_path / "image.raw", tmp_path / "cache")
     assert "holds 2 images for amd64" in complaint
-    assert "it holds: one, two" in complaint
+    assert "it contains: one, two" in complaint
