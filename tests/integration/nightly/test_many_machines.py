@@ -179,7 +179,7 @@ def test_a_worker_dies_while_it_builds(
         current = json.loads(store.read(f"{result.name}/{CURRENT}") or b"")
         inside = {name.split("/")[1] for name in store.names(result.name)}
         assert inside == {CURRENT, current["stored"]}, "exactly one artifact is published"
-        assert f"{result.name}.raw.zst" in current["files"]
+        assert f"{result.name}.raw.unverified.zst" in current["files"]
     assert store.read("summary.html")
     assert any(name.startswith("shared/trees/") for name in store.names("shared"))
 
