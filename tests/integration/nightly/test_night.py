@@ -134,7 +134,7 @@ def test_two_nights_at_once(nights: Nights) -> None:
 def test_a_second_night_is_refused_and_a_killed_one_gives_the_output_back(nights: Nights) -> None:
     recipes = [nights.recipe("web"), nights.recipe("db")]
     nights.run(recipes[0])
-    argv = [*PROGRAM, "nightly", *map(str, recipes), "-o", str(nights.out)]
+    argv = [*PROGRAM, "nightly", *map(str, recipes), "-o", str(nights.out), "--no-update"]
     log, deadline = nights.out / "db/build.log", time.monotonic() + 60
     with subprocess.Popen(argv, env=os.environ | {"FAKE_BUILD": "slow"}, stdout=subprocess.DEVNULL) as first:
         while "READY" not in (log.read_text() if log.exists() else "") and time.monotonic() < deadline:

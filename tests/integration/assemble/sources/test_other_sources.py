@@ -69,7 +69,7 @@ def test_a_folder_of_an_ordinary_user_becomes_roots(users_folder: tuple[str, Pat
     # A file of somebody else's is not given away.
     (folder / "tree/etc/strange").touch()
     complaint = trees.build(recipe, folder / "image.raw", folder / "cache", user)
-    assert "tree/etc/strange belongs to user 0, which is neither your own id nor one of your sub-ids" in complaint
+    assert "tree/etc/strange belongs to user 0, who is neither you nor" in complaint
 
 
 def test_an_oci_layout(tmp_path: Path) -> None:
