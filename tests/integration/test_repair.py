@@ -99,7 +99,7 @@ def test_what_cannot_be_repaired_is_said(tmp_path: Path, capsys: pytest.CaptureF
 def test_nothing_is_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     image = make_partitioned(tmp_path / "old.raw", separate_boot(), root_only())
     assert run(["repair", str(image), "-o", str(image)]) == 2
-    assert "there already" in capsys.readouterr().err
+    assert "exists already" in capsys.readouterr().err
 
 
 def test_no_filesystem_at_all(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -127,8 +127,8 @@ REPORTS = (
     Report("root-in-head", "failed", "menu-default", "Error 21", _entry(
         _LINUX, _INITRD, head=f"{_ROOT}\ndefault 0\ntimeout 0\n")),
     # the way to the fallback
-    Report("fallback", "passed", "menu-default", "goes on to entry 1 (Second)", _three("fallback 1"), outcome="warned"),
-    Report("fallback-two", "passed", "menu-default", "goes on to entry 1 (Second)", _three("fallback 1 2"),
+    Report("fallback", "passed", "menu-default", "continues with entry 1 (Second)", _three("fallback 1"), outcome="warned"),
+    Report("fallback-two", "passed", "menu-default", "continues with entry 1 (Second)", _three("fallback 1 2"),
            outcome="warned"),
     Report("fallback-with-a-remark", "failed", "menu-default", "Error 15", _three("fallback 1    # the one before")),
     # how a line is read
@@ -154,7 +154,7 @@ REPORTS = (
         head="color = 3\ndefault 0\ntimeout 0\n")),
     Report("boot-before-initrd", "failed", "initrd", "no initrd", _entry(_ROOT, _LINUX, "boot", _INITRD)),
     Report("find-fails", "failed", "menu-default", "Error 15", _entry(_ROOT, "find /nothing/here", _LINUX, _INITRD)),
-    Report("other-menu", "unverified", "menu-default", "outside: another menu is loaded, whose",
+    Report("other-menu", "unverified", "menu-default", "its result depends on the machine: another menu is loaded",
            _entry("configfile (hd0,0)/boot/second.lst"), outcome="skipped",
            more=(("boot/second.lst", menu(root="(hd0,0)").encode()),)),
     # fstab: what the boot requires, and what it only wants
