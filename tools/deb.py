@@ -64,9 +64,9 @@ def make(wheel: Path, output: Path, tree: Path) -> Path:
     home = tree / HOME
     run("/usr/bin/python3", "-m", "venv", "--system-site-packages", "--without-pip", str(home))
     python = home / "bin/python3"
-    run(
-        str(python), "-m", "pip", "install", "--quiet", "--no-compile", "--no-warn-script-location", f"{wheel}[nightly]"
-    )
+    # This environment's pip works on the new one: a bare Debian has no python3-pip.
+    into = (*_PIP, "--python", str(python), "install", "--quiet", "--no-compile", "--no-warn-script-location")
+    run(*into, f"{wheel}[nightly]")
     minor = said(str(python), "-c", "import sys; print(sys.version_info.minor)")
     version = said(str(python), "-c", "import imagebuild; print(imagebuild.__version__)")
     _move_to_its_place(home)
