@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import sys
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -79,7 +78,8 @@ def test_names(members: list[Member], words: str, tmp_path: Path) -> None:
 
 
 # In the words of Python 3.13's tarfile, or (3.11) ours.
-NEGATIVE = "invalid offset" if sys.version_info >= (3, 13) else "claims to have -1048576 bytes"
+# Which of the two says it depends on Python: 3.13, and the security updates of older ones, look first.
+NEGATIVE = "invalid offset|claims to have -1048576 bytes"
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,8 @@ NEGATIVE = "invalid offset" if sys.version_info >= (3, 13) else "claims to have 
     ],
 )
 def test_damage_and_lies(make: Callable[[], bytes], words: str, tmp_path: Path) -> None:
-    assert words in refusal(make(), tmp_path)
+    said = refusal(make(), tmp_path)
+    assert any(one in said for one in words.split("|")), said
 
 
 def test_a_sparse_map_without_an_end(tmp_path: Path) -> None:
