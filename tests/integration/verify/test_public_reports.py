@@ -127,7 +127,8 @@ REPORTS = (
     Report("root-in-head", "failed", "menu-default", "Error 21", _entry(
         _LINUX, _INITRD, head=f"{_ROOT}\ndefault 0\ntimeout 0\n")),
     # the way to the fallback
-    Report("fallback", "passed", "menu-default", "continues with entry 1 (Second)", _three("fallback 1"), outcome="warned"),
+    Report("fallback", "passed", "menu-default", "continues with entry 1 (Second)",
+           _three("fallback 1"), outcome="warned"),
     Report("fallback-two", "passed", "menu-default", "continues with entry 1 (Second)", _three("fallback 1 2"),
            outcome="warned"),
     Report("fallback-with-a-remark", "failed", "menu-default", "Error 15", _three("fallback 1    # the one before")),
