@@ -241,7 +241,10 @@ def test_what_root_of_the_tree_has(shell: Outside) -> None:
 @pytest.mark.parametrize(
     ("script", "limits", "limit", "how"),
     [
-        ("b() { b | b & }; b; while :; do :; done", {"processes": 100, "seconds": 600}, "processes", "had more than 100 processes"),
+        (
+            "b() { b | b & }; b; while :; do :; done", {"processes": 100, "seconds": 600},
+            "processes", "had more than 100 processes",
+        ),
         (
             "x=aaaaaaaaaaaaaaaa; while :; do x=$x$x; done", {"memory_bytes": 200 * 2**20},
             "memory", "used more than 200 MiB of memory",
