@@ -51,5 +51,5 @@ def test_defaults_are_said_once(imagebuild: Runner) -> None:
 
 
 def test_help_of_a_verb_that_is_none(imagebuild: Runner) -> None:
-    done = imagebuild("help", "buildd")
+    done = imagebuild("help", "biuld")
     assert (done.returncode, done.stderr) == (2, "help: there is no verb 'biuld'; did you mean 'build'?\n")
