@@ -1,6 +1,6 @@
 """Mutated inputs of every reader: only errors of ours, below 1 GiB, within a bound of processor time.
 
-A few hundred of each; `python -m tests.fuzz.run` tries 5,000 (the last run stands in docs/fuzzing.md).
+A few hundred of each; `python -m tests.fuzz.run` tries 5,000 (make fuzz).
 """
 
 from __future__ import annotations
