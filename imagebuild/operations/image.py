@@ -14,7 +14,7 @@ from imagebuild.bootloaders.modes import has_own_code
 from imagebuild.events import Progress, stage
 from imagebuild.host.cache import Cache
 from imagebuild.host.checked_entry import DamagedEntryError, drop
-from imagebuild.plan.facts import BootCodeFacts
+from imagebuild.plan.facts import BootCodeFacts, OwnKernel
 from imagebuild.plan.kernel_rules import check_kernel
 from imagebuild.plan.modes import boot_code_files
 from imagebuild.plan.planner import make_plan, tree_source
@@ -22,7 +22,7 @@ from imagebuild.plan.secret_files import secret_texts
 from imagebuild.plan.steps import Plan
 from imagebuild.recipe.load import LoadedRecipe
 from imagebuild.rootfs import tree as rootfs
-from imagebuild.rootfs.kernel_files import own_kernels, with_own_kernels
+from imagebuild.rootfs.kernel_files import own_kernels
 from imagebuild.rootfs.packages import Package, Packages
 from imagebuild.testhost.boot_code import get_boot_code
 
@@ -56,11 +56,12 @@ def _build_image(
     loaded: LoadedRecipe, target: Path, *, cache: Cache, progress: Progress, secrets: Mapping[str, str]
 ) -> Built:
     source = tree_source(loaded.recipe)
-    _check_own_kernels(loaded, cache)
+    own = own_kernels(loaded, cache)
+    _check_own_kernels(loaded, own)
     with stage(progress, "root tree") as mark:
         resolved = rootfs.resolve(source, loaded.folder, cache, loaded.lock, loaded.epoch)
         tree, mark.cached = rootfs.get_tree(resolved, source, loaded.folder, cache, progress, loaded.lock)
-        facts = with_own_kernels(tree.facts, loaded, cache)
+        facts = tree.facts.model_copy(update={"own_kernels": own})
         digest = cache.content_digest(rootfs.KIND, resolved.digest)
     directory, code = _boot_code(loaded, cache, progress)
     plan = make_plan(loaded.recipe, facts, code)
@@ -95,9 +96,9 @@ def with_boot_code(packages: Packages, plan: Plan) -> Packages:
     return packages.model_copy(update={"packages": tuple(together)})
 
 
-def _check_own_kernels(loaded: LoadedRecipe, cache: Cache) -> None:
+def _check_own_kernels(loaded: LoadedRecipe, kernels: tuple[OwnKernel, ...]) -> None:
     """Raises PlanError for a kernel that could not start, before a tree is made for it."""
     boot = loaded.recipe.boot
-    for own in own_kernels(loaded, cache):
+    for own in kernels:
         for kernel in own.kernels:
             check_kernel(kernel, loaded.recipe.architecture, boot.loader, repack=boot.repack is not None)
