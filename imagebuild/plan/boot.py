@@ -105,7 +105,7 @@ class _Choice:
     def add_pending(self, wanted: Kernel) -> None:
         """An entry for what is not known before the tree and the packages have been read."""
         if wanted.kernel is not None:
-            self._add_entry(wanted, PurePosixPath(wanted.kernel).name, *_own_paths(wanted))
+            self._add_entry(wanted, PurePosixPath(wanted.kernel).name, *own_paths(wanted))
             return
         what = f"that match {wanted.version}" if wanted.version else f"in {', '.join(wanted.files)}"
         self._pending.append(f"the kernels {what}, and whether their initrds hold what the root needs")
@@ -124,7 +124,7 @@ class _Choice:
         """The kernels of files beside the recipe."""
         self._own.append(own)
         if wanted.kernel is not None:
-            path, initrd = _own_paths(wanted)
+            path, initrd = own_paths(wanted)
             self._edits.append(CopyFile(source=wanted.kernel, path=path))
             if wanted.initrd is not None and initrd is not None:
                 self._edits.append(CopyFile(source=wanted.initrd, path=initrd))
@@ -208,7 +208,8 @@ def _as_loader_sees(path: str, *, separate_boot: bool) -> str:
     return path.removeprefix("/boot") if separate_boot else path
 
 
-def _own_paths(wanted: Kernel) -> tuple[str, str | None]:
+def own_paths(wanted: Kernel) -> tuple[str, str | None]:
+    """What a kernel of a file beside the recipe, and its initrd, are called in the image."""
     assert wanted.kernel is not None
     initrd = f"/boot/{PurePosixPath(wanted.initrd).name}" if wanted.initrd else None
     return f"/boot/{PurePosixPath(wanted.kernel).name}", initrd

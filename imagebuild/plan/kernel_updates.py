@@ -14,12 +14,12 @@ from __future__ import annotations
 import re
 import shlex
 from importlib import resources
-from pathlib import PurePosixPath
 
 from imagebuild.bootloaders.pv_grub import BOOT_DEVICES
 from imagebuild.bootloaders.table import LOADERS
 from imagebuild.errors import PlanError
 from imagebuild.families.table import conventions
+from imagebuild.plan.boot import own_paths
 from imagebuild.plan.facts import TreeFacts
 from imagebuild.plan.modes import command_line
 from imagebuild.plan.steps import Edit, MakeLink, PlannedEntry, WriteFile
@@ -32,7 +32,6 @@ SETTINGS_PATH = "/etc/imagebuild/menu.conf"
 PREFERENCES_PATH = "/etc/apt/preferences.d/imagebuild-kernels"
 AUTOREMOVE_PATH = "/etc/apt/apt.conf.d/02imagebuild-kernels"
 UNIT_NAME = "imagebuild-menu.service"
-_PROGRAM = resources.files("imagebuild.plan").joinpath("update_menu.sh").read_text(encoding="utf-8")
 _FILE_NAME = re.compile(r"/boot/vmlinu[zx]-(?P<version>\S+)")
 _HOOK = f"#!/bin/sh\n# Written by imagebuild ({KEY}: maintained).\n"
 _DEBIAN_HOOKS = {
@@ -128,8 +127,9 @@ def menu_edits(
         return [] if facts is None else _protection(entries, facts)
     hooks = _hooks(facts) if facts is not None else []
     settings = _settings(recipe, entries, root=root, separate_boot=separate_boot)
+    program = resources.files("imagebuild.plan").joinpath("update_menu.sh").read_text(encoding="utf-8")
     return [
-        WriteFile(path=PROGRAM_PATH, content=_PROGRAM, mode=0o755),
+        WriteFile(path=PROGRAM_PATH, content=program, mode=0o755),
         WriteFile(path=SETTINGS_PATH, content=settings),
         *hooks,
     ]
@@ -157,7 +157,8 @@ def _settings(recipe: Recipe, entries: tuple[PlannedEntry, ...], *, root: str, s
     """/etc/imagebuild/menu.conf: assignments of the shell."""
     boot = recipe.boot
     patterns = [kernel.version for kernel in boot.kernels if kernel.version]
-    patterns += [match["version"] for match in map(_FILE_NAME.fullmatch, own_paths(recipe)) if match]
+    own = [own_paths(kernel)[0] for kernel in boot.kernels if kernel.kernel]
+    patterns += [match["version"] for match in map(_FILE_NAME.fullmatch, own) if match]
     values = {
         "TITLE": recipe.name,
         "DEVICE": BOOT_DEVICES[recipe.disk.layout],
@@ -185,11 +186,6 @@ def _settings(recipe: Recipe, entries: tuple[PlannedEntry, ...], *, root: str, s
         lines += [f"# {meanings[name]}"] if name in meanings else []
         lines.append(f"{name}={shlex.quote(value)}")
     return "\n".join(lines) + "\n"
-
-
-def own_paths(recipe: Recipe) -> list[str]:
-    """The kernels of files beside the recipe, as they are called in the image."""
-    return [f"/boot/{PurePosixPath(kernel.kernel).name}" for kernel in recipe.boot.kernels if kernel.kernel]
 
 
 def _protection(entries: tuple[PlannedEntry, ...], facts: TreeFacts) -> list[Edit]:
