@@ -119,10 +119,6 @@ def make_plan(recipe: Recipe, facts: TreeFacts | None, code: BootCodeFacts | Non
     )
 
 
-def _system_notes(recipe: Recipe, facts: TreeFacts | None) -> tuple[str, ...]:
-    return (*system_notes(recipe, facts), *trace_notes(recipe, facts))
-
-
 def tree_source(recipe: Recipe) -> TreeSource:
     """The first sub-plan: where the tree comes from. Its digest is the tree's cache key."""
     if (debian := recipe.rootfs.debian) is not None:
