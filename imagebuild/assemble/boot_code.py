@@ -11,7 +11,8 @@ from imagebuild.events import Progress
 from imagebuild.formats.grub_boot import SECTOR_BYTES, first_sector, placed_core
 from imagebuild.host import command
 from imagebuild.host.sparse import data_extents, read_extent
-from imagebuild.plan.disk_vocabulary import CodeFile, FatFile, MakeFat, WriteBootCode
+from imagebuild.plan.disk_vocabulary import FatFile, MakeFat, WriteBootCode
+from imagebuild.plan.facts import BootCodeFile
 
 _FAT_LABEL = "ESP"
 _COPY_BYTES = 2**20
@@ -78,7 +79,7 @@ def _bring(area: Path, image: Path, offset_bytes: int) -> None:
                 position += len(piece)
 
 
-def _content(file: CodeFile, directory: Path | None) -> bytes:
+def _content(file: BootCodeFile, directory: Path | None) -> bytes:
     assert directory is not None, "a plan with boot code is made with the facts of its packages"
     content = (directory / file.platform / file.name).read_bytes()
     if hashlib.sha256(content).hexdigest() != file.sha256:

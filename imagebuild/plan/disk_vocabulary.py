@@ -8,6 +8,7 @@ from typing import Annotated, Literal, assert_never
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from imagebuild.plan.facts import BootCodeFile
 from imagebuild.vocabulary import ExtType, RootType
 
 SECTOR_BYTES = 512
@@ -149,23 +150,11 @@ class MakeSwap(Step):
     label: str | None
 
 
-class CodeFile(Step):
-    """A file of boot code (plan/facts.py, BootCodeFile): taken from the cache, where it must have this digest."""
-
-    platform: str
-    name: str
-    size_bytes: int
-    sha256: str
-    package: str
-    version: str
-    package_sha256: str
-
-
 class FatFile(Step):
     """A file on a FAT filesystem; its directories are made."""
 
     path: str
-    file: CodeFile
+    file: BootCodeFile
 
 
 class MakeFat(Step):
@@ -184,8 +173,8 @@ class WriteBootCode(Step):
     from `start_sector` on, where `most_sectors` are free for it."""
 
     kind: Literal["write-boot-code"] = "write-boot-code"
-    first: CodeFile
-    core: CodeFile
+    first: BootCodeFile
+    core: BootCodeFile
     start_sector: int
     most_sectors: int
 

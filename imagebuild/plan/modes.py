@@ -11,8 +11,8 @@ from imagebuild.bootloaders.modes import MODES, SERIAL_CONSOLE, BootCode, consol
 from imagebuild.errors import PlanError
 from imagebuild.filesystems.table import FILESYSTEMS
 from imagebuild.plan.areas import Area, Arrangement, DiskModel, Placed
-from imagebuild.plan.disk_vocabulary import SECTOR_BYTES, CodeFile, DiskStep, FatFile, MakeFat, WriteBootCode
-from imagebuild.plan.facts import BootCodeFacts
+from imagebuild.plan.disk_vocabulary import SECTOR_BYTES, DiskStep, FatFile, MakeFat, WriteBootCode
+from imagebuild.plan.facts import BootCodeFacts, BootCodeFile
 from imagebuild.plan.refusals import all_at_once
 from imagebuild.recipe.model import Recipe
 
@@ -135,8 +135,8 @@ def boot_code_steps(recipe: Recipe, arrangement: Arrangement, code: BootCodeFact
         )
     return [
         WriteBootCode(
-            first=CodeFile(**code.file(bios.platform, bios.first).model_dump()),
-            core=CodeFile(**core.model_dump()),
+            first=code.file(bios.platform, bios.first),
+            core=core,
             start_sector=start,
             most_sectors=room,
         )
@@ -159,15 +159,13 @@ def esp_files(recipe: Recipe, area: Area, code: BootCodeFacts | None) -> tuple[F
     if area.role != "esp" or code is None:
         return ()
     return tuple(
-        FatFile(path=item.path, file=CodeFile(**code.file(item.platform, item.core).model_dump()))
-        for item in codes_of(recipe)
-        if item.path
+        FatFile(path=item.path, file=code.file(item.platform, item.core)) for item in codes_of(recipe) if item.path
     )
 
 
-def boot_code_files(steps: Iterable[DiskStep]) -> list[CodeFile]:
+def boot_code_files(steps: Iterable[DiskStep]) -> list[BootCodeFile]:
     """Every file of boot code that the steps write."""
-    found: list[CodeFile] = []
+    found: list[BootCodeFile] = []
     for step in steps:
         if isinstance(step, WriteBootCode):
             found += [step.first, step.core]

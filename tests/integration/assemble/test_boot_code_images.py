@@ -15,8 +15,8 @@ from imagebuild.events import Quiet
 from imagebuild.formats.grub_boot import SECTOR_BYTES, core_start, core_stretches, grub_version, unpacked_core
 from imagebuild.formats.pe import EFI_APPLICATION, read_pe
 from imagebuild.host.cache import Cache
-from imagebuild.plan.disk_vocabulary import CodeFile, FatFile, MakeFat, Region, Runs, WriteBootCode
-from imagebuild.plan.facts import BootCodeFacts
+from imagebuild.plan.disk_vocabulary import FatFile, MakeFat, Region, Runs, WriteBootCode
+from imagebuild.plan.facts import BootCodeFacts, BootCodeFile
 from imagebuild.testhost.boot_code import get_boot_code
 
 pytestmark = [pytest.mark.integration, pytest.mark.needs("mmdebstrap", "mkfs.fat", "mcopy")]
@@ -29,8 +29,8 @@ def boot_code(user_cache: Cache) -> tuple[Path, BootCodeFacts]:
     return directory, facts
 
 
-def planned(facts: BootCodeFacts, platform: str, name: str) -> CodeFile:
-    return CodeFile(**facts.file(platform, name).model_dump())
+def planned(facts: BootCodeFacts, platform: str, name: str) -> BootCodeFile:
+    return facts.file(platform, name)
 
 
 def test_every_platforms_files_are_there_with_their_digests(boot_code: tuple[Path, BootCodeFacts]) -> None:
