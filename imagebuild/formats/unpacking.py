@@ -54,7 +54,9 @@ def is_known(compression: Compression | None) -> bool:
     return compression in _UNPACKERS
 
 
-class _Decompressor(Protocol):
+class Decompressor(Protocol):
+    """What the standard library's decompressors with a limit of their output have in common (bz2, lzma)."""
+
     @property
     def eof(self) -> bool: ...
     @property
@@ -64,7 +66,7 @@ class _Decompressor(Protocol):
     def decompress(self, data: bytes, max_length: int = -1) -> bytes: ...
 
 
-def _bounded(make: Callable[[], _Decompressor]) -> Callable[[Unpacked, memoryview], Iterator[bytes]]:
+def _bounded(make: Callable[[], Decompressor]) -> Callable[[Unpacked, memoryview], Iterator[bytes]]:
     def unpack(stream: Unpacked, data: memoryview) -> Iterator[bytes]:
         decompressor, given = make(), 0
         while not decompressor.eof:

@@ -14,7 +14,7 @@ import shutil
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO
 
 import lz4.frame
 import zstandard
@@ -22,6 +22,7 @@ import zstandard
 from imagebuild.errors import VerifyError
 from imagebuild.formats.foreign import ForeignError, json_value, whole
 from imagebuild.formats.image_format import BACK_BYTES, FRONT_BYTES, ImageFormat, Packing, image_format
+from imagebuild.formats.unpacking import Decompressor
 from imagebuild.host import command
 from imagebuild.limits import DECOMPRESSOR, IMAGE
 from imagebuild.recipe.named_file import open_named
@@ -178,17 +179,7 @@ def _bites(pieces: Iterator[bytes]) -> Iterator[bytes]:
             yield piece[start : start + _BITE]
 
 
-class _Decompressor(Protocol):
-    @property
-    def eof(self) -> bool: ...
-    @property
-    def needs_input(self) -> bool: ...
-    @property
-    def unused_data(self) -> bytes: ...
-    def decompress(self, data: bytes, max_length: int = -1) -> bytes: ...
-
-
-def _stream(make: Callable[[], _Decompressor]) -> Callable[[BinaryIO], Iterator[bytes]]:
+def _stream(make: Callable[[], Decompressor]) -> Callable[[BinaryIO], Iterator[bytes]]:
     """For what unpacks a stream after the other in small bites, so that no bomb goes off before it is counted."""
 
     def unpack(file: BinaryIO) -> Iterator[bytes]:
