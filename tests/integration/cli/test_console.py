@@ -85,19 +85,25 @@ def test_shell_writes_when_it_is_asked_to(image: Path, tmp_path: Path) -> None:
     assert found.stdout == b"changed"
 
 
-@pytest.mark.needs("mke2fs", "debugfs", "qemu-system-x86_64", "testhost")
-@pytest.mark.parametrize("xen", [False, True])
-def test_the_disk_is_the_image_itself_only_with_keep(
-    image: Path, xen: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """What QEMU is told; that guests boot so was tried by hand, since a boot takes minutes."""
-    seen: list[list[str]] = []
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """The argv of each program that would have taken the terminal; none is started."""
+    argvs: list[list[str]] = []
 
     def foreground(argv: list[str], environment: dict[str, str] | None = None) -> int:
-        seen.append(argv)
+        argvs.append(argv)
         return 0
 
     monkeypatch.setattr("imagebuild.host.command.foreground", foreground)
+    return argvs
+
+
+@pytest.mark.needs("mke2fs", "debugfs", "qemu-system-x86_64", "testhost")
+@pytest.mark.parametrize("xen", [False, True])
+def test_the_disk_is_the_image_itself_only_with_keep(
+    image: Path, xen: bool, seen: list[list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What QEMU is told; that guests boot so was tried by hand, since a boot takes minutes."""
     for keep in (False, True):
         assert run(["boot", str(image), *["--xen"] * xen, *["--keep"] * keep]) == 0
     drives = [next(word for word in argv if "id=image" in word) for argv in seen]
@@ -113,15 +119,8 @@ def test_the_disk_is_the_image_itself_only_with_keep(
 
 @pytest.mark.needs("mke2fs", "debugfs", "qemu-system-x86_64", "testhost", "ovmf", "fat-tools")
 def test_a_pc_starts_boot_code_where_there_is_some(
-    image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    image: Path, tmp_path: Path, seen: list[list[str]], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    seen: list[list[str]] = []
-
-    def foreground(argv: list[str], environment: dict[str, str] | None = None) -> int:
-        seen.append(argv)
-        return 0
-
-    monkeypatch.setattr("imagebuild.host.command.foreground", foreground)
     assert run(["boot", str(image), "--mode", "uefi"]) == 6
     assert "carries no boot code for UEFI" in capsys.readouterr().err
     for mode in ("bios", "uefi", "pvh"):
